@@ -1,0 +1,1 @@
+//! Server settings; the only reader of the environment and the settings file.

@@ -1,0 +1,84 @@
+//! What a tag means: scheme, order, line, pick.
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Digest, Tag};
+use crate::repo::Moment;
+
+/// A tag as a registry lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedTag {
+    /// The tag.
+    pub name: Tag,
+    /// What it points at, where the registry says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// When it was made, where the registry says so; the publisher's claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Moment>,
+}
+
+/// Whether a tag's content is expected to change under its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// A newer build is published under the same tag: `latest`, `1.25`, `3.12-alpine`.
+    Floating,
+    /// A full version: its content should not change.
+    Precise,
+}
+
+/// One proposed tag and the rule that gave it, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pick {
+    /// The tag to move to.
+    pub tag: Tag,
+    /// Why this one.
+    pub reason: String,
+}
+
+/// The best move of each kind from one current tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Picks {
+    /// The best tag on the same line within the same minor.
+    pub patch: Option<Pick>,
+    /// The best tag on the same line within the same major.
+    pub minor: Option<Pick>,
+    /// The best tag on the same line beyond the major.
+    pub major: Option<Pick>,
+    /// The best move of the variant's own version.
+    pub variant: Option<Pick>,
+    /// The line's name, equal for all tags on the line: `x.y-alpine`.
+    pub line: String,
+    /// Whether the current tag floats.
+    pub precision: Precision,
+    /// For each kind without a pick, why: kind → reason.
+    pub reasons: std::collections::BTreeMap<&'static str, String>,
+}
+
+/// What the tags of one image repository mean, learned from the whole list.
+#[derive(Debug, Clone)]
+pub struct Scheme {
+    tags: Vec<ListedTag>,
+}
+
+impl Scheme {
+    /// Learns from all tags of an image, in any order.
+    pub fn learn(tags: &[ListedTag]) -> Self {
+        Self { tags: tags.to_vec() }
+    }
+
+    /// The best moves from `current`.
+    pub fn pick(&self, current: &Tag, _now: Moment) -> Picks {
+        let _ = &self.tags;
+        Picks {
+            patch: None,
+            minor: None,
+            major: None,
+            variant: None,
+            line: current.to_string(),
+            precision: Precision::Precise,
+            reasons: std::collections::BTreeMap::new(),
+        }
+    }
+}
