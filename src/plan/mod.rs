@@ -1,1 +1,66 @@
-//! plan.
+//! The decision: inventory + candidates + rules + now → plan → change sets.
+//!
+//! Pure: the same inputs give the same plan, byte for byte. What the decision needs from registries is asked for in
+//! two steps, so that only the digests that matter are looked up: [`wanted_digests`] names them once the tags are
+//! known, [`plan`] decides once they are there.
+
+mod candidates;
+mod change_set;
+mod select;
+mod snapshot;
+mod update;
+
+use std::collections::BTreeSet;
+
+use crate::formats::Inventory;
+use crate::image::{ImageName, Tag};
+use crate::policy::Rules;
+use crate::repo::Moment;
+
+pub use candidates::{Candidates, Completeness, Lookup, TagList};
+pub use change_set::{ChangeSet, change_sets};
+pub use snapshot::{Snapshot, SnapshotFile};
+pub use update::{Alternative, Hold, HoldCode, Plan, Update};
+
+use select::Selector;
+
+/// The images whose tags the plan of this inventory needs: those of every site that the rules do not ignore.
+pub fn wanted_images(inventory: &Inventory, rules: &Rules) -> BTreeSet<ImageName> {
+    if !rules.enabled {
+        return BTreeSet::new();
+    }
+    let allowed = |site: &&crate::formats::Site| matches!(rules.decide(site), crate::policy::Decision::Allowed { .. });
+    inventory.sites.iter().filter(allowed).map(|site| site.reference.image().clone()).collect()
+}
+
+/// The tags whose digests the plan needs, given the tag lists in `candidates`.
+pub fn wanted_digests(
+    inventory: &Inventory,
+    candidates: &Candidates,
+    rules: &Rules,
+    now: Moment,
+) -> BTreeSet<(ImageName, Tag)> {
+    if !rules.enabled {
+        return BTreeSet::new();
+    }
+    let selector = Selector::new(candidates, rules, now);
+    inventory.sites.iter().filter_map(|site| selector.wanted_digest(site)).collect()
+}
+
+/// Decides what moves and what does not, with the reason for each.
+pub fn plan(inventory: &Inventory, candidates: &Candidates, rules: &Rules, now: Moment) -> Plan {
+    let mut plan = Plan::default();
+    if !rules.enabled {
+        plan.holds.extend(inventory.sites.iter().map(|site| {
+            Hold::new(site, HoldCode::Disabled, "enabled is false in .github/restow.yml".to_owned())
+        }));
+        return plan;
+    }
+    let selector = Selector::new(candidates, rules, now);
+    for site in &inventory.sites {
+        let decided = selector.decide(site);
+        plan.updates.extend(decided.update);
+        plan.holds.extend(decided.holds);
+    }
+    plan
+}

@@ -1,0 +1,48 @@
+//! What the registries said: tags and digests, or why there is no answer.
+
+use std::collections::BTreeMap;
+
+use crate::image::{Digest, ImageName, Tag};
+use crate::tag::ListedTag;
+
+/// An answer from outside, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup<T> {
+    /// The answer.
+    Known(T),
+    /// There is none; the reason is for a person.
+    Unavailable {
+        /// What happened and, where it helps, what to do.
+        reason: String,
+    },
+}
+
+/// Whether a list holds everything there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completeness {
+    /// Everything.
+    Whole,
+    /// The registry had more than Restow reads.
+    Cut {
+        /// Where and why.
+        reason: String,
+    },
+}
+
+/// The tags of one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagList {
+    /// In the registry's order.
+    pub tags: Vec<ListedTag>,
+    /// Whether these are all.
+    pub completeness: Completeness,
+}
+
+/// What the registries said of the images of one inventory.
+#[derive(Debug, Clone, Default)]
+pub struct Candidates {
+    /// The tags of each image.
+    pub tags: BTreeMap<ImageName, Lookup<TagList>>,
+    /// What the tags that matter point at.
+    pub digests: BTreeMap<(ImageName, Tag), Lookup<Digest>>,
+}

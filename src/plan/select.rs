@@ -1,0 +1,256 @@
+//! The choice for one site.
+//!
+//! Of the moves that the rules allow, the one that a careful engineer would take first: the newest within the major
+//! version, then beyond it, then the variant's own; where the tag stays, its newest content.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::candidates::{Candidates, Completeness, Lookup};
+use super::update::{Alternative, Hold, HoldCode, Update};
+use crate::formats::Site;
+use crate::image::{Digest, ImageName, Reference, Tag};
+use crate::policy::{Decision, Pin, Rules, UpdateKind};
+use crate::repo::Moment;
+use crate::tag::{Pick, Picks, Precision, Scheme};
+
+/// What was decided for one site.
+#[derive(Debug, Default)]
+pub(super) struct Decided {
+    pub(super) update: Option<Update>,
+    pub(super) holds: Vec<Hold>,
+}
+
+impl Decided {
+    fn held(site: &Site, code: HoldCode, reason: String) -> Self {
+        Self { update: None, holds: vec![Hold::new(site, code, reason)] }
+    }
+}
+
+/// The tags of each image, read once, and the rules.
+pub(super) struct Selector<'a> {
+    candidates: &'a Candidates,
+    schemes: BTreeMap<&'a ImageName, Scheme>,
+    rules: &'a Rules,
+    now: Moment,
+}
+
+/// A site's move before its digest is known.
+struct Choice {
+    tag: Tag,
+    kind: Option<UpdateKind>,
+    reason: String,
+    line: String,
+    precision: Precision,
+    alternatives: Vec<Alternative>,
+    not_allowed: Vec<Alternative>,
+    digest: DigestWish,
+}
+
+/// What becomes of the digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DigestWish {
+    /// None stands there, none is wanted.
+    None,
+    /// One stands there and follows the tag.
+    Follow,
+    /// None stands there, the rules want one.
+    Add,
+}
+
+/// The order in which kinds are preferred.
+const PREFERENCE: [UpdateKind; 4] = [UpdateKind::Minor, UpdateKind::Patch, UpdateKind::Major, UpdateKind::Variant];
+
+fn pick_of(picks: &Picks, kind: UpdateKind) -> Option<&Pick> {
+    match kind {
+        UpdateKind::Patch => picks.patch.as_ref(),
+        UpdateKind::Minor => picks.minor.as_ref(),
+        UpdateKind::Major => picks.major.as_ref(),
+        UpdateKind::Variant => picks.variant.as_ref(),
+        UpdateKind::Digest
+        | UpdateKind::Pin
+        | UpdateKind::Replacement
+        | UpdateKind::Centralise
+        | UpdateKind::Rollback => None,
+    }
+}
+
+impl<'a> Selector<'a> {
+    pub(super) fn new(candidates: &'a Candidates, rules: &'a Rules, now: Moment) -> Self {
+        let known = candidates.tags.iter().filter_map(|(image, lookup)| match lookup {
+            Lookup::Known(list) => Some((image, Scheme::learn(&list.tags))),
+            Lookup::Unavailable { .. } => None,
+        });
+        Self { candidates, schemes: known.collect(), rules, now }
+    }
+
+    /// The tag whose digest decides about `site`, if one does.
+    pub(super) fn wanted_digest(&self, site: &Site) -> Option<(ImageName, Tag)> {
+        let (kinds, pin) = self.allowed(site).ok()?;
+        let choice = self.choose(site, &kinds, pin).ok()?;
+        (choice.digest != DigestWish::None).then(|| (site.reference.image().clone(), choice.tag))
+    }
+
+    pub(super) fn decide(&self, site: &Site) -> Decided {
+        let (kinds, pin) = match self.allowed(site) {
+            Ok(allowed) => allowed,
+            Err(reason) => return Decided::held(site, HoldCode::Ignored, reason),
+        };
+        match self.choose(site, &kinds, pin) {
+            Ok(choice) => self.conclude(site, choice, &kinds),
+            Err((code, reason)) => Decided::held(site, code, reason),
+        }
+    }
+
+    fn allowed(&self, site: &Site) -> Result<(BTreeSet<UpdateKind>, Pin), String> {
+        match self.rules.decide(site) {
+            Decision::Allowed { kinds, pin } => Ok((kinds, pin)),
+            Decision::Ignored { reason } => Err(reason),
+        }
+    }
+
+    /// The best allowed tag for `site`, which is its own where nothing better is allowed.
+    fn choose(&self, site: &Site, kinds: &BTreeSet<UpdateKind>, pin: Pin) -> Result<Choice, (HoldCode, String)> {
+        let current = current_tag(&site.reference)?;
+        let picks = self.picks(site, &current)?;
+        let (allowed, not_allowed): (Vec<_>, Vec<_>) = PREFERENCE
+            .iter()
+            .filter_map(|kind| pick_of(&picks, *kind).map(|pick| alternative(*kind, pick)))
+            .partition(|open| kinds.contains(&open.kind));
+        let mut allowed = distinct(allowed).into_iter();
+        let best = allowed.next();
+        let digest = match (site.reference.digest(), pin) {
+            (Some(_), _) => DigestWish::Follow,
+            (None, Pin::Digest) => DigestWish::Add,
+            (None, Pin::Keep) => DigestWish::None,
+        };
+        Ok(Choice {
+            kind: best.as_ref().map(|best| best.kind),
+            reason: best.as_ref().map(|best| best.reason.clone()).unwrap_or_default(),
+            tag: best.map_or(current, |best| best.tag),
+            line: picks.line,
+            precision: picks.precision,
+            alternatives: allowed.collect(),
+            not_allowed,
+            digest,
+        })
+    }
+
+    fn picks(&self, site: &Site, current: &Tag) -> Result<Picks, (HoldCode, String)> {
+        let image = site.reference.image();
+        if let Some(scheme) = self.schemes.get(image) {
+            return Ok(scheme.pick(current, self.now));
+        }
+        let reason = match self.candidates.tags.get(image) {
+            Some(Lookup::Unavailable { reason }) => reason.clone(),
+            Some(Lookup::Known(_)) | None => format!("the tags of {image} were not looked up"),
+        };
+        Err((HoldCode::RegistryUnavailable, reason))
+    }
+
+    /// Joins the chosen tag with its digest.
+    fn conclude(&self, site: &Site, choice: Choice, kinds: &BTreeSet<UpdateKind>) -> Decided {
+        let mut decided = Decided::default();
+        let digest = match self.digest_for(site, &choice) {
+            Ok(digest) => digest,
+            Err(reason) => return Decided::held(site, HoldCode::RegistryUnavailable, reason),
+        };
+        let kind = choice.kind.or_else(|| content_kind(site, &choice, digest.as_ref()));
+        if choice.kind.is_none() {
+            decided.holds.extend(choice.not_allowed.first().map(|open| not_allowed_hold(site, open)));
+        }
+        let Some(kind) = kind else { return decided };
+        if !kinds.contains(&kind) {
+            let reason = format!("a {kind} update is there, and the rules do not allow that kind");
+            decided.holds.push(Hold::new(site, HoldCode::KindNotAllowed, reason));
+            return decided;
+        }
+        let reason = self.reason(site, &choice, kind, digest.as_ref());
+        let tag = (choice.kind.is_some() || site.reference.tag().is_some() || digest.is_some()).then_some(choice.tag);
+        let to = site.reference.with(tag, digest);
+        decided.update = Some(Update {
+            site: site.clone(),
+            kind,
+            to,
+            line: choice.line,
+            reason,
+            alternatives: choice.alternatives.into_iter().chain(choice.not_allowed).collect(),
+        });
+        decided
+    }
+
+    fn digest_for(&self, site: &Site, choice: &Choice) -> Result<Option<Digest>, String> {
+        if choice.digest == DigestWish::None {
+            return Ok(None);
+        }
+        let image = site.reference.image();
+        match self.candidates.digests.get(&(image.clone(), choice.tag.clone())) {
+            Some(Lookup::Known(digest)) => Ok(Some(digest.clone())),
+            Some(Lookup::Unavailable { reason }) => Err(reason.clone()),
+            None => Err(format!("the digest of {image}:{} was not looked up", choice.tag)),
+        }
+    }
+
+    fn reason(&self, site: &Site, choice: &Choice, kind: UpdateKind, digest: Option<&Digest>) -> String {
+        let short = digest.map(Digest::short).unwrap_or_default();
+        let mut reason = match kind {
+            UpdateKind::Digest => match choice.precision {
+                Precision::Floating => format!("{} was built again: it now is {short}", choice.tag),
+                Precision::Precise => {
+                    format!("{} now is {short}, although a full version usually stays as it is", choice.tag)
+                }
+            },
+            UpdateKind::Pin => format!("the rules ask for digests: {} now is {short}", choice.tag),
+            UpdateKind::Patch
+            | UpdateKind::Minor
+            | UpdateKind::Major
+            | UpdateKind::Variant
+            | UpdateKind::Replacement
+            | UpdateKind::Centralise
+            | UpdateKind::Rollback => choice.reason.clone(),
+        };
+        let list = self.candidates.tags.get(site.reference.image());
+        if let Some(Lookup::Known(list)) = list
+            && let Completeness::Cut { reason: cut } = &list.completeness
+        {
+            reason.push_str(&format!(" (the list of tags is not whole: {cut})"));
+        }
+        reason
+    }
+}
+
+/// The tag that the site follows: the written one, or `latest` where neither tag nor digest stands.
+fn current_tag(reference: &Reference) -> Result<Tag, (HoldCode, String)> {
+    match (reference.tag(), reference.digest()) {
+        (Some(tag), _) => Ok(tag.clone()),
+        (None, None) => Ok(Tag::parse("latest").expect("impossible: latest is a tag")),
+        (None, Some(_)) => Err((
+            HoldCode::DigestWithoutTag,
+            "a digest alone does not say which tag it follows; write the tag before it, as in image:tag@sha256:…"
+                .to_owned(),
+        )),
+    }
+}
+
+fn alternative(kind: UpdateKind, pick: &Pick) -> Alternative {
+    Alternative { kind, tag: pick.tag.clone(), reason: pick.reason.clone() }
+}
+
+/// Drops a later kind that proposes a tag which an earlier one has already.
+fn distinct(open: Vec<Alternative>) -> Vec<Alternative> {
+    let mut seen = BTreeSet::new();
+    open.into_iter().filter(|open| seen.insert(open.tag.clone())).collect()
+}
+
+/// The kind of a move that leaves the tag: new content, or a digest where none stood.
+fn content_kind(site: &Site, choice: &Choice, digest: Option<&Digest>) -> Option<UpdateKind> {
+    match choice.digest {
+        DigestWish::None => None,
+        DigestWish::Add => Some(UpdateKind::Pin),
+        DigestWish::Follow => (site.reference.digest() != digest).then_some(UpdateKind::Digest),
+    }
+}
+
+fn not_allowed_hold(site: &Site, open: &Alternative) -> Hold {
+    let reason = format!("{} is there as a {} update, and the rules do not allow that kind", open.tag, open.kind);
+    Hold::new(site, HoldCode::KindNotAllowed, reason)
+}

@@ -1,0 +1,82 @@
+//! Updates and holds: the decision and its reasons.
+
+use serde::{Deserialize, Serialize};
+
+use crate::formats::Site;
+use crate::image::{Reference, Tag};
+use crate::policy::UpdateKind;
+
+/// A proposed move of one site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Update {
+    /// The site that moves.
+    pub site: Site,
+    /// How far it moves.
+    pub kind: UpdateKind,
+    /// What will stand there.
+    pub to: Reference,
+    /// The line that the site follows: `x.y-alpine`.
+    pub line: String,
+    /// Why, for a person.
+    pub reason: String,
+    /// What else it could move to.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// Another move that is open to a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alternative {
+    /// How far it moves.
+    pub kind: UpdateKind,
+    /// The tag it would get.
+    pub tag: Tag,
+    /// Why this tag, for a person.
+    pub reason: String,
+}
+
+/// An update that is not proposed now, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hold {
+    /// The site that stays.
+    pub site: Site,
+    /// The kind of reason, for scripts.
+    pub code: HoldCode,
+    /// The reason, for a person.
+    pub reason: String,
+}
+
+impl Hold {
+    /// A hold of `site`.
+    pub fn new(site: &Site, code: HoldCode, reason: String) -> Self {
+        Self { site: site.clone(), code, reason }
+    }
+}
+
+/// The kinds of reason for a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldCode {
+    /// The repository's configuration turns Restow off.
+    Disabled,
+    /// A rule ignores the path or the image.
+    Ignored,
+    /// The registry has a newer tag, of a kind that the rules do not allow.
+    KindNotAllowed,
+    /// The registry gave no answer.
+    RegistryUnavailable,
+    /// A digest stands there without the tag that it follows.
+    DigestWithoutTag,
+    /// The bytes cannot be rewritten safely.
+    EditRefused,
+    /// A person closed the pull request of exactly this move.
+    ClosedByPerson,
+}
+
+/// Updates and holds of one repository: the whole decision, explained; in the order of the inventory's sites.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// What is proposed, at most one for a site.
+    pub updates: Vec<Update>,
+    /// What is not proposed now, and why.
+    pub holds: Vec<Hold>,
+}
