@@ -11,7 +11,7 @@ use std::time::Duration;
 use restow::clock::Clock;
 use restow::repo::Moment;
 use restow::store::{Claim, JobFilter, JobRow, NewJob, Store};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 const START: Moment = Moment(1_800_000_000_000);
@@ -47,23 +47,27 @@ impl Fixture {
     async fn sibling(&self) -> SecretString {
         match &self.folder {
             Some(folder) => SecretString::from(format!("sqlite:{}", folder.path().join("sibling.db").display())),
-            None => self.postgres_sibling().await,
+            None => postgres_sibling(&self.url).await,
         }
     }
 
-    #[cfg(not(feature = "real-servers"))]
-    async fn postgres_sibling(&self) -> SecretString {
-        unreachable!("every database here is an SQLite file")
-    }
-
-    #[cfg(feature = "real-servers")]
-    async fn postgres_sibling(&self) -> SecretString {
-        use secrecy::ExposeSecret;
-        let pool = sqlx::PgPool::connect(self.url.expose_secret()).await.expect("connected");
-        sqlx::raw_sql("CREATE DATABASE sibling").execute(&pool).await.expect("created");
-        pool.close().await;
-        let (server, _name) = self.url.expose_secret().rsplit_once('/').expect("a URL with a path");
-        SecretString::from(format!("{server}/sibling"))
+    /// Makes the database refuse jobs of a kind, as it would when something is wrong with it.
+    async fn refuse_jobs_of_kind(&self, kind: &str) {
+        let url = self.url.expose_secret();
+        if url.starts_with("sqlite:") {
+            let trigger = format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON jobs WHEN new.kind = '{kind}'
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            );
+            let pool = sqlx::SqlitePool::connect(url).await.expect("connected");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(trigger)).execute(&pool).await.expect("the trigger is made");
+            pool.close().await;
+        } else {
+            let check = format!("ALTER TABLE jobs ADD CHECK (kind <> '{kind}')");
+            let pool = sqlx::PgPool::connect(url).await.expect("connected");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(check)).execute(&pool).await.expect("the check is made");
+            pool.close().await;
+        }
     }
 
     async fn enqueue(&self, job: NewJob) {
@@ -83,6 +87,16 @@ impl Fixture {
         let row = |job: JobRow| format!("{} {} {} {}", job.kind, job.dedupe_key, job.state, job.attempts);
         self.jobs().await.into_iter().map(row).collect()
     }
+}
+
+#[cfg(feature = "real-servers")]
+async fn postgres_sibling(url: &SecretString) -> SecretString {
+    postgres::empty_database(&url.expose_secret().parse().expect("a URL")).await
+}
+
+#[cfg(not(feature = "real-servers"))]
+async fn postgres_sibling(_url: &SecretString) -> SecretString {
+    unreachable!("without PostgreSQL every database is a file in a folder")
 }
 
 /// A job of kind `scan`, due now, of middle urgency, with three tries; the repository is both of its keys.
@@ -115,7 +129,8 @@ macro_rules! contract {
         async fn on_postgres() {
             let server = postgres::Server::start().await;
             $(
-                $room::$case(Fixture::over(&server.new_database(stringify!($case)).await, None).await).await;
+                eprintln!("{}", stringify!($case));
+                $room::$case(Fixture::over(&server.new_database().await, None).await).await;
             )*
         }
     };
@@ -159,6 +174,7 @@ contract! {
     deliveries::many_deliveries_at_once_are_all_stored,
     deliveries::one_delivery_sent_by_many_at_once_counts_once,
     deliveries::a_delivery_whose_jobs_cannot_be_stored_is_not_stored,
+    deliveries::a_delivery_that_fails_spoils_no_other,
     deliveries::old_deliveries_are_forgotten,
     tables::installations,
     tables::deleting_an_installation_removes_its_repositories,

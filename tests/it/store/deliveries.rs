@@ -67,13 +67,28 @@ pub(super) async fn one_delivery_sent_by_many_at_once_counts_once(f: Fixture) {
 }
 
 pub(super) async fn a_delivery_whose_jobs_cannot_be_stored_is_not_stored(f: Fixture) {
-    // Neither database takes a moment this far off as an integer of 64 bits; the failure stands for any other.
-    let broken = || NewJob { kind: "\u{0}".to_owned(), ..scan("a") };
-    let stored = f.store.record_delivery(delivery("one"), vec![scan("b"), broken()]).await;
-    if stored.is_err() {
-        assert!(f.queue().await.is_empty());
-        assert_eq!(record(&f, "one", vec![scan("a")]).await, Recorded::New);
+    f.refuse_jobs_of_kind("forbidden").await;
+    let broken = NewJob { kind: "forbidden".to_owned(), ..scan("a") };
+    f.store.record_delivery(delivery("one"), vec![scan("b"), broken]).await.expect_err("a job is refused");
+    assert!(f.queue().await.is_empty());
+    assert_eq!(record(&f, "one", vec![scan("a")]).await, Recorded::New, "nothing of it had been stored");
+}
+
+pub(super) async fn a_delivery_that_fails_spoils_no_other(f: Fixture) {
+    f.refuse_jobs_of_kind("forbidden").await;
+    let senders: Vec<_> = (0..60)
+        .map(|n| {
+            let store = f.store.clone();
+            let kind = if n % 20 == 0 { "forbidden" } else { "scan" };
+            let job = NewJob { kind: kind.to_owned(), ..scan(&n.to_string()) };
+            tokio::spawn(async move { store.record_delivery(delivery(&format!("id {n}")), vec![job]).await })
+        })
+        .collect();
+    let mut failed = 0;
+    for sender in senders {
+        failed += usize::from(sender.await.expect("no panic").is_err());
     }
+    assert_eq!((failed, f.queue().await.len()), (3, 57));
 }
 
 pub(super) async fn old_deliveries_are_forgotten(f: Fixture) {

@@ -205,7 +205,8 @@ pub(super) async fn one_running_job_per_serial_key(f: Fixture) {
 }
 
 pub(super) async fn a_backlog_of_one_key_hides_no_other_key(f: Fixture) {
-    let busy = |n: u32| NewJob { dedupe_key: format!("busy {n}"), serial_key: "busy".to_owned(), priority: 1, ..scan("") };
+    let busy =
+        |n: u32| NewJob { dedupe_key: format!("busy {n}"), serial_key: "busy".to_owned(), priority: 1, ..scan("") };
     f.store.enqueue_all(&(0..100).map(busy).collect::<Vec<_>>()).await.expect("enqueued");
     f.enqueue(NewJob { priority: 9, ..scan("quiet") }).await;
     assert_eq!(claimed(&f, "w1").await.serial_key, "busy");
@@ -214,7 +215,7 @@ pub(super) async fn a_backlog_of_one_key_hides_no_other_key(f: Fixture) {
 }
 
 pub(super) async fn jobs_come_by_priority_then_moment_then_age(f: Fixture) {
-    let job = |name: &str, priority, earlier| NewJob { priority, run_at: START.plus_ms(-earlier), ..scan(name) };
+    let job = |name: &str, priority, earlier: i64| NewJob { priority, run_at: START.plus_ms(-earlier), ..scan(name) };
     let jobs = [job("e", 5, 0), job("c", 2, 10), job("d", 2, 0), job("b", 2, 20), job("f", 5, 0), job("a", -1, 0)];
     f.store.enqueue_all(&jobs).await.expect("enqueued");
     let mut order = String::new();
@@ -345,7 +346,8 @@ pub(super) async fn finishing_enqueues_what_follows_or_nothing(f: Fixture) {
 }
 
 pub(super) async fn payloads_come_back_as_they_were(f: Fixture) {
-    let payload = json!({ "text": "\u{0}\u{1F980} \"'\\", "big": i64::MAX, "float": 0.1, "null": null, "list": [[], {}] });
+    let payload =
+        json!({ "text": "\u{0}\u{1F980} \"'\\", "big": i64::MAX, "float": 0.1, "null": null, "list": [[], {}] });
     f.enqueue(NewJob { payload: payload.clone(), ..scan("a") }).await;
     assert_eq!(claimed(&f, "w").await.payload, payload);
 }
