@@ -161,11 +161,9 @@ async fn write_group(writer: &SqlitePool, parcels: &[Parcel], now: Moment) -> Ve
 async fn write_synced(writer: &SqlitePool, parcels: &[&Parcel], now: Moment) -> Result<Vec<Recorded>, StoreError> {
     let failed = |source| StoreError::Statement { doing: RECORD.doing, source };
     let mut connection = writer.acquire().await.map_err(failed)?;
-    // SQLite obeys this pragma while it prepares it, so a statement kept from last time would do nothing: `raw_sql`
-    // prepares each time.
-    sqlx::raw_sql("PRAGMA synchronous = FULL").execute(&mut *connection).await.map_err(failed)?;
+    sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await.map_err(failed)?;
     let written = write_together(&mut connection, parcels, now).await;
-    sqlx::raw_sql("PRAGMA synchronous = NORMAL").execute(&mut *connection).await.map_err(failed)?;
+    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await.map_err(failed)?;
     written
 }
 

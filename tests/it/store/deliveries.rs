@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use restow::repo::{InstallationId, RepoId};
 use restow::store::{Delivery, NewJob, Recorded};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{Fixture, START, scan};
@@ -98,4 +99,30 @@ pub(super) async fn old_deliveries_are_forgotten(f: Fixture) {
     assert_eq!(f.store.forget_deliveries(START.plus_ms(60_000)).await.expect("forgotten"), 1);
     assert_eq!(record(&f, "young", Vec::new()).await, Recorded::Seen);
     assert_eq!(record(&f, "old", Vec::new()).await, Recorded::New);
+}
+
+/// SQLite's own words for its levels.
+const NORMAL: i64 = 1;
+const FULL: i64 = 2;
+
+/// In each of several rounds: the level goes up for deliveries and down again.
+#[tokio::test]
+async fn deliveries_are_synced_and_nothing_else_is() {
+    let f = Fixture::sqlite().await;
+    let pool = sqlx::SqlitePool::connect(f.url.expose_secret()).await.expect("connected");
+    let watch = "
+        CREATE TABLE seen (what TEXT, level INTEGER);
+        CREATE TRIGGER watch_deliveries AFTER INSERT ON deliveries
+        BEGIN INSERT INTO seen SELECT 'delivery', synchronous FROM pragma_synchronous; END;
+        CREATE TRIGGER watch_jobs AFTER INSERT ON jobs
+        BEGIN INSERT INTO seen SELECT 'job', synchronous FROM pragma_synchronous; END;";
+    sqlx::raw_sql(watch).execute(&pool).await.expect("the triggers are made");
+    for round in 0..3 {
+        f.enqueue(scan(&format!("alone {round}"))).await;
+        record(&f, &format!("id {round}"), Vec::new()).await;
+    }
+    let seen: Vec<(String, i64)> =
+        sqlx::query_as("SELECT what, level FROM seen ORDER BY rowid").fetch_all(&pool).await.expect("read");
+    let round = [("job".to_owned(), NORMAL), ("delivery".to_owned(), FULL)];
+    assert_eq!(seen, [round.clone(), round.clone(), round].concat());
 }
