@@ -259,6 +259,52 @@ async fn metrics_count_deliveries_and_jobs() {
     }
 }
 
+/// What is logged meanwhile, in this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no writer panics").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_the_delivery_and_never_its_payload() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let state = state().await;
+    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[])).await;
+    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[("x-hub-signature-256", Some("sha256=00"))])).await;
+    answer(&state, delivery(r#"{"hunter2": "#, &[])).await;
+    state.store.close().await;
+    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[("x-github-event", Some("issue_comment"))])).await;
+
+    let text = String::from_utf8(log.0.lock().expect("no writer panics").clone()).expect("text");
+    for part in [
+        "webhook{delivery=\"72d3162e-cc78-11e3-81ab-4c9367dc0958\" event=\"push\"}",
+        "delivery taken outcome=\"new\"",
+        "delivery refused error=the signature is missing or wrong",
+        "delivery refused error=the payload is not JSON",
+        "event=\"issue_comment\"}",
+        "delivery failed error=the delivery could not be stored",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    for secret in ["hunter2", SECRET, OLD_SECRET] {
+        assert!(!text.contains(secret), "{secret:?} is in {text}");
+    }
+}
+
 #[tokio::test]
 async fn over_tcp_until_the_end() {
     let state = state().await;

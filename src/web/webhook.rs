@@ -64,10 +64,11 @@ impl Refusal {
 
     /// Logs it, once: here it is handled.
     fn log(&self) {
-        match self {
-            Self::Store(error) => tracing::error!(error = error as &dyn std::error::Error, "{self}"),
-            Self::Crashed(error) => tracing::error!(error = error as &dyn std::error::Error, "{self}"),
-            Self::Body(_) | Self::Signature(_) | Self::Malformed(_) => tracing::warn!("delivery refused: {self}"),
+        let error: &dyn std::error::Error = self;
+        if self.status().is_server_error() {
+            tracing::error!(error, "delivery failed");
+        } else {
+            tracing::warn!(error, "delivery refused");
         }
     }
 }

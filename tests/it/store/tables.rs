@@ -93,7 +93,7 @@ pub(super) async fn repositories_keep_their_scan_when_saved_again(f: Fixture) {
         rules_blob: Some("rules".to_owned()),
         ..repository(SHOP, "acme/store")
     };
-    assert_eq!(f.store.repositories_of(ACME).await.expect("listed"), [listed.clone()]);
+    assert_eq!(f.store.repositories_of(ACME).await.expect("listed"), std::slice::from_ref(&listed));
     let whole = RepositoryRow { inventory: serde_json::from_str(found).ok(), ..listed };
     assert_eq!(f.store.repository(SHOP).await.expect("read"), Some(whole));
 }
@@ -114,7 +114,7 @@ pub(super) async fn removed_repositories_forget_their_scan(f: Fixture) {
 }
 
 pub(super) async fn extractions_are_found_by_blob_path_and_version(f: Fixture) {
-    let key = |n: usize| (sha(if n % 2 == 0 { 'a' } else { 'b' }), format!("Dockerfile {n} ünï'\""));
+    let key = |n: usize| (sha(if n.is_multiple_of(2) { 'a' } else { 'b' }), format!("Dockerfile {n} ünï'\""));
     let result = |n: usize| format!(r#"{{"sites": [{n}], "nul": "\u0000"}}"#);
     let read = (0..1_200).map(|n| (key(n).0, key(n).1, result(n))).collect();
     f.store.save_extractions(1, read).await.expect("saved");
