@@ -1,0 +1,284 @@
+//! The other tables, the migrations, and opening again.
+
+use std::path::Path;
+
+use restow::clock::Clock;
+use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
+use restow::store::{
+    Delivery, InstallationRow, InstallationState, NewJob, PullRow, Recorded, Refused, RepositoryRow, RepositoryState,
+    Store, TagListRow,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use sqlx::migrate::Migrator;
+
+use super::{Fixture, START, scan};
+
+const ACME: InstallationId = InstallationId(7);
+const SHOP: RepoId = RepoId(101);
+
+fn sha(digit: char) -> CommitSha {
+    CommitSha::parse(&digit.to_string().repeat(40)).expect("a sha")
+}
+
+fn installation(id: InstallationId, state: InstallationState) -> InstallationRow {
+    InstallationRow { id, account: "acme".to_owned(), state }
+}
+
+fn repository(id: RepoId, name: &str) -> RepositoryRow {
+    RepositoryRow {
+        id,
+        installation: ACME,
+        name: RepoName::parse(name).expect("a name"),
+        default_branch: BranchName::parse("main").expect("a branch"),
+        state: RepositoryState::Active,
+        scanned_commit: None,
+        inventory: None,
+        rules_blob: None,
+    }
+}
+
+fn pull(branch: &str) -> PullRow {
+    PullRow {
+        repo: SHOP,
+        branch: BranchName::parse(branch).expect("a branch"),
+        number: None,
+        image: "docker.io/library/nginx".to_owned(),
+        line: "1".to_owned(),
+        state: "open".to_owned(),
+        fingerprint: "f1".to_owned(),
+        target: "1.29@sha256:00".to_owned(),
+        head: None,
+        base: Some(sha('b')),
+        notes: json!({ "comments": [1, 2] }),
+        updated_at: START,
+    }
+}
+
+pub(super) async fn installations(f: Fixture) {
+    let (active, suspended) =
+        (installation(ACME, InstallationState::Active), installation(InstallationId(3), InstallationState::Suspended));
+    f.store.save_installation(&active).await.expect("saved");
+    f.store.save_installation(&suspended).await.expect("saved");
+    assert_eq!(f.store.installations().await.expect("listed"), [suspended, active.clone()]);
+    let renamed = InstallationRow { account: "acme-corp".to_owned(), ..active };
+    f.store.save_installation(&renamed).await.expect("saved");
+    assert_eq!(f.store.installation(ACME).await.expect("read"), Some(renamed));
+    assert_eq!(f.store.installation(InstallationId(99)).await.expect("read"), None);
+}
+
+pub(super) async fn deleting_an_installation_removes_its_repositories(f: Fixture) {
+    f.store.save_installation(&installation(ACME, InstallationState::Active)).await.expect("saved");
+    f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
+    f.store.save_inventory(SHOP, &sha('a'), "{}").await.expect("saved");
+    f.store.delete_installation(ACME).await.expect("deleted");
+    assert_eq!(f.store.installations().await.expect("listed"), []);
+    let deleted = installation(ACME, InstallationState::Deleted);
+    assert_eq!(f.store.installation(ACME).await.expect("read"), Some(deleted));
+    assert_eq!(f.store.repositories_of(ACME).await.expect("listed"), []);
+    assert_eq!(f.store.inventory(SHOP).await.expect("read"), None);
+}
+
+pub(super) async fn repositories_keep_their_scan_when_saved_again(f: Fixture) {
+    let found = r#"{"sites": [], "text": "\u0000 as it was written"}"#;
+    f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
+    assert_eq!(f.store.inventory(SHOP).await.expect("read"), None);
+    f.store.save_inventory(SHOP, &sha('a'), found).await.expect("saved");
+    f.store.save_rules_blob(SHOP, Some("rules")).await.expect("saved");
+    f.store.save_repository(&repository(SHOP, "acme/store")).await.expect("saved");
+    assert_eq!(f.store.inventory(SHOP).await.expect("read"), Some((sha('a'), found.to_owned())));
+
+    let listed = RepositoryRow {
+        scanned_commit: Some(sha('a')),
+        rules_blob: Some("rules".to_owned()),
+        ..repository(SHOP, "acme/store")
+    };
+    assert_eq!(f.store.repositories_of(ACME).await.expect("listed"), std::slice::from_ref(&listed));
+    let whole = RepositoryRow { inventory: serde_json::from_str(found).ok(), ..listed };
+    assert_eq!(f.store.repository(SHOP).await.expect("read"), Some(whole));
+}
+
+pub(super) async fn removed_repositories_forget_their_scan(f: Fixture) {
+    for (id, name) in [(SHOP, "acme/shop"), (RepoId(102), "acme/web"), (RepoId(103), "acme/api")] {
+        f.store.save_repository(&repository(id, name)).await.expect("saved");
+        f.store.save_inventory(id, &sha('a'), "{}").await.expect("saved");
+    }
+    f.store.remove_repositories(&[SHOP, RepoId(103), RepoId(404)]).await.expect("removed");
+    f.store.remove_repositories(&[]).await.expect("nothing removed");
+    let left: Vec<RepoId> = f.store.repositories_of(ACME).await.expect("listed").iter().map(|row| row.id).collect();
+    assert_eq!(left, [RepoId(102)]);
+    f.store.save_inventory(SHOP, &sha('b'), "{}").await.expect("answered");
+    assert_eq!(f.store.inventory(SHOP).await.expect("read"), None, "a scan that ends late saves nothing");
+    f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
+    assert_eq!(f.store.repository(SHOP).await.expect("read"), Some(repository(SHOP, "acme/shop")));
+}
+
+pub(super) async fn extractions_are_found_by_blob_path_and_version(f: Fixture) {
+    let key = |n: usize| (sha(if n.is_multiple_of(2) { 'a' } else { 'b' }), format!("Dockerfile {n} ünï'\""));
+    let result = |n: usize| format!(r#"{{"sites": [{n}], "nul": "\u0000"}}"#);
+    let read = (0..1_200).map(|n| (key(n).0, key(n).1, result(n))).collect();
+    f.store.save_extractions(1, read).await.expect("saved");
+    f.store.save_extractions(1, vec![(key(5).0, key(5).1, result(5)); 2]).await.expect("saved again");
+    f.store.save_extractions(2, vec![(key(5).0, key(5).1, "newer".to_owned())]).await.expect("saved");
+
+    let keys: Vec<_> = (0..1_300).map(key).collect();
+    let known = f.store.extractions(&keys, 1).await.expect("read");
+    assert_eq!(known.len(), 1_200);
+    assert_eq!((known.get(&key(5)), known.get(&key(1_250))), (Some(&result(5)), None));
+    assert_eq!(f.store.extractions(&keys, 2).await.expect("read").len(), 1);
+    assert!(f.store.extractions(&[], 1).await.expect("read").is_empty());
+
+    assert_eq!(f.store.forget_other_extractions(2).await.expect("forgotten"), 1_200);
+    assert!(f.store.extractions(&keys, 1).await.expect("read").is_empty());
+}
+
+pub(super) async fn pulls(f: Fixture) {
+    let (web, nginx) = (pull("restow/web-1"), pull("restow/nginx-1"));
+    f.store.save_pull(&web).await.expect("saved");
+    f.store.save_pull(&nginx).await.expect("saved");
+    assert_eq!(f.store.pulls(SHOP).await.expect("listed"), [nginx.clone(), web]);
+    let open = PullRow {
+        number: Some(PullNumber(12)),
+        head: Some(sha('c')),
+        notes: json!(null),
+        updated_at: START.plus_ms(1),
+        ..nginx
+    };
+    f.store.save_pull(&open).await.expect("saved");
+    assert_eq!(f.store.pull(SHOP, &open.branch).await.expect("read"), Some(open.clone()));
+    assert_eq!(f.store.pull(RepoId(1), &open.branch).await.expect("read"), None);
+    assert_eq!(f.store.pulls(RepoId(1)).await.expect("listed"), []);
+}
+
+pub(super) async fn refusals_are_kept_once(f: Fixture) {
+    f.store.refuse(SHOP, "nginx", "1", "1.29@sha256:00").await.expect("saved");
+    f.clock.advance(std::time::Duration::from_secs(1));
+    f.store.refuse(SHOP, "nginx", "1", "1.29@sha256:00").await.expect("saved");
+    f.store.refuse(SHOP, "nginx", "1", "1.30@sha256:01").await.expect("saved");
+    f.store.refuse(RepoId(1), "nginx", "1", "1.29@sha256:00").await.expect("saved");
+    let refused = |target: &str, at| Refused { image: "nginx".into(), line: "1".into(), target: target.into(), at };
+    let expected = [refused("1.29@sha256:00", START), refused("1.30@sha256:01", START.plus_ms(1_000))];
+    assert_eq!(f.store.refused(SHOP).await.expect("listed"), expected);
+}
+
+pub(super) async fn tag_lists(f: Fixture) {
+    let row = TagListRow {
+        image: "docker.io/library/nginx".to_owned(),
+        fetched_at: START,
+        etag: Some("\"x\"".to_owned()),
+        tags: (0..5_000).map(|n| format!("1.{n}")).collect(),
+        complete: false,
+    };
+    assert_eq!(f.store.tag_list(&row.image).await.expect("read"), None);
+    f.store.save_tag_list(&row).await.expect("saved");
+    assert_eq!(f.store.tag_list(&row.image).await.expect("read"), Some(row.clone()));
+    let newer =
+        TagListRow { fetched_at: START.plus_ms(1), etag: None, tags: Vec::new(), complete: true, ..row.clone() };
+    f.store.save_tag_list(&newer).await.expect("saved");
+    f.store.save_tag_list(&row).await.expect("answered");
+    assert_eq!(f.store.tag_list(&row.image).await.expect("read"), Some(newer), "an older list changes nothing");
+}
+
+/// Brings a fresh database to the first migration only, by the files themselves.
+async fn first_tables(url: &str) {
+    let dialect = if url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations").join(dialect);
+    let migrations = Migrator::new(folder.as_path()).await.expect("the migrations are read");
+    if dialect == "sqlite" {
+        let options = url.parse::<sqlx::sqlite::SqliteConnectOptions>().expect("a URL").create_if_missing(true);
+        let pool = sqlx::SqlitePool::connect_with(options).await.expect("connected");
+        migrations.run_to(1, &pool).await.expect("migrated");
+        sqlx::raw_sql(OLD_ROWS).execute(&pool).await.expect("rows are written");
+        pool.close().await;
+    } else {
+        let pool = sqlx::PgPool::connect(url).await.expect("connected");
+        migrations.run_to(1, &pool).await.expect("migrated");
+        sqlx::raw_sql(OLD_ROWS).execute(&pool).await.expect("rows are written");
+        pool.close().await;
+    }
+}
+
+const OLD_ROWS: &str = "
+    INSERT INTO deliveries (id, event, summary, received_at) VALUES ('old', 'push', '{}', 1);
+    INSERT INTO jobs (kind, serial_key, dedupe_key, payload, priority, state, run_at, attempts, max_attempts, fence,
+        worker, lease_until, created_at, changed_at)
+    VALUES ('scan', 'a', 'a', '{}', 1, 'running', 1, 1, 3, 1, 'gone', 2, 1, 1),
+        ('scan', 'b', 'b', '{}', 2, 'ready', 1, 0, 3, 0, NULL, NULL, 1, 1),
+        ('scan', 'c', 'c', '{}', 3, 'dead', 1, 3, 3, 3, NULL, NULL, 1, 1);";
+
+pub(super) async fn an_older_table_set_with_rows_is_brought_up_to_date(f: Fixture) {
+    let url = f.sibling().await;
+    first_tables(url.expose_secret()).await;
+    let f = Fixture { store: Store::open(&url, f.clock.clone()).await.expect("migrated"), url, ..f };
+    assert_eq!(f.queue().await, ["scan a running 1", "scan b ready 0", "scan c dead 3"]);
+    assert_eq!(f.claim("w").await.map(|claim| (claim.serial_key, claim.attempt)), Some(("a".to_owned(), 2)));
+    let old = Delivery {
+        id: "old".to_owned(),
+        event: "push".to_owned(),
+        action: None,
+        installation: None,
+        repo: None,
+        summary: json!({}),
+    };
+    assert_eq!(f.store.record_delivery(old, Vec::new()).await.expect("recorded"), Recorded::Seen);
+    f.store.save_pull(&pull("restow/nginx-1")).await.expect("the later tables are there");
+}
+
+pub(super) async fn everything_is_there_after_reopening(f: Fixture) {
+    f.store.save_installation(&installation(ACME, InstallationState::Active)).await.expect("saved");
+    f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
+    f.store.save_inventory(SHOP, &sha('a'), "{}").await.expect("saved");
+    f.store.save_pull(&pull("restow/nginx-1")).await.expect("saved");
+    f.enqueue(scan("held")).await;
+    let held = f.claim("w").await.expect("claimed");
+    f.enqueue(NewJob { run_at: Moment(0), ..scan("waits") }).await;
+    f.store.close().await;
+
+    let f = Fixture { store: f.reopened().await, ..f };
+    assert_eq!(f.store.installations().await.expect("listed").len(), 1);
+    assert_eq!(f.store.inventory(SHOP).await.expect("read"), Some((sha('a'), "{}".to_owned())));
+    assert_eq!(f.store.pulls(SHOP).await.expect("listed").len(), 1);
+    assert_eq!(f.queue().await, ["scan held running 1", "scan waits ready 0"]);
+    let held = f.store.finish(&held, Vec::new()).await.expect("answered");
+    assert_eq!(held, restow::store::Held::Yes, "a claim outlives the connection");
+}
+
+pub(super) async fn a_closed_store_answers_with_an_error(f: Fixture) {
+    f.store.ping().await.expect("it answers");
+    f.store.close().await;
+    assert!(f.store.ping().await.is_err());
+    assert!(f.store.enqueue(&scan("a")).await.is_err());
+    let delivery = Delivery {
+        id: "one".to_owned(),
+        event: "push".to_owned(),
+        action: None,
+        installation: None,
+        repo: None,
+        summary: json!({}),
+    };
+    assert!(f.store.record_delivery(delivery, vec![scan("a")]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_database_in_memory_works_and_is_its_own() {
+    let url = SecretString::from("sqlite::memory:");
+    let open = async || Store::open(&url, Clock::settable(START)).await.expect("opened");
+    let (one, other) = (open().await, open().await);
+    one.enqueue(&scan("a")).await.expect("enqueued");
+    assert_eq!(one.job_counts().await.expect("counted").ready, 1);
+    assert_eq!(other.job_counts().await.expect("counted").ready, 0);
+}
+
+#[tokio::test]
+async fn a_tool_makes_no_database_and_a_wrong_path_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("typo.db");
+    let url = SecretString::from(format!("sqlite:{}", path.display()));
+    let error = Store::open_existing(&url, Clock::System).await.expect_err("nothing is there");
+    assert!(error.to_string().contains("typo.db"), "{error}");
+    assert!(!path.exists());
+
+    let url = SecretString::from(format!("sqlite:{}", folder.path().join("no/such/folder.db").display()));
+    let error = Store::open(&url, Clock::System).await.expect_err("no such folder");
+    assert!(error.to_string().contains("no/such/folder.db"), "{error}");
+}
