@@ -62,6 +62,13 @@ pub struct Account {
     pub kind: AccountKind,
 }
 
+/// Reads an account that may be none: GitHub writes `null` for one that is gone, `{}` for the unknown author of a
+/// commit, and an enterprise where it is installed in one.
+pub(super) fn known_account<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Account>, D::Error> {
+    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
+}
+
 fn unknown_kind() -> AccountKind {
     AccountKind::Other(String::new())
 }
@@ -72,7 +79,7 @@ pub struct InstallationDetails {
     /// Its id.
     pub id: InstallationId,
     /// Where it is installed; `None` for an enterprise.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known_account")]
     pub account: Option<Account>,
     /// What its owner granted, such as `contents` → `write`.
     #[serde(default)]

@@ -107,7 +107,7 @@ impl GitHub {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| wrong(format!("no HTTP client: {}", innermost(&error))))?;
-        let transport = Transport::new(settings.base.clone(), plain.clone(), timeouts);
+        let transport = Transport::new(settings.base.clone(), settings.graphql.clone(), plain.clone(), timeouts);
         let (tokens, limits, clock) = (TokenCache::default(), Limits::default(), settings.clock.clone());
         Ok(Self { inner: Arc::new(Inner { transport, plain, key, tokens, limits, clock, timeouts }) })
     }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::app::{Account, Repo};
+use super::app::{Account, Repo, known_account};
 use super::error::{GitHubError, optional};
 use super::transport::{Call, encode_ref};
 use crate::repo::{BlobSha, BranchName, CommitSha, FileMode, FilePath, ObjectSha, TreeSha};
@@ -142,12 +142,6 @@ struct AheadInner {
 #[derive(Deserialize)]
 struct Verification {
     verified: bool,
-}
-
-/// GitHub writes `null` or `{}` where an address belongs to no account.
-fn known_account<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Account>, D::Error> {
-    let value = Option::<Value>::deserialize(deserializer)?;
-    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
 impl From<CommitBody> for CommitDetails {

@@ -21,6 +21,7 @@ mod check;
 mod client;
 mod commit;
 mod error;
+mod graphql;
 mod limits;
 mod paging;
 mod pull;

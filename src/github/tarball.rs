@@ -1,6 +1,9 @@
 //! Many files by one request: the tarball of a commit, unpacked within bounds.
+//!
+//! An archive is not the tree: git's attributes (`export-ignore`, `export-subst`, `eol`) leave files out of it and
+//! change others. So what comes out is proven by its sha, and what is not proven does not come out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
@@ -11,7 +14,8 @@ use url::Url;
 use super::app::Repo;
 use super::error::GitHubError;
 use super::transport::{Answer, Call, innermost};
-use crate::repo::{CommitSha, FilePath};
+use super::tree::is_content_of;
+use crate::repo::{BlobSha, CommitSha, FilePath};
 
 /// What a tarball may cost.
 #[derive(Debug, Clone, Copy)]
@@ -38,15 +42,15 @@ impl Default for TarballLimits {
 }
 
 impl Repo {
-    /// The content of the `wanted` files at `commit`, by one API request; a file that is missing in the answer is not
-    /// there, is no regular file, or is larger than `limits.file`.
+    /// The content of the `wanted` files (path → sha of the content) at `commit`, by one API request. A file that is
+    /// missing in the answer is larger than `limits.file`, or not in the archive as it is in the tree: read its blob.
     ///
     /// # Errors
     /// [`GitHubError::TooLarge`] where the archive breaks a bound: read the blobs one by one instead.
     pub async fn tarball(
         &self,
         commit: &CommitSha,
-        wanted: BTreeSet<FilePath>,
+        wanted: BTreeMap<FilePath, BlobSha>,
         limits: TarballLimits,
     ) -> Result<BTreeMap<FilePath, Vec<u8>>, GitHubError> {
         let call = Call::get(self.path(&["tarball", commit.as_str()])).at_most(limits.compressed);
@@ -119,7 +123,7 @@ fn bound(limit: u64) -> Broken {
 
 fn unpack(
     archive: &[u8],
-    wanted: &BTreeSet<FilePath>,
+    wanted: &BTreeMap<FilePath, BlobSha>,
     limits: TarballLimits,
 ) -> Result<BTreeMap<FilePath, Vec<u8>>, Broken> {
     let mut reader = MultiGzDecoder::new(archive).take(limits.unpacked);
@@ -134,7 +138,7 @@ fn unpack(
 
 fn read_entries(
     reader: impl Read,
-    wanted: &BTreeSet<FilePath>,
+    wanted: &BTreeMap<FilePath, BlobSha>,
     limits: TarballLimits,
     files: &mut BTreeMap<FilePath, Vec<u8>>,
 ) -> Result<(), Broken> {
@@ -144,7 +148,7 @@ fn read_entries(
             return Err(Broken::Bound(limits.entries));
         }
         let mut entry = entry?;
-        let path = inside(&entry.path_bytes()).filter(|path| wanted.contains(path));
+        let path = inside(&entry.path_bytes()).filter(|path| wanted.contains_key(path));
         let Some(path) = path.filter(|_| entry.header().entry_type().is_file() && entry.size() <= limits.file) else {
             continue;
         };
@@ -154,7 +158,9 @@ fn read_entries(
         }
         let mut content = Vec::new();
         entry.read_to_end(&mut content)?;
-        files.insert(path, content);
+        if wanted.get(&path).is_some_and(|sha| is_content_of(sha, &content)) {
+            files.insert(path, content);
+        }
     }
     Ok(())
 }
@@ -185,8 +191,12 @@ mod tests {
         gzip.finish().expect("compressed")
     }
 
-    fn wanted(paths: &[&str]) -> BTreeSet<FilePath> {
-        paths.iter().map(|path| FilePath::parse(path).expect("a path")).collect()
+    /// `printf 'FROM a' | git hash-object --stdin`
+    const FROM_A: &str = "654ce4ebcc3eb5bf00dd2e6305dd4a49f7ddb7d0";
+
+    fn wanted(paths: &[&str]) -> BTreeMap<FilePath, BlobSha> {
+        let sha = BlobSha::parse(FROM_A).expect("a sha");
+        paths.iter().map(|path| (FilePath::parse(path).expect("a path"), sha.clone())).collect()
     }
 
     fn limits() -> TarballLimits {
@@ -194,9 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn only_the_wanted_files_come_out() {
-        let archive = archive(&[("acme-shop-1a2b/Dockerfile", b"FROM a"), ("acme-shop-1a2b/src/b", b"b")]);
-        let files = unpack(&archive, &wanted(&["Dockerfile", "missing"]), limits()).expect("files");
+    fn only_the_wanted_and_proven_files_come_out() {
+        let archive =
+            archive(&[("acme-1a2b/Dockerfile", b"FROM a"), ("acme-1a2b/src/b", b"b"), ("acme-1a2b/c", b"$Id$")]);
+        let files = unpack(&archive, &wanted(&["Dockerfile", "missing", "c"]), limits()).expect("files");
         let expected = FilePath::parse("Dockerfile").expect("a path");
         assert_eq!(files, BTreeMap::from([(expected, b"FROM a".to_vec())]));
     }

@@ -18,6 +18,8 @@ use crate::repo::{InstallationId, Moment, RepoId};
 
 /// A token is replaced this long before it ends, so that none ends on its way.
 const MARGIN: Duration = Duration::from_secs(5 * 60);
+/// More scopes than this are forgotten where nobody waits for them.
+const MAX_SLOTS: usize = 20_000;
 /// How long a missing permission is believed to be missing.
 const MISSING_FOR: Duration = Duration::from_secs(3600);
 
@@ -110,6 +112,9 @@ pub(super) struct TokenCache {
 impl TokenCache {
     fn slot(&self, scope: &Scope) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= MAX_SLOTS {
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
         slots.entry(scope.clone()).or_default().clone()
     }
 

@@ -33,9 +33,17 @@ pub(super) enum Accept {
     Raw,
 }
 
+/// Which of GitHub's two addresses is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Rest,
+    Graphql,
+}
+
 /// One request, without its authorization.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
+    endpoint: Endpoint,
     method: Method,
     /// Path and query below the base address, beginning with `/`.
     path: String,
@@ -46,7 +54,7 @@ pub(super) struct Call {
 
 impl Call {
     fn new(method: Method, path: String, body: Option<Value>) -> Self {
-        Self { method, path, accept: Accept::Json, body, limit: USUAL_LIMIT }
+        Self { endpoint: Endpoint::Rest, method, path, accept: Accept::Json, body, limit: USUAL_LIMIT }
     }
 
     pub(super) fn get(path: String) -> Self {
@@ -63,6 +71,10 @@ impl Call {
 
     pub(super) fn delete(path: String) -> Self {
         Self::new(Method::DELETE, path, None)
+    }
+
+    pub(super) fn graphql(body: Value) -> Self {
+        Self { endpoint: Endpoint::Graphql, ..Self::post("/graphql".to_owned(), body) }
     }
 
     /// Asks for a file's bytes instead of JSON.
@@ -107,6 +119,7 @@ impl Answer {
 pub(super) struct Transport {
     octocrab: Octocrab,
     base: Url,
+    graphql: Url,
     call_timeout: Duration,
 }
 
@@ -114,10 +127,10 @@ impl Transport {
     /// Must be called within a tokio runtime: octocrab starts its queue at once.
     ///
     /// The stack has the connector only: no retry layer, no cache, no redirects, no authorization of octocrab's own.
-    pub(super) fn new(base: Url, client: reqwest::Client, timeouts: Timeouts) -> Self {
+    pub(super) fn new(base: Url, graphql: Url, client: reqwest::Client, timeouts: Timeouts) -> Self {
         let builder = OctocrabBuilder::new_empty().with_service(ReqwestConnector::new(client));
         let octocrab = builder.with_auth(AuthState::None).build().unwrap_or_else(|never| match never {});
-        Self { octocrab, base, call_timeout: timeouts.call }
+        Self { octocrab, base, graphql, call_timeout: timeouts.call }
     }
 
     /// Sends one call, following redirects within GitHub's own origin; a 302 is the caller's to follow.
@@ -139,6 +152,10 @@ impl Transport {
     }
 
     fn address(&self, call: &Call) -> Result<Url, GitHubError> {
+        if call.endpoint == Endpoint::Graphql {
+            // On a GitHub Enterprise Server it does not lie below the base address.
+            return Ok(self.graphql.clone());
+        }
         let text = format!("{}{}", self.base.as_str().trim_end_matches('/'), call.path);
         Url::parse(&text).map_err(|error| GitHubError::permanent(call, format!("no valid address: {error}")))
     }
@@ -262,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn links_lose_their_host_and_stay_below_the_base() {
         let base = Url::parse("https://ghe.example.com/api/v3").expect("a url");
-        let transport = Transport::new(base, reqwest::Client::new(), Timeouts::default());
+        let transport = Transport::new(base.clone(), base, reqwest::Client::new(), Timeouts::default());
         let path = |link| transport.path_of(link);
         assert_eq!(path("https://elsewhere.example/api/v3/x?page=2"), Some("/x?page=2".to_owned()));
         assert_eq!(path("/api/v3/x"), Some("/x".to_owned()));

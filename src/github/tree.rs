@@ -200,7 +200,7 @@ fn below(folder: &str, path: &FilePath) -> String {
 }
 
 /// Whether git names this content so: what is kept by sha for ever must not come from a cut answer.
-fn is_content_of(sha: &BlobSha, content: &[u8]) -> bool {
+pub(super) fn is_content_of(sha: &BlobSha, content: &[u8]) -> bool {
     let algorithm = match sha.as_str().len() {
         40 => &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
         _ => &aws_lc_rs::digest::SHA256,

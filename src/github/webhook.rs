@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::app::Account;
+use super::app::{Account, known_account};
 use crate::repo::{BranchName, CommitSha, InstallationId, PullNumber, RepoId, RepoName};
 
 /// How much of a comment is read, in bytes; GitHub's own limit is 65,536 characters.
@@ -297,6 +297,7 @@ fn branch(name: Option<String>) -> Option<BranchName> {
 #[derive(Deserialize)]
 struct InstallationInner {
     id: InstallationId,
+    #[serde(default, deserialize_with = "known_account")]
     account: Option<Account>,
 }
 
@@ -552,6 +553,13 @@ mod tests {
         let event = parse("repository", format!(r#"{{"action":"frobnicated",{REPO}}}"#).as_bytes());
         assert!(matches!(event, Ok(Event::Repository(event)) if event.action == "frobnicated"));
         assert_eq!(parse("workflow_run", b"{}"), Ok(Event::Other { event: "workflow_run".to_owned() }));
+    }
+
+    #[test]
+    fn an_enterprise_is_no_account_and_no_mistake() {
+        let body = br#"{"action":"created","installation":{"id":7,"account":{"id":1,"slug":"acme","name":"Acme"}}}"#;
+        let Ok(Event::Installation(event)) = parse("installation", body) else { panic!("no installation") };
+        assert_eq!((event.installation, event.account), (InstallationId(7), None));
     }
 
     #[test]

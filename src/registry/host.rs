@@ -37,7 +37,10 @@ impl Hosts {
     /// At once, where the registry asked to wait and the time is not over.
     pub(super) async fn turn(&self, host: &str, now: Moment) -> Result<OwnedSemaphorePermit, RegistryError> {
         let permits = self.permits(host, now)?;
-        permits.acquire_owned().await.map_err(|_| RegistryError::unavailable(host, "Restow is stopping"))
+        let turn = permits.acquire_owned().await.map_err(|_| RegistryError::unavailable(host, "Restow is stopping"))?;
+        // Whoever was before may have been asked to wait.
+        self.permits(host, now)?;
+        Ok(turn)
     }
 
     fn permits(&self, host: &str, now: Moment) -> Result<Arc<Semaphore>, RegistryError> {

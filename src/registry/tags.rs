@@ -64,6 +64,15 @@ enum Next {
     Broken(&'static str),
 }
 
+/// Why a page is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// It is the first, or the registry says that it is there.
+    Link,
+    /// It may be there.
+    Probe,
+}
+
 /// A list on its way.
 #[derive(Default)]
 struct Reading {
@@ -72,6 +81,8 @@ struct Reading {
     bytes: usize,
     idle: usize,
     visited: HashSet<Url>,
+    /// Of the last page that was read, where it was the only one.
+    etag: Option<String>,
 }
 
 impl Reading {
@@ -105,12 +116,12 @@ impl Reading {
         (self.idle >= MAX_IDLE_PAGES).then(|| "page follows page without a new tag".to_owned())
     }
 
-    fn end(self, etag: Option<String>, complete: Completeness) -> TagList {
-        TagList { tags: self.tags, etag, complete }
+    fn end(self, complete: Completeness) -> TagList {
+        TagList { tags: self.tags, etag: self.etag, complete }
     }
 
     fn cut(self, reason: impl Into<String>) -> TagList {
-        self.end(None, Completeness::Cut { reason: reason.into() })
+        TagList { etag: None, ..self.end(Completeness::Cut { reason: reason.into() }) }
     }
 }
 
@@ -122,43 +133,53 @@ impl Registries {
     /// [`Completeness::Cut`] instead.
     pub async fn tags(&self, image: &ImageName) -> Result<TagList, RegistryError> {
         let size = page_size(image.registry());
-        let first = self.url(image, &format!("tags/list?n={size}"))?;
         let mut reading = Reading::default();
-        let mut probing = false;
-        let mut url = first.clone();
+        let mut next = Next::Link(self.url(image, &format!("tags/list?n={size}"))?);
         loop {
-            if !reading.visited.insert(url.clone()) {
-                return Ok(reading.cut("the registry's links to further pages lead in a circle"));
-            }
-            let question = Question {
-                image,
-                method: Method::GET,
-                url: url.clone(),
-                accept: "application/json",
-                limit: PAGE_LIMIT,
-            };
-            let answer = match self.ask(&question).await {
-                Ok(answer) => answer,
-                Err(RegistryError::NotFound { .. }) if url != first => {
-                    return Ok(reading.cut("the registry's link to a further page leads nowhere"));
-                }
-                // Nothing was promised beyond the page.
-                Err(RegistryError::Invalid { .. }) if probing => return Ok(reading.end(None, Completeness::Whole)),
-                Err(error) => return Err(error),
-            };
-            let page = read_page(image, &answer)?;
-            let new = reading.take(&page, answer.body.len());
-            let next = if probing && new == 0 { Next::End } else { next_page(&url, &answer, &page, size) };
-            let etag = answer.header(http::header::ETAG).filter(|_| url == first).map(str::to_owned);
-            (url, probing) = match next {
-                Next::End => return Ok(reading.end(etag, Completeness::Whole)),
+            let (url, reason) = match next {
+                Next::End => return Ok(reading.end(Completeness::Whole)),
                 Next::Broken(reason) => return Ok(reading.cut(reason)),
-                Next::Link(url) => (url, false),
-                Next::Probe(url) => (url, true),
+                Next::Link(url) => (url, Reason::Link),
+                Next::Probe(url) => (url, Reason::Probe),
             };
             if let Some(reason) = reading.bound() {
                 return Ok(reading.cut(reason));
             }
+            if !reading.visited.insert(url.clone()) {
+                return Ok(reading.cut("the registry's links to further pages lead in a circle"));
+            }
+            next = self.read_page(image, &url, reason, &mut reading).await?;
+        }
+    }
+
+    /// Reads one page, and finds where the next one is.
+    async fn read_page(
+        &self,
+        image: &ImageName,
+        url: &Url,
+        reason: Reason,
+        reading: &mut Reading,
+    ) -> Result<Next, RegistryError> {
+        let (accept, limit) = ("application/json", PAGE_LIMIT);
+        let question = Question { image, method: Method::GET, url: url.clone(), accept, limit };
+        let first = reading.visited.len() == 1;
+        let answer = match (self.ask(&question).await, reason) {
+            (Ok(answer), _) => answer,
+            (Err(RegistryError::NotFound { .. }), Reason::Link) if !first => {
+                return Ok(Next::Broken("the registry's link to a further page leads nowhere"));
+            }
+            // Nothing was promised beyond the page.
+            (Err(RegistryError::NotFound { .. } | RegistryError::Invalid { .. }), Reason::Probe) => {
+                return Ok(Next::End);
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let page = parse_page(image, &answer)?;
+        let new = reading.take(&page, answer.body.len());
+        reading.etag = answer.header(http::header::ETAG).filter(|_| first).map(str::to_owned);
+        match (reason, new) {
+            (Reason::Probe, 0) => Ok(Next::End),
+            (Reason::Probe | Reason::Link, _) => Ok(next_page(url, &answer, &page, page_size(image.registry()))),
         }
     }
 }
@@ -169,7 +190,7 @@ fn page_size(registry: &str) -> usize {
 }
 
 /// Reads a page by its content: a registry is known that calls it `text/plain`.
-fn read_page(image: &ImageName, answer: &Answer) -> Result<Vec<String>, RegistryError> {
+fn parse_page(image: &ImageName, answer: &Answer) -> Result<Vec<String>, RegistryError> {
     let page: Result<Page, _> = serde_json::from_slice(&answer.body);
     let page =
         page.map_err(|_| RegistryError::invalid(image.registry(), "the registry's answer is no list of tags"))?;

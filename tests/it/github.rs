@@ -1,6 +1,6 @@
 //! The GitHub client against a GitHub that is one function of the request: tokens, limits, paging, redirects.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -472,7 +472,9 @@ async fn a_tarball_is_fetched_from_its_link_without_the_token() {
     let storage = Fake::start(|_| bytes_reply(200, &[], archive())).await;
     let link = storage.base.join("/signed?token=short-lived").expect("a url").to_string();
     let fake = Fake::start(move |_| reply(302, &[("location", &link)], &Value::Null)).await;
-    let wanted = BTreeSet::from([file("Dockerfile"), file("missing")]);
+    // `printf 'FROM nginx\n' | git hash-object --stdin`
+    let nginx = ObjectSha::parse("8bd0a7f15e5d491e810cad24fb3e5af8a9f44db7").expect("a sha");
+    let wanted = BTreeMap::from([(file("Dockerfile"), nginx), (file("other"), sha('a')), (file("missing"), sha('a'))]);
     let files = fake.repo().tarball(&sha('c'), wanted.clone(), TarballLimits::default()).await.expect("files");
     assert_eq!(files.into_iter().collect::<Vec<_>>(), [(file("Dockerfile"), b"FROM nginx\n".to_vec())]);
     assert_eq!(storage.seen().len(), 1);
@@ -480,6 +482,20 @@ async fn a_tarball_is_fetched_from_its_link_without_the_token() {
     let tight = TarballLimits { compressed: 50, ..TarballLimits::default() };
     let error = fake.repo().tarball(&sha('c'), wanted, tight).await.expect_err("too large");
     assert!(matches!(error, GitHubError::TooLarge { limit: 50, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn graphql_has_its_own_address() {
+    let fake = Fake::start(|seen| match seen.target.as_str() {
+        "/api/graphql" => reply(200, &[], &json!({ "data": { "number": 7 } })),
+        other => panic!("{other}"),
+    })
+    .await;
+    let answer: Value = fake.repo().graphql("query($n: Int!) { x }", &json!({ "n": 1 })).await.expect("data");
+    assert_eq!(answer, json!({ "number": 7 }));
+    let call = fake.calls().remove(0);
+    assert_eq!(call.body, json!({ "query": "query($n: Int!) { x }", "variables": { "n": 1 } }));
+    assert_eq!(call.header("authorization"), ["Bearer t1"]);
 }
 
 // Writing.
