@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::header::{ACCEPT, AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, IF_NONE_MATCH, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::SecretString;
 use url::Url;
@@ -135,6 +135,8 @@ pub(super) struct Question<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) accept: &'static str,
+    /// The version that is known: another one is wanted, or [`StatusCode::NOT_MODIFIED`].
+    pub(super) etag: Option<&'a str>,
     /// Bytes of the answer.
     pub(super) limit: usize,
 }
@@ -199,17 +201,19 @@ impl Registries {
 
     /// Asks, shows what the registry wants to see, follows its redirects, and reads the status.
     pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Answer, RegistryError> {
-        let _turn = self.inner.hosts.turn(question.host(), self.inner.clock.now()).await?;
-        let late = || RegistryError::unavailable(question.host(), "the registry did not answer in time");
-        let answer =
-            tokio::time::timeout(self.inner.total, self.authorized(question)).await.unwrap_or_else(|_| Err(late()))?;
-        self.judge(question, answer)
+        let late = |what: &str| RegistryError::unavailable(question.host(), what);
+        let turn = self.inner.hosts.turn(question.host(), self.inner.clock.now());
+        let turn = tokio::time::timeout(self.inner.total, turn).await;
+        let _turn = turn.unwrap_or_else(|_| Err(late("too many requests wait for this registry")))?;
+        let answer = tokio::time::timeout(self.inner.total, self.authorized(question)).await;
+        self.judge(question, answer.unwrap_or_else(|_| Err(late("the registry did not answer in time")))?)
     }
 
     fn judge(&self, question: &Question<'_>, answer: Answer) -> Result<Answer, RegistryError> {
         let host = question.host();
         match answer.status {
             StatusCode::OK => Ok(answer),
+            StatusCode::NOT_MODIFIED if question.etag.is_some() => Ok(answer),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.unauthorized(host)),
             StatusCode::NOT_FOUND => Err(RegistryError::NotFound { what: question.image.to_string() }),
             StatusCode::TOO_MANY_REQUESTS => {
@@ -299,8 +303,14 @@ impl Registries {
             ));
         }
         let shown = credential.and_then(Authorization::basic);
-        let ask =
-            Question { method: Method::GET, url, accept: "application/json", limit: TOKEN_LIMIT, ..question.clone() };
+        let ask = Question {
+            method: Method::GET,
+            url,
+            accept: "application/json",
+            etag: None,
+            limit: TOKEN_LIMIT,
+            ..question.clone()
+        };
         let answer = self.once(&ask, &ask.url, shown.as_ref()).await?;
         match answer.status {
             StatusCode::OK => Authorization::bearer(&answer.body, self.inner.clock.now())
@@ -349,6 +359,9 @@ impl Registries {
     ) -> Result<Answer, RegistryError> {
         let host = question.host();
         let mut request = self.inner.http.request(question.method.clone(), url.clone()).header(ACCEPT, question.accept);
+        if let Some(etag) = question.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
         if let Some(authorization) = shown {
             request = request.header(AUTHORIZATION, authorization.header.clone());
         }

@@ -83,6 +83,8 @@ struct Reading {
     visited: HashSet<Url>,
     /// Of the last page that was read, where it was the only one.
     etag: Option<String>,
+    /// Of the list that is known already.
+    known_etag: Option<String>,
 }
 
 impl Reading {
@@ -132,8 +134,20 @@ impl Registries {
     /// Where a page cannot be had. Where the paging itself is broken or endless, the list is
     /// [`Completeness::Cut`] instead.
     pub async fn tags(&self, image: &ImageName) -> Result<TagList, RegistryError> {
+        self.read_list(image, Reading::default()).await
+    }
+
+    /// All tags of an image, where they are no more those of [`TagList::etag`]; `None` where they are.
+    ///
+    /// # Errors
+    /// As [`Registries::tags`].
+    pub async fn tags_unless(&self, image: &ImageName, etag: &str) -> Result<Option<TagList>, RegistryError> {
+        let list = self.read_list(image, Reading { known_etag: Some(etag.to_owned()), ..Reading::default() }).await?;
+        Ok((list.etag.as_deref() != Some(etag)).then_some(list))
+    }
+
+    async fn read_list(&self, image: &ImageName, mut reading: Reading) -> Result<TagList, RegistryError> {
         let size = page_size(image.registry());
-        let mut reading = Reading::default();
         let mut next = Next::Link(self.url(image, &format!("tags/list?n={size}"))?);
         loop {
             let (url, reason) = match next {
@@ -160,9 +174,16 @@ impl Registries {
         reason: Reason,
         reading: &mut Reading,
     ) -> Result<Next, RegistryError> {
-        let (accept, limit) = ("application/json", PAGE_LIMIT);
-        let question = Question { image, method: Method::GET, url: url.clone(), accept, limit };
         let first = reading.visited.len() == 1;
+        let known_etag = reading.known_etag.take();
+        let question = Question {
+            image,
+            method: Method::GET,
+            url: url.clone(),
+            accept: "application/json",
+            etag: known_etag.as_deref(),
+            limit: PAGE_LIMIT,
+        };
         let answer = match (self.ask(&question).await, reason) {
             (Ok(answer), _) => answer,
             (Err(RegistryError::NotFound { .. }), Reason::Link) if !first => {
@@ -174,6 +195,10 @@ impl Registries {
             }
             (Err(error), _) => return Err(error),
         };
+        if answer.status == http::StatusCode::NOT_MODIFIED {
+            reading.etag = known_etag;
+            return Ok(Next::End);
+        }
         let page = parse_page(image, &answer)?;
         let new = reading.take(&page, answer.body.len());
         reading.etag = answer.header(http::header::ETAG).filter(|_| first).map(str::to_owned);

@@ -161,6 +161,19 @@ async fn signatures_are_left_out_and_the_version_is_kept() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_known_is_not_sent_again() {
+    let fake = Fake::start(|seen| match seen.header("if-none-match") {
+        Some("\"v2\"") => reply(304, &[], ""),
+        _ => tag_page(&["1.0"], &[("etag", "\"v2\"")]),
+    })
+    .await;
+    let (registries, image) = (client(settings(&[&fake])), fake.image("shop"));
+    let new = registries.tags_unless(&image, "\"v1\"").await.expect("tags").expect("another list");
+    assert_eq!((names(&new), new.etag.as_deref()), (vec!["1.0"], Some("\"v2\"")));
+    assert_eq!(registries.tags_unless(&image, "\"v2\"").await, Ok(None));
+}
+
+#[tokio::test]
 async fn a_full_page_without_a_link_is_looked_beyond() {
     let all: Vec<String> = (0..2500).map(|number| format!("1.{number:05}")).collect();
     let fake = Fake::start(move |seen| {
