@@ -80,7 +80,8 @@ impl Repo {
 
     /// The newest check runs of a commit.
     pub async fn check_runs(&self, commit: &CommitSha) -> Result<Vec<CheckRun>, GitHubError> {
-        let call = Call::get(self.of_commit(commit, "check-runs"));
+        // Each run carries its own report, up to 64 KiB twice.
+        let call = Call::get(self.of_commit(commit, "check-runs")).at_most(32 * 1024 * 1024);
         self.github().pages(&self.identity(), call, |page: RunsPage| page.check_runs).await
     }
 

@@ -154,7 +154,7 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// Where it came from in the end.
-    url: Url,
+    pub(super) url: Url,
 }
 
 impl Answer {
@@ -241,9 +241,9 @@ impl Registries {
         let key = Key { host: question.host().to_owned(), repository: question.image.repository().to_owned() };
         let slot = self.inner.authorizations.slot(&key);
         let shown = fresh(&slot.lock().await, self.inner.clock.now());
-        let answer = self.follow(question, shown.as_ref()).await?;
-        let own = answer.url.origin() == question.url.origin();
-        if answer.status != StatusCode::UNAUTHORIZED || !own {
+        let home = self.inner.policy.base(question.host())?;
+        let answer = self.follow(question, &home, shown.as_ref()).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || answer.url.origin() != home.origin() {
             return Ok(answer);
         }
         let mut held = slot.lock().await;
@@ -252,13 +252,13 @@ impl Registries {
             Some(newer) => newer,
             None => {
                 *held = None;
-                let gained = self.gain(question, &challenges(&answer)).await?;
+                let gained = self.gain(question, &home, &challenges(&answer)).await?;
                 *held = Some(gained.clone());
                 gained
             }
         };
         drop(held);
-        let answer = self.follow(question, Some(&authorization)).await?;
+        let answer = self.follow(question, &home, Some(&authorization)).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             *slot.lock().await = None;
         }
@@ -266,12 +266,18 @@ impl Registries {
     }
 
     /// Answers a challenge: by a token where the registry takes one, else by the credentials themselves.
-    async fn gain(&self, question: &Question<'_>, challenges: &[Challenge]) -> Result<Authorization, RegistryError> {
+    async fn gain(
+        &self,
+        question: &Question<'_>,
+        home: &Url,
+        challenges: &[Challenge],
+    ) -> Result<Authorization, RegistryError> {
         let host = question.host();
         let credential = self.inner.credentials.get(host);
         let of_scheme = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         if let Some(bearer) = of_scheme("bearer") {
-            return self.buy_token(question, bearer, credential).await;
+            let url = token_url(bearer, host, question.image.repository())?;
+            return self.buy_token(question, home, url, credential).await;
         }
         match (of_scheme("basic"), credential) {
             (Some(_), Some(credential)) => Authorization::basic(credential)
@@ -287,13 +293,13 @@ impl Registries {
     async fn buy_token(
         &self,
         question: &Question<'_>,
-        challenge: &Challenge,
+        home: &Url,
+        url: Url,
         credential: Option<&Credential>,
     ) -> Result<Authorization, RegistryError> {
         let host = question.host();
-        let url = token_url(challenge, host, question.image.repository())?;
         self.inner.policy.check(host, &url)?;
-        if credential.is_some() && !self.may_see_credentials(question, &url) {
+        if credential.is_some() && !self.may_see_credentials(host, home, &url) {
             let realm = authority(&url);
             return Err(RegistryError::refused(
                 host,
@@ -324,20 +330,25 @@ impl Registries {
         }
     }
 
-    fn may_see_credentials(&self, question: &Question<'_>, realm: &Url) -> bool {
-        let same = realm.host() == question.url.host() && realm.scheme() == question.url.scheme();
+    fn may_see_credentials(&self, registry: &str, home: &Url, realm: &Url) -> bool {
+        let same = realm.host() == home.host() && realm.scheme() == home.scheme();
         let listed = |pair: &RealmPair| {
-            pair.registry == question.host()
-                && (realm.host_str() == Some(&pair.realm) || authority(realm) == pair.realm)
+            pair.registry == registry && (realm.host_str() == Some(&pair.realm) || authority(realm) == pair.realm)
         };
         same || self.inner.realms.iter().any(listed)
     }
 
-    /// Follows redirects; the authorization stays with the registry's own origin.
-    async fn follow(&self, question: &Question<'_>, shown: Option<&Authorization>) -> Result<Answer, RegistryError> {
+    /// Follows redirects; the authorization stays at the registry's own origin, its `home`.
+    async fn follow(
+        &self,
+        question: &Question<'_>,
+        home: &Url,
+        shown: Option<&Authorization>,
+    ) -> Result<Answer, RegistryError> {
         let mut url = question.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let own = url.origin() == question.url.origin();
+            self.inner.policy.check(question.host(), &url)?;
+            let own = url.origin() == home.origin();
             let answer = self.once(question, &url, shown.filter(|_| own)).await?;
             if !is_redirect(answer.status) {
                 return Ok(answer);
@@ -346,7 +357,6 @@ impl Registries {
             url = next.ok_or_else(|| {
                 RegistryError::invalid(question.host(), "the registry redirects without saying where to")
             })?;
-            self.inner.policy.check(question.host(), &url)?;
         }
         Err(RegistryError::invalid(question.host(), "the registry redirects in a circle"))
     }

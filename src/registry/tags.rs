@@ -15,7 +15,7 @@ use super::error::RegistryError;
 use crate::image::{ImageName, Tag};
 
 /// One page; Google's registries add much to each tag.
-const PAGE_LIMIT: usize = 32 * 1024 * 1024;
+const PAGE_LIMIT: usize = 16 * 1024 * 1024;
 /// All pages of an image: the largest known image has a million tags, in pages of a hundred.
 const MAX_PAGES: usize = 2_000;
 /// All tags of an image.
@@ -48,9 +48,11 @@ pub enum Completeness {
     },
 }
 
+/// Borrowed, because a hostile page may hold millions of names; a tag's characters need no escape in JSON.
 #[derive(Deserialize)]
-struct Page {
-    tags: Option<Vec<String>>,
+struct Page<'a> {
+    #[serde(borrow)]
+    tags: Option<Vec<&'a str>>,
 }
 
 /// Where the next page is.
@@ -89,14 +91,13 @@ struct Reading {
 
 impl Reading {
     /// Takes a page's tags; how many of them, signatures included, are new.
-    fn take(&mut self, page: &[String], bytes: usize) -> usize {
+    fn take(&mut self, page: &[&str], bytes: usize) -> usize {
         let mut new = 0;
         for name in page {
-            if self.known.contains(name) {
+            if self.known.len() >= MAX_TAGS || !self.known.insert((*name).to_owned()) {
                 continue;
             }
             new += 1;
-            self.known.insert(name.clone());
             self.tags.extend(Tag::parse(name).ok().filter(|tag| !is_signature(tag)));
         }
         self.bytes += bytes;
@@ -204,7 +205,7 @@ impl Registries {
         reading.etag = answer.header(http::header::ETAG).filter(|_| first).map(str::to_owned);
         match (reason, new) {
             (Reason::Probe, 0) => Ok(Next::End),
-            (Reason::Probe | Reason::Link, _) => Ok(next_page(url, &answer, &page, page_size(image.registry()))),
+            (Reason::Probe | Reason::Link, _) => Ok(next_page(&answer, &page, page_size(image.registry()))),
         }
     }
 }
@@ -215,14 +216,16 @@ fn page_size(registry: &str) -> usize {
 }
 
 /// Reads a page by its content: a registry is known that calls it `text/plain`.
-fn parse_page(image: &ImageName, answer: &Answer) -> Result<Vec<String>, RegistryError> {
-    let page: Result<Page, _> = serde_json::from_slice(&answer.body);
+fn parse_page<'a>(image: &ImageName, answer: &'a Answer) -> Result<Vec<&'a str>, RegistryError> {
+    let page: Result<Page<'a>, _> = serde_json::from_slice(&answer.body);
     let page =
         page.map_err(|_| RegistryError::invalid(image.registry(), "the registry's answer is no list of tags"))?;
     Ok(page.tags.unwrap_or_default())
 }
 
-fn next_page(url: &Url, answer: &Answer, page: &[String], size: usize) -> Next {
+/// Where the next page is: at the host that answered, which may be another one than was asked.
+fn next_page(answer: &Answer, page: &[&str], size: usize) -> Next {
+    let url = &answer.url;
     if let Some(link) = answer.header(http::header::LINK).and_then(next_link) {
         return match url.join(link) {
             Ok(next) if next.origin() == url.origin() => Next::Link(next),

@@ -245,7 +245,7 @@ async fn a_huge_answer_is_not_read_to_its_end() {
     .await;
     let registries = client(settings(&[&fake]));
     let error = registries.tags(&fake.image("shop")).await.expect_err("too much");
-    assert!(error.to_string().ends_with("the registry's answer has more than 33554432 bytes"), "{error}");
+    assert!(error.to_string().ends_with("the registry's answer has more than 16777216 bytes"), "{error}");
     let digest = Digest::sha256_of(b"");
     let error = registries.manifest(&fake.image("shop"), &digest).await.expect_err("too much");
     assert!(error.to_string().ends_with("more than 4194304 bytes"), "{error}");
@@ -464,6 +464,27 @@ async fn a_redirect_elsewhere_loses_the_authorization() {
     assert_eq!(names(&registries.tags(&fake.image("shop")).await.expect("tags")), ["1.0"]);
     assert_eq!(storage.seen().len(), 1);
     assert_eq!(storage.seen()[0].authorization(), None);
+}
+
+#[tokio::test]
+async fn pages_behind_a_redirect_are_read_there_and_without_the_authorization() {
+    let mirror = Fake::start(|seen| match seen.target.as_str() {
+        "/v2/mirror/shop/tags/list?n=1000" => tag_page(&["1.0"], &[("link", "<list?last=1.0>; rel=\"next\"")]),
+        "/v2/mirror/shop/tags/list?last=1.0" => tag_page(&["1.1"], &[]),
+        other => panic!("{other}"),
+    })
+    .await;
+    let target = format!("http://{}/v2/mirror/shop/tags/list?n=1000", mirror.host);
+    let fake = Fake::start(move |seen| match seen.authorization() {
+        Some(_) => reply(307, &[("location", &target)], ""),
+        None => reply(401, &[("www-authenticate", "Basic realm=\"here\"")], ""),
+    })
+    .await;
+    let credentials = vec![credential(&fake, "sesame")];
+    let registries = client(RegistrySettings { credentials, ..settings(&[&fake, &mirror]) });
+    let list = registries.tags(&fake.image("shop")).await.expect("tags");
+    assert_eq!((names(&list), list.complete.clone()), (vec!["1.0", "1.1"], Completeness::Whole));
+    assert!(mirror.seen().iter().all(|seen| seen.authorization().is_none()));
 }
 
 #[tokio::test]
