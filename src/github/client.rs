@@ -132,6 +132,10 @@ impl GitHub {
 
     /// Makes one call. A 401 to an installation token had no effect: a fresh token is taken and the call made once more.
     pub(super) async fn call(&self, identity: &Identity, call: &Call) -> Result<Answer, GitHubError> {
+        let _turn = match identity.installation().filter(|_| call.writes()) {
+            Some(installation) => Some(self.inner.limits.turn_to_write(installation).await),
+            None => None,
+        };
         self.inner.limits.check(identity.installation(), self.inner.clock.now(), call)?;
         let answer = match identity {
             Identity::App => self.inner.transport.send(call, &self.app_token(call)?).await?,

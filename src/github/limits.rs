@@ -1,8 +1,11 @@
-//! Politeness: a rate limit that GitHub named once is obeyed without asking again.
+//! Politeness: a rate limit that GitHub named once is obeyed without asking again, and an installation writes one
+//! thing after the other. Source: GitHub documentation, "Best practices for using the REST API".
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use super::error::GitHubError;
 use super::transport::Call;
@@ -12,6 +15,7 @@ use crate::repo::{InstallationId, Moment};
 #[derive(Default)]
 pub(super) struct Limits {
     until: Mutex<HashMap<Option<InstallationId>, Moment>>,
+    writers: Mutex<HashMap<InstallationId, Arc<AsyncMutex<()>>>>,
 }
 
 impl Limits {
@@ -28,6 +32,15 @@ impl Limits {
         Err(GitHubError::Retry { call: call.name(), after: Some(Duration::from_millis(left)), reason })
     }
 
+    /// Waits until no other write of this installation is on its way.
+    pub(super) async fn turn_to_write(&self, who: InstallationId) -> OwnedMutexGuard<()> {
+        let writer = {
+            let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(writers.entry(who).or_default())
+        };
+        writer.lock_owned().await
+    }
+
     /// Remembers a limit; a longer one stays.
     pub(super) fn note(&self, who: Option<InstallationId>, now: Moment, wait: Duration) {
         let end = now.plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
@@ -40,6 +53,18 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_installation_writes_one_thing_after_the_other() {
+        use futures::FutureExt;
+
+        let limits = Limits::default();
+        let first = limits.turn_to_write(InstallationId(1)).await;
+        assert!(limits.turn_to_write(InstallationId(2)).now_or_never().is_some());
+        assert!(limits.turn_to_write(InstallationId(1)).now_or_never().is_none());
+        drop(first);
+        assert!(limits.turn_to_write(InstallationId(1)).now_or_never().is_some());
+    }
 
     #[test]
     fn one_installation_waits_and_the_others_do_not() {

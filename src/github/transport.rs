@@ -89,6 +89,11 @@ impl Call {
         self
     }
 
+    /// Whether it may change something; a GraphQL call does not tell.
+    pub(super) fn writes(&self) -> bool {
+        self.method != Method::GET && self.endpoint == Endpoint::Rest
+    }
+
     /// The same call for another page.
     pub(super) fn page(&self, path: String) -> Self {
         Self { path, ..self.clone() }
