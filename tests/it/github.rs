@@ -14,7 +14,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use restow::clock::Clock;
 use restow::github::{
     BranchCreation, Disposition, GitHub, GitHubError, GitHubSettings, NewContent, NewEntry, NewPull, PullCreation,
-    Repo, TarballLimits, Timeouts, UpdateMode, WorkflowsPermission,
+    Repo, TarballLimits, Timeouts, UpdateMode, WorkflowsPermission, webhook,
 };
 use restow::repo::{
     BranchName, CommitSha, FileMode, FilePath, InstallationId, Moment, ObjectSha, PullNumber, RepoId, RepoName,
@@ -573,4 +573,30 @@ async fn a_persons_commit_on_a_branch_is_seen() {
     assert_eq!(authors, [("restow[bot]".to_owned(), true), ("mona".to_owned(), false)]);
     let merge_base: CommitSha = comparison.merge_base;
     assert_eq!(merge_base, sha('1'));
+}
+
+// Webhooks.
+
+/// The events that Restow reads; all others are kept by their name alone.
+const READ: [&str; 9] = [
+    "check_suite",
+    "installation",
+    "installation_repositories",
+    "issue_comment",
+    "ping",
+    "pull_request",
+    "push",
+    "repository",
+    "status",
+];
+
+#[test]
+fn every_payload_that_github_publishes_is_read() {
+    let examples = world::github::webhook_examples();
+    assert_eq!(examples.len(), 329);
+    for (event, payload) in examples {
+        let read = webhook::parse(&event, payload.to_string().as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+        let other = matches!(read, webhook::Event::Other { .. });
+        assert_eq!(other, !READ.contains(&event.as_str()), "{event}");
+    }
 }
