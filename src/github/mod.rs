@@ -1,1 +1,42 @@
-//! github.
+//! GitHub: the App's tokens, the REST calls that Restow makes, and the webhooks it receives.
+//!
+//! octocrab carries the bytes; tokens, paging, redirects, rate limits and models are Restow's own, because each of
+//! octocrab's breaks on something that Restow meets (`docs/dependencies.md`). Nothing here retries a write: a failure
+//! says by its [`Disposition`] what the caller may do, and a rate limit met once is obeyed without asking again.
+//!
+//! ```no_run
+//! # async fn example(github: restow::github::GitHub) -> Result<(), restow::github::GitHubError> {
+//! use restow::repo::{BranchName, InstallationId, RepoId, RepoName};
+//! let name = RepoName::parse("acme/shop").expect("a repository name");
+//! let repo = github.installation(InstallationId(7)).repository(RepoId(42), &name);
+//! let main = BranchName::parse("main").expect("a branch name");
+//! if let Some(head) = repo.branch_head(&main).await? {
+//!     let files = repo.list_files(&head).await?;
+//! }
+//! # Ok(()) }
+//! ```
+
+mod app;
+mod check;
+mod client;
+mod commit;
+mod error;
+mod graphql;
+mod limits;
+mod paging;
+mod pull;
+mod tarball;
+mod token;
+mod transport;
+mod tree;
+pub mod webhook;
+
+pub use app::{Account, AccountKind, App, Installation, InstallationDetails, Repo, RepoDetails};
+pub use check::{CheckRun, CheckSuite, CombinedStatus, CommitStatus};
+pub use client::{GitHub, GitHubSettings, Timeouts};
+pub use commit::{AheadCommit, BranchCreation, CommitDetails, Comparison, NewContent, NewEntry, UpdateMode};
+pub use error::{Disposition, GitHubError};
+pub use pull::{Comment, NewPull, OpenOrClosed, Pull, PullChange, PullCreation, PullState};
+pub use tarball::TarballLimits;
+pub use token::WorkflowsPermission;
+pub use tree::{EntryKind, FileList, ListedFile, Tree, TreeEntry};

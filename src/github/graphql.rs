@@ -1,0 +1,83 @@
+//! GraphQL, for the few questions that REST does not answer.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::app::Repo;
+use super::client::read_json;
+use super::error::GitHubError;
+use super::transport::Call;
+
+/// The wait after GraphQL's own rate limit, which comes with status 200.
+const LIMITED_FOR: Duration = Duration::from_secs(60);
+
+#[derive(Deserialize)]
+struct Body<T> {
+    data: Option<T>,
+    #[serde(default)]
+    errors: Vec<QueryError>,
+}
+
+#[derive(Deserialize)]
+struct QueryError {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl Repo {
+    /// Asks a GraphQL query or mutation; `data` is read as `T`.
+    ///
+    /// # Errors
+    /// As a REST call of the same outcome; an answer with any error in it is an error.
+    pub async fn graphql<T: DeserializeOwned>(&self, query: &str, variables: &Value) -> Result<T, GitHubError> {
+        let call = Call::graphql(json!({ "query": query, "variables": variables }));
+        let answer = self.github().call(&self.identity(), &call).await?;
+        read(&call, read_json(&call, &answer)?)
+    }
+}
+
+fn read<T>(call: &Call, body: Body<T>) -> Result<T, GitHubError> {
+    let Some(first) = body.errors.first() else {
+        return body.data.ok_or_else(|| GitHubError::permanent(call, "the answer holds no data"));
+    };
+    let texts = body.errors.iter().take(10).map(|error| error.message.chars().take(500).collect::<String>());
+    let message = texts.collect::<Vec<_>>().join("; ");
+    let call = call.name();
+    Err(match first.kind.as_str() {
+        "RATE_LIMITED" => {
+            GitHubError::Retry { call, after: Some(LIMITED_FOR), reason: format!("rate limit: {message}") }
+        }
+        "NOT_FOUND" => GitHubError::NotFound { call },
+        "FORBIDDEN" | "INSUFFICIENT_SCOPES" => GitHubError::Forbidden { call, message },
+        _ => GitHubError::Unprocessable { call, message, errors: Vec::new() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::Disposition;
+    use super::*;
+
+    fn outcome(body: &str) -> Result<Value, GitHubError> {
+        read(&Call::graphql(Value::Null), serde_json::from_str(body).expect("an answer"))
+    }
+
+    #[test]
+    fn errors_come_with_status_200() {
+        assert_eq!(outcome(r#"{"data":{"a":1}}"#), Ok(json!({ "a": 1 })));
+        let limited =
+            outcome(r#"{"data":null,"errors":[{"type":"RATE_LIMITED","message":"m"}]}"#).expect_err("limited");
+        assert_eq!(limited.disposition(), Disposition::Retry(Some(LIMITED_FOR)));
+        let partly = outcome(r#"{"data":{"a":1},"errors":[{"message":"Pull request is in clean status"}]}"#);
+        assert_eq!(
+            partly.expect_err("an error").to_string(),
+            "POST /graphql: refused: Pull request is in clean status"
+        );
+        assert!(outcome(r#"{"data":null}"#).is_err());
+    }
+}

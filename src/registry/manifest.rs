@@ -1,0 +1,95 @@
+//! What a tag points at: its digest by a HEAD request, which costs no pull; manifests by digest.
+
+use bytes::Bytes;
+use http::Method;
+
+use super::client::{Answer, Question, Registries};
+use super::error::RegistryError;
+use crate::image::{Digest, ImageName, Tag};
+
+/// All four kinds of manifest: a registry converts or refuses what is not asked for.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+/// Registries take manifests of 4 MiB at most. Source: OCI distribution specification, "Pushing manifests".
+const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+
+/// A manifest whose bytes have the digest that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The registry's `Content-Type`, without parameters; empty where it gives none.
+    pub media_type: String,
+    /// The manifest, unread.
+    pub body: Bytes,
+}
+
+impl Registries {
+    /// What a tag points at now.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] where the registry has no such tag; [`RegistryError::Invalid`] where the digest it
+    /// names is not the content's.
+    pub async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Digest, RegistryError> {
+        let (head, get) = (self.question(image, tag.as_str(), Method::HEAD)?, Method::GET);
+        let what = || format!("{image}:{tag}");
+        match self.ask(&head).await {
+            Ok(answer) => {
+                if let Some(digest) = named_digest(&answer) {
+                    return Ok(digest);
+                }
+            }
+            // Some servers know no HEAD: 405, 400 or 501.
+            Err(RegistryError::Invalid { .. }) => {}
+            Err(error) => return Err(naming(error, &what)),
+        }
+        let question = Question { method: get, ..head };
+        let answer = self.ask(&question).await.map_err(|error| naming(error, &what))?;
+        match named_digest(&answer) {
+            Some(digest) if digest.matches(&answer.body) => Ok(digest),
+            Some(_) => Err(lie(image)),
+            None => Ok(Digest::sha256_of(&answer.body)),
+        }
+    }
+
+    /// The manifest of a digest, proven to be it.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] where the registry has none; [`RegistryError::Invalid`] where it sends another.
+    pub async fn manifest(&self, image: &ImageName, digest: &Digest) -> Result<Manifest, RegistryError> {
+        let question = self.question(image, digest.as_str(), Method::GET)?;
+        let answer = self.ask(&question).await.map_err(|error| naming(error, &|| format!("{image}@{digest}")))?;
+        if !digest.matches(&answer.body) {
+            return Err(lie(image));
+        }
+        let media_type = answer.header(http::header::CONTENT_TYPE).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Ok(Manifest { media_type, body: answer.body })
+    }
+
+    fn question<'a>(
+        &self,
+        image: &'a ImageName,
+        reference: &str,
+        method: Method,
+    ) -> Result<Question<'a>, RegistryError> {
+        let url = self.url(image, &format!("manifests/{reference}"))?;
+        Ok(Question { image, method, url, accept: MANIFESTS, etag: None, limit: MANIFEST_LIMIT })
+    }
+}
+
+fn named_digest(answer: &Answer) -> Option<Digest> {
+    Digest::parse(answer.header("docker-content-digest")?.trim()).ok()
+}
+
+fn lie(image: &ImageName) -> RegistryError {
+    RegistryError::invalid(image.registry(), format!("the content of {image} does not have the digest it is named by"))
+}
+
+/// Names what was looked for, where it was not found.
+fn naming(error: RegistryError, what: &dyn Fn() -> String) -> RegistryError {
+    match error {
+        RegistryError::NotFound { .. } => RegistryError::NotFound { what: what() },
+        other => other,
+    }
+}

@@ -1,0 +1,288 @@
+//! The tags of an image, page by page.
+//!
+//! Registries page in every way there is: by a `Link` that is relative, absolute or opaque, by no `Link` at all, by
+//! ignoring the page's size. So: a `Link` is followed as it is written, as long as it stays at the registry; a full
+//! page without one is followed by one look beyond its last tag; and a list that cannot be read to its end says so.
+
+use std::collections::HashSet;
+
+use http::Method;
+use serde::Deserialize;
+use url::Url;
+
+use super::client::{Answer, Question, Registries};
+use super::error::RegistryError;
+use crate::image::{ImageName, Tag};
+
+/// One page; Google's registries add much to each tag.
+const PAGE_LIMIT: usize = 16 * 1024 * 1024;
+/// All pages of an image: the largest known image has a million tags, in pages of a hundred.
+const MAX_PAGES: usize = 2_000;
+/// All tags of an image.
+const MAX_TAGS: usize = 200_000;
+/// All bytes of an image's list.
+const MAX_BYTES: usize = 128 * 1024 * 1024;
+/// Pages in a row that bring nothing new.
+const MAX_IDLE_PAGES: usize = 10;
+
+/// The tags of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagList {
+    /// The tags, in the registry's order, each once; signatures and attestations kept as tags are left out.
+    pub tags: Vec<Tag>,
+    /// The list's version, where it came as one page and the registry names it.
+    pub etag: Option<String>,
+    /// Whether these are all.
+    pub complete: Completeness,
+}
+
+/// Whether a list is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completeness {
+    /// All tags.
+    Whole,
+    /// There may be more.
+    Cut {
+        /// Why the rest was not read.
+        reason: String,
+    },
+}
+
+/// Borrowed, because a hostile page may hold millions of names; a tag's characters need no escape in JSON.
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    tags: Option<Vec<&'a str>>,
+}
+
+/// Where the next page is.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// The registry says where.
+    Link(Url),
+    /// It does not say, but the page is full.
+    Probe(Url),
+    End,
+    Broken(&'static str),
+}
+
+/// Why a page is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// It is the first, or the registry says that it is there.
+    Link,
+    /// It may be there.
+    Probe,
+}
+
+/// A list on its way.
+#[derive(Default)]
+struct Reading {
+    tags: Vec<Tag>,
+    known: HashSet<String>,
+    bytes: usize,
+    idle: usize,
+    visited: HashSet<Url>,
+    /// Of the last page that was read, where it was the only one.
+    etag: Option<String>,
+    /// Of the list that is known already.
+    known_etag: Option<String>,
+}
+
+impl Reading {
+    /// Takes a page's tags; how many of them, signatures included, are new.
+    fn take(&mut self, page: &[&str], bytes: usize) -> usize {
+        let mut new = 0;
+        for name in page {
+            if self.known.len() >= MAX_TAGS || !self.known.insert((*name).to_owned()) {
+                continue;
+            }
+            new += 1;
+            self.tags.extend(Tag::parse(name).ok().filter(|tag| !is_signature(tag)));
+        }
+        self.bytes += bytes;
+        self.idle = if new == 0 { self.idle + 1 } else { 0 };
+        new
+    }
+
+    /// Why no further page is read, where a bound is met.
+    fn bound(&self) -> Option<String> {
+        if self.visited.len() >= MAX_PAGES {
+            return Some(format!("the list has more than {MAX_PAGES} pages"));
+        }
+        if self.known.len() >= MAX_TAGS {
+            return Some(format!("the list has more than {MAX_TAGS} tags"));
+        }
+        if self.bytes >= MAX_BYTES {
+            return Some(format!("the list has more than {MAX_BYTES} bytes"));
+        }
+        (self.idle >= MAX_IDLE_PAGES).then(|| "page follows page without a new tag".to_owned())
+    }
+
+    fn end(self, complete: Completeness) -> TagList {
+        TagList { tags: self.tags, etag: self.etag, complete }
+    }
+
+    fn cut(self, reason: impl Into<String>) -> TagList {
+        TagList { etag: None, ..self.end(Completeness::Cut { reason: reason.into() }) }
+    }
+}
+
+impl Registries {
+    /// All tags of an image.
+    ///
+    /// # Errors
+    /// Where a page cannot be had. Where the paging itself is broken or endless, the list is
+    /// [`Completeness::Cut`] instead.
+    pub async fn tags(&self, image: &ImageName) -> Result<TagList, RegistryError> {
+        self.read_list(image, Reading::default()).await
+    }
+
+    /// All tags of an image, where they are no more those of [`TagList::etag`]; `None` where they are.
+    ///
+    /// # Errors
+    /// As [`Registries::tags`].
+    pub async fn tags_unless(&self, image: &ImageName, etag: &str) -> Result<Option<TagList>, RegistryError> {
+        let list = self.read_list(image, Reading { known_etag: Some(etag.to_owned()), ..Reading::default() }).await?;
+        Ok((list.etag.as_deref() != Some(etag)).then_some(list))
+    }
+
+    async fn read_list(&self, image: &ImageName, mut reading: Reading) -> Result<TagList, RegistryError> {
+        let size = page_size(image.registry());
+        let mut next = Next::Link(self.url(image, &format!("tags/list?n={size}"))?);
+        loop {
+            let (url, reason) = match next {
+                Next::End => return Ok(reading.end(Completeness::Whole)),
+                Next::Broken(reason) => return Ok(reading.cut(reason)),
+                Next::Link(url) => (url, Reason::Link),
+                Next::Probe(url) => (url, Reason::Probe),
+            };
+            if let Some(reason) = reading.bound() {
+                return Ok(reading.cut(reason));
+            }
+            if !reading.visited.insert(url.clone()) {
+                return Ok(reading.cut("the registry's links to further pages lead in a circle"));
+            }
+            next = self.read_page(image, &url, reason, &mut reading).await?;
+        }
+    }
+
+    /// Reads one page, and finds where the next one is.
+    async fn read_page(
+        &self,
+        image: &ImageName,
+        url: &Url,
+        reason: Reason,
+        reading: &mut Reading,
+    ) -> Result<Next, RegistryError> {
+        let first = reading.visited.len() == 1;
+        let known_etag = reading.known_etag.take();
+        let question = Question {
+            image,
+            method: Method::GET,
+            url: url.clone(),
+            accept: "application/json",
+            etag: known_etag.as_deref(),
+            limit: PAGE_LIMIT,
+        };
+        let answer = match (self.ask(&question).await, reason) {
+            (Ok(answer), _) => answer,
+            (Err(RegistryError::NotFound { .. }), Reason::Link) if !first => {
+                return Ok(Next::Broken("the registry's link to a further page leads nowhere"));
+            }
+            // Nothing was promised beyond the page.
+            (Err(RegistryError::NotFound { .. } | RegistryError::Invalid { .. }), Reason::Probe) => {
+                return Ok(Next::End);
+            }
+            (Err(error), _) => return Err(error),
+        };
+        if answer.status == http::StatusCode::NOT_MODIFIED {
+            reading.etag = known_etag;
+            return Ok(Next::End);
+        }
+        let page = parse_page(image, &answer)?;
+        let new = reading.take(&page, answer.body.len());
+        reading.etag = answer.header(http::header::ETAG).filter(|_| first).map(str::to_owned);
+        match (reason, new) {
+            (Reason::Probe, 0) => Ok(Next::End),
+            (Reason::Probe | Reason::Link, _) => Ok(next_page(&answer, &page, page_size(image.registry()))),
+        }
+    }
+}
+
+/// Amazon refuses more than 1,000; Quay has refused more than 100.
+fn page_size(registry: &str) -> usize {
+    if registry == "quay.io" { 100 } else { 1000 }
+}
+
+/// Reads a page by its content: a registry is known that calls it `text/plain`.
+fn parse_page<'a>(image: &ImageName, answer: &'a Answer) -> Result<Vec<&'a str>, RegistryError> {
+    let page: Result<Page<'a>, _> = serde_json::from_slice(&answer.body);
+    let page =
+        page.map_err(|_| RegistryError::invalid(image.registry(), "the registry's answer is no list of tags"))?;
+    Ok(page.tags.unwrap_or_default())
+}
+
+/// Where the next page is: at the host that answered, which may be another one than was asked.
+fn next_page(answer: &Answer, page: &[&str], size: usize) -> Next {
+    let url = &answer.url;
+    if let Some(link) = answer.header(http::header::LINK).and_then(next_link) {
+        return match url.join(link) {
+            Ok(next) if next.origin() == url.origin() => Next::Link(next),
+            Ok(_) => Next::Broken("the registry's link to a further page leads to another host"),
+            Err(_) => Next::Broken("the registry's link to a further page is no address"),
+        };
+    }
+    match page.last() {
+        Some(last) if page.len() == size => {
+            let mut next = url.clone();
+            next.query_pairs_mut().clear().append_pair("n", &size.to_string()).append_pair("last", last);
+            Next::Probe(next)
+        }
+        Some(_) | None => Next::End,
+    }
+}
+
+/// The target of the link with `rel="next"`. Source: RFC 8288; OCI distribution specification, "Listing tags".
+fn next_link(header: &str) -> Option<&str> {
+    header.split('<').skip(1).find_map(|link| {
+        let (target, parameters) = link.split_once('>')?;
+        let next = parameters.split([';', ',']).any(|parameter| {
+            let parameter = parameter.trim().to_ascii_lowercase();
+            parameter == "rel=\"next\"" || parameter == "rel=next"
+        });
+        next.then_some(target)
+    })
+}
+
+/// Signatures, attestations and referrers that are kept as tags: `sha256-<64 hex>`, with or without a suffix.
+fn is_signature(tag: &Tag) -> bool {
+    let Some(rest) = tag.as_str().strip_prefix("sha256-") else { return false };
+    let Some((hex, suffix)) = rest.split_at_checked(64) else { return false };
+    hex.bytes().all(|b| b.is_ascii_hexdigit()) && matches!(suffix, "" | ".sig" | ".att" | ".sbom")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_no_tags() {
+        let hex = "0".repeat(64);
+        let is = |text: String| is_signature(&Tag::parse(&text).expect("a tag"));
+        for suffix in ["", ".sig", ".att", ".sbom"] {
+            assert!(is(format!("sha256-{hex}{suffix}")), "{suffix}");
+        }
+        assert!(!is(format!("sha256-{hex}-alpine")));
+        assert!(!is("sha256-1.2".to_owned()));
+        assert!(!is("1.2".to_owned()));
+    }
+
+    #[test]
+    fn links_as_registries_write_them() {
+        assert_eq!(next_link(r#"</v2/a/tags/list?last=b&n=2>; rel="next""#), Some("/v2/a/tags/list?last=b&n=2"));
+        assert_eq!(next_link("<x?next_page=gAAA==>;rel=next"), Some("x?next_page=gAAA=="));
+        assert_eq!(next_link(r#"</a>; rel="prev""#), None);
+        assert_eq!(next_link("rel=next"), None);
+    }
+}
