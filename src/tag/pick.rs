@@ -35,7 +35,7 @@ impl Scheme {
     }
 
     fn precision(&self, reading: &Reading<'_>) -> Precision {
-        let full = self.versions(&reading.form.prefix).map_or(0, super::scheme::Versions::full_length);
+        let full = self.full_length(&reading.form.prefix);
         let short = match &reading.form.version {
             Some(version) => version.kind == super::form::RunKind::Numbers && version.numbers.len() < full,
             None => true,
@@ -95,7 +95,33 @@ impl<'a> Question<'a> {
 
     /// Why a newer tag is not proposed.
     fn refusal(&self, shape: &Shape, entry: &Entry) -> Option<String> {
-        self.unreleased(shape, entry).or_else(|| self.left_scheme(entry))
+        self.unreleased(shape, entry).or_else(|| self.left_scheme(entry)).or_else(|| self.unproven(shape, entry))
+    }
+
+    /// Some publish the full version as another name of its newest pre-release: for a pre-release with a newer one
+    /// behind it, a release counts where its content differs from theirs, or where a later version exists.
+    fn unproven(&self, shape: &Shape, entry: &Entry) -> Option<String> {
+        if self.reading.form.stage.is_none() || shape.form.stage.is_some() {
+            return None;
+        }
+        let own = self.scheme.shapes.get(self.reading.shape?)?;
+        let track = own.lines.get(&self.reading.variants)?;
+        let same_version = |step: &&Entry| entry.key.version.starts_with(&step.key.version);
+        let newer: Vec<&Entry> = track.iter().filter(same_version).filter(|step| step.key > self.reading.key).collect();
+        let digest = |entry: &Entry| self.scheme.tags[entry.tag].digest.as_ref();
+        if let Some(released) = digest(entry)
+            && let Some(alias) = track.iter().filter(same_version).find(|step| digest(step) == Some(released))
+        {
+            return Some(format!("it is another name of the pre-release {}", self.name(alias)));
+        }
+        let differs = digest(entry).is_some() && newer.iter().all(|step| digest(step).is_some());
+        let later = self
+            .scheme
+            .versions(&self.reading.form.prefix)?
+            .newest()
+            .is_some_and(|newest| newest > entry.key.version.as_slice() && !newest.starts_with(&entry.key.version));
+        let newest = newer.last()?;
+        (!differs && !later).then(|| format!("it may be another name of {}, which comes first", self.name(newest)))
     }
 
     fn unreleased(&self, shape: &Shape, entry: &Entry) -> Option<String> {

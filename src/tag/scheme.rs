@@ -20,6 +20,8 @@ pub struct Scheme {
     families: HashMap<(String, String), Vec<usize>>,
     /// For what stands before the version: its numbers.
     versions: HashMap<String, Versions>,
+    /// For what stands before the version: how many numbers a full version has.
+    full_lengths: HashMap<String, usize>,
 }
 
 /// All tags of one form.
@@ -53,9 +55,27 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    /// How many numbers a full version has.
+    /// The greatest version of two numbers or more.
+    pub(super) fn newest(&self) -> Option<&[u64]> {
+        self.majors.values().next_back().and_then(|(versions, _)| versions.last()).map(Vec::as_slice)
+    }
+
+    /// How many numbers a full version has: the least length whose versions are mostly not continued by longer ones.
+    /// `1.25` is short where `1.25.3` exists, and so is `1.26` beside it; one `3.12.10.1` makes no `3.12.10` short.
     pub(super) fn full_length(&self) -> usize {
-        self.lengths.iter().max_by_key(|(length, versions)| (versions.len(), **length)).map_or(0, |(length, _)| *length)
+        let lengths = || self.lengths.iter();
+        let continued = |length: usize, version: &[u64]| {
+            let longer = |longer: &BTreeSet<Vec<u64>>| {
+                longer.range(version.to_vec()..).next().is_some_and(|next| next.starts_with(version))
+            };
+            self.lengths.range(length + 1..).any(|(_, versions)| longer(versions))
+        };
+        let full = lengths().find(|(length, versions)| {
+            let continued: Vec<bool> = versions.iter().map(|version| continued(**length, version)).collect();
+            let judged = continued.iter().rposition(|continued| *continued).map_or(0, |last| last + 1);
+            2 * continued.iter().filter(|continued| **continued).count() < judged.max(1)
+        });
+        full.map_or(0, |(length, _)| *length)
     }
 }
 
@@ -91,10 +111,13 @@ impl Scheme {
             by_skeleton,
             families: HashMap::new(),
             versions: HashMap::new(),
+            full_lengths: HashMap::new(),
         };
         for sketch in sketches {
             scheme.add(sketch);
         }
+        scheme.full_lengths =
+            scheme.versions.iter().map(|(prefix, versions)| (prefix.clone(), versions.full_length())).collect();
         scheme
     }
 
@@ -112,7 +135,9 @@ impl Scheme {
         let versions = self.versions.entry(shape.form.prefix.clone()).or_default();
         for (values, tag) in sketch.rows {
             let key = Key::new(&shape.form, &values);
-            note_version(versions, &key.version, self.tags[tag].created);
+            if shape.form.version.as_ref().is_some_and(|run| run.kind == RunKind::Numbers) {
+                note_version(versions, &key.version, self.tags[tag].created);
+            }
             shape.lines.entry(order::variants(&shape.form, &values)).or_default().push(Entry { key, values, tag });
         }
         let tags = &self.tags;
@@ -173,9 +198,14 @@ impl Scheme {
     /// step becomes a full version (`1.21rc2`: `1.21.0`), one that floats becomes a tag of the same precision
     /// (`1.21-rc`: `1.21`).
     fn releases_from(&self, release: &Form, from: &Form) -> bool {
-        let full = self.versions(&from.prefix).map_or(0, Versions::full_length);
+        let full = self.full_length(&from.prefix);
         let length = if from.steps() > 0 { from.version_length().max(full) } else { from.version_length() };
         release.same_kind(from) && release.version_length() == length
+    }
+
+    /// How many numbers a full version behind the prefix has; 0 where there is none.
+    pub(super) fn full_length(&self, prefix: &str) -> usize {
+        self.full_lengths.get(prefix).copied().unwrap_or(0)
     }
 
     /// What is known of the versions that stand behind the prefix.
