@@ -174,8 +174,7 @@ fn answer_all(mut input: impl BufRead, output: impl Write, now: Moment) -> Outco
 fn answer(question: Question, output: &mut impl Write, now: Moment) -> std::io::Result<()> {
     let Question { id, image, current, tags, now: asked } = question;
     let tags: Vec<ListedTag> = tags.into_iter().filter_map(WrittenTag::listed).collect();
-    let scheme = Scheme::learn(&tags);
-    let _ = image;
+    let scheme = image.map_or_else(|| Scheme::learn(&tags), |image| Scheme::learn_for(&image, &tags));
     let picks = scheme.pick(&current, asked.unwrap_or(now));
     serde_json::to_writer(&mut *output, &Answer::new(&id, &picks))?;
     output.write_all(b"\n")

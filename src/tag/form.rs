@@ -59,9 +59,11 @@ pub(super) fn value(token: &Token<'_>) -> Option<u64> {
 
 /// Writes the form of the tokens: words and separators stay, numbers become signs that no tag holds.
 pub(super) fn write_skeleton(tokens: &[Token<'_>], skeleton: &mut String) {
-    for token in tokens {
+    for (place, token) in tokens.iter().enumerate() {
         match token.kind {
             Kind::Separator | Kind::Word => skeleton.push_str(token.text),
+            Kind::Number(_) if dashed_date(tokens, place) => skeleton.push('!'),
+            Kind::Number(_) if day_of_date(tokens, place) => skeleton.push('?'),
             Kind::Number(_) => skeleton.push('#'),
             Kind::Stamp(Stamp::Date, _) => skeleton.push('%'),
             Kind::Stamp(Stamp::UnixSeconds, _) => skeleton.push('&'),
@@ -121,7 +123,8 @@ fn joins(run: &Run, tokens: &[Token<'_>], place: usize) -> bool {
     }
     match tokens[run.tokens.end].text {
         "." | "_" => true,
-        "-" => dashed_date(tokens, run.tokens.start) && run.numbers.len() < 3 && tokens[place].text.len() == 2,
+        "-" if !dashed_date(tokens, run.tokens.start) => false,
+        "-" => place == run.tokens.start + 2 || (place == run.tokens.start + 4 && day_of_date(tokens, place)),
         _ => false,
     }
 }
@@ -131,6 +134,12 @@ fn dashed_date(tokens: &[Token<'_>], place: usize) -> bool {
     let year = matches!(tokens[place].kind, Kind::Number(1990..2100)) && tokens[place].text.len() == 4;
     let month = |token: &Token<'_>| matches!(token.kind, Kind::Number(1..=12)) && token.text.len() == 2;
     year && tokens.get(place + 1).is_some_and(|token| token.text == "-") && tokens.get(place + 2).is_some_and(month)
+}
+
+/// Whether the number at `place` is the day of a date with dashes.
+fn day_of_date(tokens: &[Token<'_>], place: usize) -> bool {
+    let behind = |before: usize| tokens.get(place - before).is_some_and(|token| token.text == "-");
+    place >= 4 && behind(1) && behind(3) && dashed_date(tokens, place - 4) && tokens[place].text.len() == 2
 }
 
 fn word_before(tokens: &[Token<'_>], place: usize) -> Option<usize> {

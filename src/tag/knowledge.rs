@@ -1,13 +1,15 @@
-//! What is known of the world beyond a list of tags: the releases of distributions, in order, with their dates.
+//! What is known of the world beyond a list of tags: the releases of distributions, in order, with their dates, and the
+//! release lines of products that have long support.
 //!
-//! The data stands in `knowledge.json` with its sources; `scripts/refresh-releases` refreshes it. Only tags that name
-//! a release by its codename depend on it: an image whose tags are numbers is read without.
+//! The data stands in `knowledge.json` with its sources; `scripts/refresh-releases` refreshes it. Only tags that name a
+//! release by its codename and images named there depend on it: any other image is read from its tags alone.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::image::ImageName;
 use crate::repo::Moment;
 
 const TEXT: &str = include_str!("knowledge.json");
@@ -63,21 +65,117 @@ fn starts(day: jiff::civil::Date) -> Moment {
     midnight.map_or(Moment(i64::MAX), |time| Moment(time.as_millisecond()))
 }
 
+/// A product whose release lines are not all alike: some have long support.
+#[derive(Debug, Deserialize)]
+pub(super) struct Product {
+    name: String,
+    /// Ends of image names, whatever stands before them: a mirror's host and project.
+    images: Vec<String>,
+    #[serde(default)]
+    lines: Vec<Line>,
+    /// Which number tells by being even that a line is stable.
+    even: Option<Even>,
+    /// What the other lines are called.
+    #[serde(default = "without_long_support")]
+    other: String,
+}
+
+fn without_long_support() -> String {
+    "without long support".to_owned()
+}
+
+/// A release line with long support.
+#[derive(Debug, Deserialize)]
+struct Line {
+    /// The numbers that its versions begin with.
+    line: String,
+    /// The day from which it has long support.
+    since: jiff::civil::Date,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Even {
+    Minor,
+}
+
+/// Which kind of line a version is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Support {
+    Long,
+    Other,
+    /// The version names too few numbers to tell.
+    Unknown,
+}
+
+impl Product {
+    /// Why nobody on `from` is offered `to`: it leaves the lines with long support.
+    pub(super) fn refusal(&self, from: &[u64], to: &[u64], now: Moment) -> Option<String> {
+        let leaves = self.support(from, now) == Support::Long && self.support(to, now) == Support::Other;
+        leaves.then(|| format!("this line of {} is {}, the current one has long support", self.name, self.other))
+    }
+
+    fn support(&self, version: &[u64], now: Moment) -> Support {
+        if let Some(Even::Minor) = self.even {
+            return version
+                .get(1)
+                .map_or(Support::Unknown, |minor| if minor % 2 == 0 { Support::Long } else { Support::Other });
+        }
+        let mut support = Support::Other;
+        for line in &self.lines {
+            let numbers = line.line.split('.').map(|number| number.parse::<u64>().ok());
+            let agree = numbers.clone().zip(version).all(|(number, of_version)| number == Some(*of_version));
+            match (agree, version.len() >= numbers.count()) {
+                (true, true) if starts(line.since) <= now => return Support::Long,
+                (true, false) => support = Support::Unknown,
+                _ => {}
+            }
+        }
+        support
+    }
+}
+
+/// The product that the image's name tells, behind any mirror: `mirror.gcr.io/library/node` is `library/node`.
+pub(super) fn product(image: &ImageName) -> Option<&'static Product> {
+    let repository = image.repository();
+    let names = |known: &String| {
+        let short = known.strip_prefix("library/").filter(|short| *short == repository);
+        short.is_some()
+            || repository.strip_suffix(known.as_str()).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+    };
+    KNOWLEDGE.products.iter().find(|product| product.images.iter().any(names))
+}
+
+/// The day on which the support of a distribution's release ended, where that lies before `now`: `alpine`, 3 18.
+pub(super) fn support_ended(distribution: &str, version: &[u64], now: Moment) -> Option<jiff::civil::Date> {
+    let known = KNOWLEDGE.distributions.iter().find(|known| known.name == distribution)?;
+    let is = |release: &&ReleaseFacts| {
+        release
+            .version
+            .split('.')
+            .map(|number| number.parse::<u64>().ok())
+            .eq(version.iter().map(|number| Some(*number)))
+    };
+    known.releases.iter().find(is)?.ended_by(now)
+}
+
 #[derive(Debug, Deserialize)]
 struct Written {
     distributions: Vec<Distribution>,
+    products: Vec<Product>,
 }
 
 #[derive(Debug)]
 struct Knowledge {
     distributions: Vec<Distribution>,
+    products: Vec<Product>,
     codenames: HashMap<String, Release>,
     windows: Option<u8>,
 }
 
 impl Knowledge {
     fn read(text: &str) -> serde_json::Result<Self> {
-        let Written { distributions } = serde_json::from_str(text)?;
+        let Written { distributions, products } = serde_json::from_str(text)?;
         let mut codenames = HashMap::new();
         for (family, distribution) in (0..).zip(&distributions) {
             for (ordinal, release) in (0..).zip(&distribution.releases) {
@@ -85,7 +183,7 @@ impl Knowledge {
             }
         }
         let windows = (0..).zip(&distributions).find(|(_, d)| d.name == "windows").map(|(family, _)| family);
-        Ok(Self { distributions, codenames, windows })
+        Ok(Self { distributions, products, codenames, windows })
     }
 }
 

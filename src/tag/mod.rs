@@ -6,6 +6,7 @@ mod line;
 mod order;
 mod parse;
 mod pick;
+mod refuse;
 mod scheme;
 mod words;
 

@@ -1,12 +1,15 @@
 //! What the tags of one image mean, learned from the whole list.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use super::ListedTag;
 use super::form::{self, Form, Run, RunKind};
-use super::order::{self, Key, Levels};
+use super::knowledge::{self, Product};
+use super::order::{self, Key, Levels, Maturity};
 use super::parse::{self, Kind, Token};
 use super::words::Words;
+use crate::image::ImageName;
 use crate::repo::Moment;
 
 /// What the tags of one image repository mean, learned from the whole list.
@@ -20,6 +23,8 @@ pub struct Scheme {
     families: HashMap<(String, String), Vec<usize>>,
     /// For what stands before the version: its numbers.
     versions: HashMap<String, Versions>,
+    /// What is known of the product, where the image's name says which.
+    pub(super) product: Option<&'static Product>,
     /// For what stands before the version: how many numbers a full version has.
     full_lengths: HashMap<String, usize>,
 }
@@ -51,10 +56,35 @@ pub(super) struct Versions {
     /// By how many numbers they have: how many versions.
     lengths: BTreeMap<usize, BTreeSet<Vec<u64>>>,
     /// By first number: the versions of two numbers or more, and the newest creation time.
-    pub(super) majors: BTreeMap<u64, (BTreeSet<Vec<u64>>, Option<Moment>)>,
+    pub(super) majors: MajorVersions,
+    /// The versions that are no pre-releases.
+    pub(super) released: BTreeSet<Vec<u64>>,
 }
 
+/// By first number: the versions of two numbers or more, and the newest creation time.
+pub(super) type MajorVersions = BTreeMap<u64, (BTreeSet<Vec<u64>>, Option<Moment>)>;
+
 impl Versions {
+    fn note(&mut self, key: &Key, created: Option<Moment>) {
+        let version = &key.version;
+        let Some(first) = version.first() else { return };
+        self.lengths.entry(version.len()).or_default().insert(version.clone());
+        if key.maturity == Maturity::Release && !self.released.contains(version) {
+            self.released.insert(version.clone());
+        }
+        if version.len() > 1 {
+            let (known, newest) = self.majors.entry(*first).or_default();
+            known.insert(version.clone());
+            *newest = (*newest).max(created);
+        }
+    }
+
+    /// Whether a longer version begins with this one, and is no pre-release.
+    pub(super) fn continues(&self, version: &[u64]) -> bool {
+        let after = (Bound::Excluded(version), Bound::Unbounded);
+        self.released.range::<[u64], _>(after).next().is_some_and(|next| next.starts_with(version))
+    }
+
     /// The greatest version of two numbers or more.
     pub(super) fn newest(&self) -> Option<&[u64]> {
         self.majors.values().next_back().and_then(|(versions, _)| versions.last()).map(Vec::as_slice)
@@ -65,8 +95,9 @@ impl Versions {
     pub(super) fn full_length(&self) -> usize {
         let lengths = || self.lengths.iter();
         let continued = |length: usize, version: &[u64]| {
+            let after = (Bound::Excluded(version), Bound::Unbounded);
             let longer = |longer: &BTreeSet<Vec<u64>>| {
-                longer.range(version.to_vec()..).next().is_some_and(|next| next.starts_with(version))
+                longer.range::<[u64], _>(after).next().is_some_and(|next| next.starts_with(version))
             };
             self.lengths.range(length + 1..).any(|(_, versions)| longer(versions))
         };
@@ -100,8 +131,18 @@ pub(super) struct Reading<'a> {
 }
 
 impl Scheme {
-    /// Learns from all tags of an image, in any order.
+    /// Learns from all tags of an image, in any order; nothing is known of the product.
     pub fn learn(tags: &[ListedTag]) -> Self {
+        Self::learn_product(tags, None)
+    }
+
+    /// Learns from all tags of the image, in any order, with what is known of the product behind the image's name: which
+    /// of its release lines have long support. An unknown image is read from its tags alone.
+    pub fn learn_for(image: &ImageName, tags: &[ListedTag]) -> Self {
+        Self::learn_product(tags, knowledge::product(image))
+    }
+
+    fn learn_product(tags: &[ListedTag], product: Option<&'static Product>) -> Self {
         let (sketches, by_skeleton) = sketch(tags);
         let words = learn_words(tags, &sketches);
         let mut scheme = Self {
@@ -111,6 +152,7 @@ impl Scheme {
             by_skeleton,
             families: HashMap::new(),
             versions: HashMap::new(),
+            product,
             full_lengths: HashMap::new(),
         };
         for sketch in sketches {
@@ -136,7 +178,7 @@ impl Scheme {
         for (values, tag) in sketch.rows {
             let key = Key::new(&shape.form, &values);
             if shape.form.version.as_ref().is_some_and(|run| run.kind == RunKind::Numbers) {
-                note_version(versions, &key.version, self.tags[tag].created);
+                versions.note(&key, self.tags[tag].created);
             }
             shape.lines.entry(order::variants(&shape.form, &values)).or_default().push(Entry { key, values, tag });
         }
@@ -251,16 +293,6 @@ fn learn_words(tags: &[ListedTag], sketches: &[Sketch]) -> Words {
         }
     }
     words
-}
-
-fn note_version(versions: &mut Versions, version: &[u64], created: Option<Moment>) {
-    let [first, ..] = version else { return };
-    versions.lengths.entry(version.len()).or_default().insert(version.to_vec());
-    if version.len() > 1 {
-        let (known, newest) = versions.majors.entry(*first).or_default();
-        known.insert(version.to_vec());
-        *newest = (*newest).max(created);
-    }
 }
 
 /// Whether the version counts on without levels: a date, a serial number, none at all.
