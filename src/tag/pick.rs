@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
-use super::form::RunKind;
+use super::form::{Form, RunKind};
 use super::line;
 use super::order::{Level, Maturity};
 use super::scheme::{Entry, Reading, Scheme, Shape};
@@ -48,10 +48,10 @@ pub(super) struct Question<'a> {
 impl<'a> Question<'a> {
     /// The best tag on the line of this level, or why there is none.
     fn best(&self, level: Level) -> Result<Pick, String> {
-        let pre_releases_only = level != Level::Patch && self.track_goes_on();
+        let track = if level == Level::Patch { Track::None } else { self.track_state() };
         let (mut best, mut refused): (Option<&Entry>, Option<(&Entry, String)>) = (None, None);
         for shape in self.scheme.courses(self.reading) {
-            if pre_releases_only && shape.form.stage.is_none() {
+            if !track.admits(&shape.form) {
                 continue;
             }
             for entry in self.newer(shape).filter(|entry| self.level(entry) == level) {
@@ -87,12 +87,16 @@ impl<'a> Question<'a> {
         shape.and_then(|shape| shape.lines.get(&self.reading.variants)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the current tag is a pre-release whose next move is to another one of the same minor version.
-    fn track_goes_on(&self) -> bool {
-        self.reading.form.stage.is_some()
-            && self
-                .best(Level::Patch)
-                .is_ok_and(|pick| self.scheme.read(pick.tag.as_str()).key.maturity != Maturity::Release)
+    /// Where the track of a pre-release leads within the minor version: what is beyond is of the same maturity.
+    fn track_state(&self) -> Track {
+        if self.reading.form.stage.is_none() {
+            return Track::None;
+        }
+        match self.best(Level::Patch).map(|pick| self.scheme.read(pick.tag.as_str()).key.maturity) {
+            Ok(Maturity::Stage(_)) => Track::GoesOn,
+            Ok(Maturity::Release) => Track::Released,
+            Err(_) => Track::None,
+        }
     }
 
     fn level(&self, entry: &Entry) -> Level {
@@ -165,6 +169,27 @@ impl<'a> Question<'a> {
         let from = line.partition_point(|entry| entry.key < self.reading.key);
         let allowed = line[from..].iter().filter(|entry| self.refusal(shape, entry).is_none());
         allowed.max_by_key(|entry| Reverse(self.level(entry)))
+    }
+}
+
+/// Where the track of a pre-release leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Track {
+    /// To no other tag of the minor version, or there is no track.
+    None,
+    /// To another pre-release.
+    GoesOn,
+    /// To the release.
+    Released,
+}
+
+impl Track {
+    fn admits(self, form: &Form) -> bool {
+        match self {
+            Self::None => true,
+            Self::GoesOn => form.stage.is_some(),
+            Self::Released => form.stage.is_none(),
+        }
     }
 }
 

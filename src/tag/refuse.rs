@@ -71,7 +71,9 @@ impl<'a> Question<'a> {
         }
         let track = self.track();
         let digest = |entry: &Entry| self.scheme.tags[entry.tag].digest.as_ref();
-        let same_version = |step: &&Entry| version.starts_with(&step.key.version);
+        let same_version = |step: &&Entry| {
+            version.strip_prefix(step.key.version.as_slice()).is_some_and(|rest| rest.iter().all(|number| *number == 0))
+        };
         if let Some(content) = digest(entry)
             && let Some(alias) = track.iter().filter(same_version).find(|step| digest(step) == Some(content))
         {
