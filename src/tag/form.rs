@@ -184,11 +184,11 @@ impl Form {
         let version = version_run(tokens, &runs, words);
         let mut roles = Vec::new();
         for (index, run) in runs.iter().enumerate() {
-            let role = if Some(index) == version { Role::Version } else { role(tokens, run, words) };
+            let role = if Some(index) == version { Role::Version } else { role(tokens, &runs, index, words) };
             roles.extend(run.numbers.clone().map(|_| role));
         }
         let version = version.map(|index| runs[index].clone());
-        let staged = stage(tokens, version.as_ref());
+        let staged = stage(tokens, &runs, version.as_ref(), words);
         let version_tokens = version.as_ref().map_or(0..0, |run| run.tokens.clone());
         let mut prefix = String::new();
         write_skeleton(&tokens[..version_tokens.start], &mut prefix);
@@ -237,7 +237,7 @@ fn version_run(tokens: &[Token<'_>], runs: &[Run], words: &Words) -> Option<usiz
         RunKind::Moment => true,
         RunKind::Numbers => match first.words_before {
             0 => true,
-            1 => !word.is_some_and(|word| Stage::of(word).is_some()),
+            1 => first.numbers.len() > 1 || word.is_none_or(|word| Stage::of(word).is_none()),
             _ => !of_variant && first.numbers.len() > 1,
         },
     };
@@ -249,25 +249,34 @@ fn bare(tokens: &[Token<'_>], run: &Run) -> bool {
     run.kind == RunKind::Numbers && run.numbers.len() > 1 && run.word.is_none_or(|place| tokens[place].text == "v")
 }
 
-fn role(tokens: &[Token<'_>], run: &Run, words: &Words) -> Role {
+fn role(tokens: &[Token<'_>], runs: &[Run], index: usize, words: &Words) -> Role {
+    let run = &runs[index];
     let Some(word) = run.word.map(|place| tokens[place].text) else {
         return if run.kind == RunKind::Release { Role::Variant } else { Role::Build };
     };
     match run.kind {
         RunKind::Release => Role::Variant,
         RunKind::Moment => Role::Build,
-        RunKind::Numbers if Stage::of(word).is_some() => Role::Step,
+        RunKind::Numbers if run.word.and_then(|place| stage_at(tokens, runs, place, words)).is_some() => Role::Step,
         RunKind::Numbers if words.counts_builds(word) => Role::Build,
         RunKind::Numbers => Role::Variant,
     }
 }
 
+/// The stage that the word at `place` marks: a word of the trade, or a letter between a version and a number.
+fn stage_at(tokens: &[Token<'_>], runs: &[Run], place: usize, words: &Words) -> Option<Stage> {
+    let version_before = || runs.iter().any(|run| run.tokens.end == place && run.numbers.len() > 1);
+    let number_behind = || tokens.get(place + 1).is_some_and(|token| matches!(token.kind, Kind::Number(_)));
+    let letter = || Stage::of_letter(tokens[place].text).filter(|_| version_before() && number_behind());
+    words.stage(tokens[place].text).or_else(letter)
+}
+
 /// The stage of a pre-release and the tokens that write it, with the separator before.
-fn stage(tokens: &[Token<'_>], version: Option<&Run>) -> Option<(Stage, Range<usize>)> {
+fn stage(tokens: &[Token<'_>], runs: &[Run], version: Option<&Run>, words: &Words) -> Option<(Stage, Range<usize>)> {
     let from = version?.tokens.end;
     let (place, stage) = (from..tokens.len()).find_map(|place| {
-        let word = tokens[place].kind == Kind::Word;
-        word.then(|| Stage::of(tokens[place].text)).flatten().map(|stage| (place, stage))
+        let stage = if tokens[place].kind == Kind::Word { stage_at(tokens, runs, place, words) } else { None };
+        stage.map(|stage| (place, stage))
     })?;
     let start = if place > from && tokens[place - 1].kind == Kind::Separator { place - 1 } else { place };
     let mut end = place + 1;

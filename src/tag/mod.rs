@@ -8,6 +8,8 @@ mod parse;
 mod pick;
 mod refuse;
 mod scheme;
+mod sketch;
+mod versions;
 mod words;
 
 pub use scheme::Scheme;

@@ -34,7 +34,7 @@ impl Scheme {
             }
             None => true,
         };
-        if short { Precision::Floating } else { Precision::Precise }
+        if short || self.has_builds(reading) { Precision::Floating } else { Precision::Precise }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::knowledge::{self, Release};
 use super::order::{Key, Levels};
 use super::pick::Question;
-use super::scheme::{Entry, MajorVersions, Shape};
+use super::scheme::{Entry, Shape};
 
 impl<'a> Question<'a> {
     /// Why `entry`, newer and on the line, is not proposed; `None`: it may be.
@@ -36,12 +36,13 @@ impl<'a> Question<'a> {
             return None;
         }
         let (from, to) = (*self.reading.key.version.first()?, *to.version.first()?);
-        let majors = &self.scheme.versions(&self.reading.form.prefix)?.majors;
+        let versions = self.scheme.versions(&self.reading.form.prefix)?;
+        let majors = &versions.majors;
         let neighbours = majors.keys().zip(majors.keys().skip(1));
         neighbours
             .filter(|(low, high)| from <= **low && **high <= to)
             .filter(|(low, high)| **high >= 2 * **low && **high - **low >= 6)
-            .find(|(low, high)| left(majors, **low, **high))
+            .find(|(low, high)| versions.left(**low, **high))
             .map(|(low, high)| {
                 format!(
                     "versions from {high} on are of a scheme that was left: {low} was never followed by {}",
@@ -85,19 +86,6 @@ impl<'a> Question<'a> {
         let newest = newer.last()?;
         (!differs && !later).then(|| format!("it may be another name of {}, which comes first", self.name(newest)))
     }
-}
-
-/// Whether the versions from `high` on are remains of an older scheme: older than those up to `low`, or, where their
-/// ages are unknown, few.
-fn left(majors: &MajorVersions, low: u64, high: u64) -> bool {
-    let newest_below = majors.range(..=low).filter_map(|(_, (_, created))| *created).max();
-    let newest_above = majors.range(high..).filter_map(|(_, (_, created))| *created).max();
-    if let (Some(below), Some(above)) = (newest_below, newest_above) {
-        return above < below;
-    }
-    let below: usize = majors.range(..=low).map(|(_, (versions, _))| versions.len()).sum();
-    let above: usize = majors.range(high..).map(|(_, (versions, _))| versions.len()).sum();
-    4 * above < below && majors.range(high..).count() < 3
 }
 
 /// The releases that a tag names.

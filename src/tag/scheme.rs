@@ -1,28 +1,33 @@
 //! What the tags of one image mean, learned from the whole list.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::ListedTag;
 use super::form::{self, Form, Run, RunKind};
 use super::knowledge::{self, Product};
-use super::order::{self, Key, Levels, Maturity};
-use super::parse::{self, Kind, Token};
+use super::order::{self, Key, Levels};
+use super::parse::{Kind, Token};
+use super::sketch::{CommitForms, Sketch, Sketches};
+use super::versions::Versions;
 use super::words::Words;
-use crate::image::ImageName;
-use crate::repo::Moment;
+use crate::image::{Digest, ImageName};
 
 /// What the tags of one image repository mean, learned from the whole list.
 #[derive(Debug, Clone)]
 pub struct Scheme {
     pub(super) tags: Vec<ListedTag>,
     words: Words,
+    commits: CommitForms,
     pub(super) shapes: Vec<Shape>,
     by_skeleton: HashMap<String, usize>,
     /// Shapes that differ only in how a pre-release is marked.
     families: HashMap<(String, String), Vec<usize>>,
     /// For what stands before the version: its numbers.
     versions: HashMap<String, Versions>,
+    /// Forms and versions of which builds are published under longer tags: `1.2.3` beside `1.2.3-r1`.
+    built: HashSet<(String, Vec<u64>)>,
+    /// The content of the tag `latest`, where the registry says so.
+    latest: Option<Digest>,
     /// What is known of the product, where the image's name says which.
     pub(super) product: Option<&'static Product>,
     /// For what stands before the version: how many numbers a full version has.
@@ -50,77 +55,10 @@ pub(super) struct Entry {
     pub(super) tag: usize,
 }
 
-/// The versions that stand behind one prefix, in tags of any suffix.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Versions {
-    /// By how many numbers they have: how many versions.
-    lengths: BTreeMap<usize, BTreeSet<Vec<u64>>>,
-    /// By first number: the versions of two numbers or more, and the newest creation time.
-    pub(super) majors: MajorVersions,
-    /// The versions that are no pre-releases.
-    pub(super) released: BTreeSet<Vec<u64>>,
-}
-
-/// By first number: the versions of two numbers or more, and the newest creation time.
-pub(super) type MajorVersions = BTreeMap<u64, (BTreeSet<Vec<u64>>, Option<Moment>)>;
-
-impl Versions {
-    fn note(&mut self, key: &Key, created: Option<Moment>) {
-        let version = &key.version;
-        let Some(first) = version.first() else { return };
-        self.lengths.entry(version.len()).or_default().insert(version.clone());
-        if key.maturity == Maturity::Release && !self.released.contains(version) {
-            self.released.insert(version.clone());
-        }
-        if version.len() > 1 {
-            let (known, newest) = self.majors.entry(*first).or_default();
-            known.insert(version.clone());
-            *newest = (*newest).max(created);
-        }
-    }
-
-    /// Whether a longer version begins with this one, and is no pre-release.
-    pub(super) fn continues(&self, version: &[u64]) -> bool {
-        let after = (Bound::Excluded(version), Bound::Unbounded);
-        self.released.range::<[u64], _>(after).next().is_some_and(|next| next.starts_with(version))
-    }
-
-    /// The greatest version of two numbers or more.
-    pub(super) fn newest(&self) -> Option<&[u64]> {
-        self.majors.values().next_back().and_then(|(versions, _)| versions.last()).map(Vec::as_slice)
-    }
-
-    /// How many numbers a full version has: the least length whose versions are mostly not continued by longer ones.
-    /// `1.25` is short where `1.25.3` exists, and so is `1.26` beside it; one `3.12.10.1` makes no `3.12.10` short.
-    pub(super) fn full_length(&self) -> usize {
-        let lengths = || self.lengths.iter();
-        let continued = |length: usize, version: &[u64]| {
-            let after = (Bound::Excluded(version), Bound::Unbounded);
-            let longer = |longer: &BTreeSet<Vec<u64>>| {
-                longer.range::<[u64], _>(after).next().is_some_and(|next| next.starts_with(version))
-            };
-            self.lengths.range(length + 1..).any(|(_, versions)| longer(versions))
-        };
-        let full = lengths().find(|(length, versions)| {
-            let continued: Vec<bool> = versions.iter().map(|version| continued(**length, version)).collect();
-            let judged = continued.iter().rposition(|continued| *continued).map_or(0, |last| last + 1);
-            2 * continued.iter().filter(|continued| **continued).count() < judged.max(1)
-        });
-        full.map_or(0, |(length, _)| *length)
-    }
-}
-
-/// The tags of one form, before their words are understood.
-struct Sketch {
-    example: usize,
-    rows: Vec<(Vec<u64>, usize)>,
-    /// Whether the version of every tag begins like a dotted date.
-    dotted_dates: bool,
-}
-
 /// A tag, read by the scheme.
 pub(super) struct Reading<'a> {
     pub(super) tokens: Vec<Token<'a>>,
+    pub(super) skeleton: String,
     pub(super) form: Form,
     pub(super) levels: Levels,
     pub(super) key: Key,
@@ -143,20 +81,22 @@ impl Scheme {
     }
 
     fn learn_product(tags: &[ListedTag], product: Option<&'static Product>) -> Self {
-        let (sketches, by_skeleton) = sketch(tags);
-        let words = learn_words(tags, &sketches);
+        let Sketches { forms, by_skeleton, commits, words } = Sketches::of(tags);
         let mut scheme = Self {
             tags: tags.to_vec(),
             words,
-            shapes: Vec::with_capacity(sketches.len()),
+            commits,
+            shapes: Vec::with_capacity(forms.len()),
             by_skeleton,
             families: HashMap::new(),
             versions: HashMap::new(),
+            built: HashSet::new(),
+            latest: tags.iter().find(|tag| tag.name.as_str() == "latest").and_then(|tag| tag.digest.clone()),
             product,
             full_lengths: HashMap::new(),
         };
-        for sketch in sketches {
-            scheme.add(sketch);
+        for form in forms {
+            scheme.add(form);
         }
         scheme.full_lengths =
             scheme.versions.iter().map(|(prefix, versions)| (prefix.clone(), versions.full_length())).collect();
@@ -164,7 +104,8 @@ impl Scheme {
     }
 
     fn add(&mut self, sketch: Sketch) {
-        let tokens = parse::tokens(self.tags[sketch.example].name.as_str());
+        let (mut tokens, mut skeleton) = (Vec::new(), String::new());
+        self.commits.tokenize(self.tags[sketch.example].name.as_str(), &mut tokens, &mut skeleton);
         let form = Form::of(&tokens, &self.words);
         let levels = levels(&tokens, &form, &sketch);
         let mut shape = Shape {
@@ -174,12 +115,17 @@ impl Scheme {
             lines: BTreeMap::new(),
             form,
         };
+        let unbuilt = unbuilt(&tokens, &shape.form);
         let versions = self.versions.entry(shape.form.prefix.clone()).or_default();
         for (values, tag) in sketch.rows {
             let key = Key::new(&shape.form, &values);
             if shape.form.version.as_ref().is_some_and(|run| run.kind == RunKind::Numbers) {
                 versions.note(&key, self.tags[tag].created);
+                if self.latest.is_some() && self.tags[tag].digest == self.latest {
+                    versions.note_latest(&key);
+                }
             }
+            self.built.extend(unbuilt.iter().map(|skeleton| (skeleton.clone(), key.version.clone())));
             shape.lines.entry(order::variants(&shape.form, &values)).or_default().push(Entry { key, values, tag });
         }
         let tags = &self.tags;
@@ -193,9 +139,8 @@ impl Scheme {
 
     /// Reads a tag, listed or not.
     pub(super) fn read<'a>(&self, tag: &'a str) -> Reading<'a> {
-        let tokens = parse::tokens(tag);
-        let mut skeleton = String::new();
-        form::write_skeleton(&tokens, &mut skeleton);
+        let (mut tokens, mut skeleton) = (Vec::new(), String::new());
+        self.commits.tokenize(tag, &mut tokens, &mut skeleton);
         let values: Vec<u64> = tokens.iter().filter_map(form::value).collect();
         let shape = self.by_skeleton.get(&skeleton).copied();
         let (form, levels) = match shape {
@@ -211,7 +156,7 @@ impl Scheme {
         let key = Key::new(&form, &values);
         let variants = order::variants(&form, &values);
         let releases = releases(&tokens);
-        Reading { tokens, form, levels, key, variants, values, releases, shape }
+        Reading { tokens, skeleton, form, levels, key, variants, values, releases, shape }
     }
 
     /// The shapes a tag may move to: its own; for a pre-release also later stages and the release.
@@ -250,49 +195,15 @@ impl Scheme {
         self.full_lengths.get(prefix).copied().unwrap_or(0)
     }
 
+    /// Whether builds of the tag's version are published under longer tags.
+    pub(super) fn has_builds(&self, reading: &Reading<'_>) -> bool {
+        self.built.contains(&(reading.skeleton.clone(), reading.key.version.clone()))
+    }
+
     /// What is known of the versions that stand behind the prefix.
     pub(super) fn versions(&self, prefix: &str) -> Option<&Versions> {
         self.versions.get(prefix)
     }
-}
-
-fn sketch(tags: &[ListedTag]) -> (Vec<Sketch>, HashMap<String, usize>) {
-    let mut sketches: Vec<Sketch> = Vec::new();
-    let mut by_skeleton: HashMap<String, usize> = HashMap::new();
-    let mut tokens = Vec::new();
-    let mut skeleton = String::new();
-    for (place, tag) in tags.iter().enumerate() {
-        parse::tokenize(tag.name.as_str(), &mut tokens);
-        skeleton.clear();
-        form::write_skeleton(&tokens, &mut skeleton);
-        let row = (tokens.iter().filter_map(form::value).collect(), place);
-        let dotted = form::dotted_date(&tokens);
-        if let Some(sketch) = by_skeleton.get(&skeleton) {
-            let sketch = &mut sketches[*sketch];
-            sketch.rows.push(row);
-            sketch.dotted_dates &= dotted;
-        } else {
-            by_skeleton.insert(skeleton.clone(), sketches.len());
-            sketches.push(Sketch { example: place, rows: vec![row], dotted_dates: dotted });
-        }
-    }
-    (sketches, by_skeleton)
-}
-
-fn learn_words(tags: &[ListedTag], sketches: &[Sketch]) -> Words {
-    let mut words = Words::default();
-    for sketch in sketches {
-        let tokens = parse::tokens(tags[sketch.example].name.as_str());
-        let runs = form::runs(&tokens);
-        let Some((first, later)) = runs.split_first() else { continue };
-        for run in later.iter().filter(|run| run.kind == RunKind::Numbers) {
-            let Some(word) = run.word else { continue };
-            let rows =
-                sketch.rows.iter().map(|(values, _)| (&values[first.numbers.clone()], &values[run.numbers.clone()]));
-            words.note(tokens[word].text, rows);
-        }
-    }
-    words
 }
 
 /// Whether the version counts on without levels: a date, a serial number, none at all.
@@ -312,6 +223,27 @@ fn serial(tokens: &[Token<'_>], version: &Run, sketch: &Sketch) -> bool {
     version.numbers.len() == 1
         && (version.word.is_some_and(counter)
             || sketch.rows.iter().all(|(values, _)| values[version.numbers.start] >= 1000))
+}
+
+/// The forms of the shorter tags under which builds of this form are published too: without the build at the end, and
+/// the version alone. A tag with a commit is no build of the version that it names.
+fn unbuilt(tokens: &[Token<'_>], form: &Form) -> Vec<String> {
+    let runs = form::runs(tokens);
+    let is_build = |run: &Run| form.roles.get(run.numbers.start) == Some(&form::Role::Build);
+    let commit = tokens.iter().any(|token| token.kind == Kind::Commit);
+    let (Some(version), false, true) = (&form.version, commit, runs.iter().any(is_build)) else { return Vec::new() };
+    let mut ends = vec![version.tokens.end];
+    if let Some(last) = runs.last().filter(|run| is_build(run) && run.tokens.end == tokens.len()) {
+        let start = last.word.unwrap_or(last.tokens.start);
+        ends.push(start.checked_sub(1).filter(|before| tokens[*before].kind == Kind::Separator).unwrap_or(start));
+    }
+    ends.dedup();
+    let skeleton = |end: &usize| {
+        let mut skeleton = String::new();
+        form::write_skeleton(&tokens[..*end], &mut skeleton);
+        skeleton
+    };
+    ends.iter().map(skeleton).collect()
 }
 
 fn releases(tokens: &[Token<'_>]) -> Vec<(usize, u8)> {

@@ -25,14 +25,24 @@ impl Stage {
         let known = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
         if known(&["nightly", "dev", "snapshot", "canary", "edge", "unstable", "daily", "insiders"]) {
             Some(Self::Nightly)
-        } else if known(&["alpha", "a", "preview", "pre", "prerelease", "ea", "eap", "experimental", "test", "tech"]) {
+        } else if known(&["alpha", "preview", "pre", "prerelease", "ea", "eap", "experimental", "test"]) {
             Some(Self::Alpha)
-        } else if known(&["beta", "b", "m", "milestone"]) && word != "b" {
+        } else if known(&["beta", "m", "milestone"]) {
             Some(Self::Beta)
-        } else if known(&["rc", "cr", "c", "candidate"]) && word != "c" {
+        } else if known(&["rc", "cr", "candidate"]) {
             Some(Self::Candidate)
         } else {
             None
+        }
+    }
+
+    /// The stage that a letter marks between two numbers, as in `3.15.0a2`. Source: PEP 440, "Pre-releases".
+    pub(super) fn of_letter(letter: &str) -> Option<Self> {
+        match letter {
+            "a" => Some(Self::Alpha),
+            "b" => Some(Self::Beta),
+            "c" => Some(Self::Candidate),
+            _ => None,
         }
     }
 }
@@ -123,6 +133,8 @@ const VARIANTS: [&str; 52] = [
 #[derive(Debug, Clone, Default)]
 pub(super) struct Words {
     seen: HashMap<String, Seen>,
+    /// The words of `latest-WORD`.
+    of_latest: HashSet<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -148,6 +160,16 @@ impl Words {
         }
         seen.versions += versions.len();
         seen.pairs += pairs.len();
+    }
+
+    /// Notes the tag `latest-WORD`.
+    pub(super) fn note_of_latest(&mut self, word: &str) {
+        self.of_latest.insert(word.to_owned());
+    }
+
+    /// The stage that `word` marks in this list: where there is a `latest-dev`, `dev` is a variant of releases.
+    pub(super) fn stage(&self, word: &str) -> Option<Stage> {
+        Stage::of(word).filter(|stage| *stage > Stage::Alpha || !self.of_latest.contains(word))
     }
 
     /// Whether a number behind `word` counts builds.
