@@ -1,5 +1,19 @@
 //! What a tag means: scheme, order, line, pick.
 
+mod form;
+mod knowledge;
+mod line;
+mod order;
+mod parse;
+mod pick;
+mod refuse;
+mod scheme;
+mod sketch;
+mod versions;
+mod words;
+
+pub use scheme::Scheme;
+
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Tag};
@@ -54,31 +68,4 @@ pub struct Picks {
     pub precision: Precision,
     /// For each kind without a pick, why: kind → reason.
     pub reasons: std::collections::BTreeMap<&'static str, String>,
-}
-
-/// What the tags of one image repository mean, learned from the whole list.
-#[derive(Debug, Clone)]
-pub struct Scheme {
-    tags: Vec<ListedTag>,
-}
-
-impl Scheme {
-    /// Learns from all tags of an image, in any order.
-    pub fn learn(tags: &[ListedTag]) -> Self {
-        Self { tags: tags.to_vec() }
-    }
-
-    /// The best moves from `current`.
-    pub fn pick(&self, current: &Tag, _now: Moment) -> Picks {
-        let _ = &self.tags;
-        Picks {
-            patch: None,
-            minor: None,
-            major: None,
-            variant: None,
-            line: current.to_string(),
-            precision: Precision::Precise,
-            reasons: std::collections::BTreeMap::new(),
-        }
-    }
 }

@@ -9,3 +9,4 @@ mod github;
 mod registry;
 mod store;
 mod stories;
+mod tags;

@@ -1,0 +1,49 @@
+//! The name of a line: equal for all tags that one user follows, and good as part of a branch's name.
+
+use super::form::{self, Form, Role, RunKind};
+use super::parse::{Kind, Token};
+
+/// The name of the line: the version's numbers as `x.y.z`, builds and steps as `n`, the rest as written, without what
+/// marks a pre-release. `1.25-alpine` is on `x.y-alpine`, `v1.2.3` on `vx.y.z`, `bookworm-slim` on `codename-slim`.
+pub(super) fn name(tokens: &[Token<'_>], form: &Form) -> String {
+    let mut name = String::new();
+    let mut number = 0;
+    let mut of_version = 0;
+    for (place, token) in tokens.iter().enumerate() {
+        let counts = form::value(token).is_some();
+        let role = if counts { form.roles.get(number) } else { None };
+        number += usize::from(counts);
+        if form.stage_tokens.contains(&place) {
+            continue;
+        }
+        match role {
+            Some(Role::Version) => {
+                name.push_str(sign(form, of_version));
+                of_version += 1;
+            }
+            Some(Role::Build | Role::Step) => name.push('n'),
+            Some(Role::Variant) => name.push_str(token.text),
+            None if token.kind == Kind::Commit => name.push_str("commit"),
+            None => name.push_str(token.text),
+        }
+    }
+    branch_safe(&name)
+}
+
+fn sign(form: &Form, place: usize) -> &'static str {
+    const SIGNS: [&str; 3] = ["x", "y", "z"];
+    match form.version.as_ref().map(|run| run.kind) {
+        Some(RunKind::Release) => "codename",
+        Some(RunKind::Moment) if place == 0 => "date",
+        _ => SIGNS.get(place).copied().unwrap_or("n"),
+    }
+}
+
+/// Changes what a tag may hold and a branch's name may not: two dots in a row, a dot or `.lock` at the end.
+fn branch_safe(name: &str) -> String {
+    let mut safe = name.replace("..", "._");
+    if safe.ends_with('.') || safe.ends_with(".lock") {
+        safe.push('_');
+    }
+    if safe.is_empty() { "pre-release".to_owned() } else { safe }
+}

@@ -1,0 +1,216 @@
+//! The best move of each kind from one tag.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
+
+use super::form::{Form, RunKind};
+use super::line;
+use super::order::{Level, Maturity};
+use super::scheme::{Entry, Reading, Scheme, Shape};
+use super::{Pick, Picks, Precision};
+use crate::image::Tag;
+use crate::repo::Moment;
+
+impl Scheme {
+    /// The best moves from `current`, which need not be listed.
+    pub fn pick(&self, current: &Tag, now: Moment) -> Picks {
+        let reading = self.read(current.as_str());
+        let question = Question { scheme: self, reading: &reading, now };
+        let mut reasons = BTreeMap::new();
+        let mut answer =
+            |kind: &'static str, pick: Result<Pick, String>| pick.map_err(|why| reasons.insert(kind, why)).ok();
+        let patch = answer("patch", question.best(Level::Patch));
+        let minor = answer("minor", question.best(Level::Minor));
+        let major = answer("major", question.best(Level::Major));
+        let variant = answer("variant", question.variant());
+        let line = line::name(&reading.tokens, &reading.form);
+        Picks { patch, minor, major, variant, line, precision: self.precision(&reading), reasons }
+    }
+
+    fn precision(&self, reading: &Reading<'_>) -> Precision {
+        let short = match &reading.form.version {
+            Some(version) => {
+                version.kind == RunKind::Numbers && version.numbers.len() < self.full_length(&reading.form.prefix)
+            }
+            None => true,
+        };
+        if short || self.has_builds(reading) { Precision::Floating } else { Precision::Precise }
+    }
+}
+
+/// One current tag at one moment.
+pub(super) struct Question<'a> {
+    pub(super) scheme: &'a Scheme,
+    pub(super) reading: &'a Reading<'a>,
+    pub(super) now: Moment,
+}
+
+impl<'a> Question<'a> {
+    /// The best tag on the line of this level, or why there is none.
+    fn best(&self, level: Level) -> Result<Pick, String> {
+        let track = if level == Level::Patch { Track::None } else { self.track_state() };
+        let (mut best, mut refused): (Option<&Entry>, Option<(&Entry, String)>) = (None, None);
+        for shape in self.scheme.courses(self.reading) {
+            if !track.admits(&shape.form) {
+                continue;
+            }
+            for entry in self.newer(shape).filter(|entry| self.level(entry) == level) {
+                match self.refusal(shape, entry) {
+                    None => {
+                        best = best.max_by_order(entry, |a, b| self.order(a, b));
+                        break;
+                    }
+                    Some(why) if refused.is_none() => refused = Some((entry, why)),
+                    Some(_) => {}
+                }
+            }
+        }
+        best.map(|entry| self.propose(entry, format!("the newest tag on the line {}", within(level)))).ok_or_else(
+            || {
+                refused.map_or_else(
+                    || format!("no newer tag on the line {}", within(level)),
+                    |(entry, why)| format!("{} is not proposed: {why}", self.name(entry)),
+                )
+            },
+        )
+    }
+
+    /// The tags of the shape on the line that are newer than the current one, the newest first.
+    pub(super) fn newer<'b>(&'b self, shape: &'b Shape) -> impl Iterator<Item = &'b Entry> {
+        let line = shape.lines.get(&self.reading.variants).map_or(&[][..], Vec::as_slice);
+        line.iter().rev().take_while(|entry| entry.key > self.reading.key)
+    }
+
+    /// The line of the current tag among the tags of its own form.
+    pub(super) fn track(&self) -> &'a [Entry] {
+        let shape = self.reading.shape.map(|shape| &self.scheme.shapes[shape]);
+        shape.and_then(|shape| shape.lines.get(&self.reading.variants)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the track of a pre-release leads within the minor version: what is beyond is of the same maturity.
+    fn track_state(&self) -> Track {
+        if self.reading.form.stage.is_none() {
+            return Track::None;
+        }
+        match self.best(Level::Patch).map(|pick| self.scheme.read(pick.tag.as_str()).key.maturity) {
+            Ok(Maturity::Stage(_)) => Track::GoesOn,
+            Ok(Maturity::Release) => Track::Released,
+            Err(_) => Track::None,
+        }
+    }
+
+    fn level(&self, entry: &Entry) -> Level {
+        self.reading.key.level(&entry.key, self.reading.levels)
+    }
+
+    fn order(&self, a: &Entry, b: &Entry) -> Ordering {
+        a.key.cmp(&b.key).then_with(|| self.name(a).cmp(self.name(b)))
+    }
+
+    pub(super) fn name(&self, entry: &Entry) -> &'a Tag {
+        &self.scheme.tags[entry.tag].name
+    }
+
+    fn propose(&self, entry: &Entry, reason: String) -> Pick {
+        Pick { tag: self.name(entry).clone(), reason }
+    }
+
+    /// The best move of a variant's own version: to the nearest version, then with the fewest variants moved, then to
+    /// the newest variant.
+    fn variant(&self) -> Result<Pick, String> {
+        let shape = self.reading.shape.map(|shape| &self.scheme.shapes[shape]);
+        let best = shape.into_iter().flat_map(|shape| {
+            let rising = shape.lines.iter().filter(|(variants, _)| self.rises(shape, variants));
+            rising.filter_map(|(variants, line)| {
+                let entry = self.nearest(shape, line)?;
+                Some(((Reverse(self.level(entry)), Reverse(self.moved(shape, variants)), variants), entry))
+            })
+        });
+        match best.max_by(|(a, _), (b, _)| a.cmp(b)) {
+            Some((_, entry)) => Ok(self.propose(entry, self.variant_reason(entry))),
+            None if self.reading.variants.is_empty() => Err("the tag names no version of a variant".to_owned()),
+            None => Err("no newer version of the variant carries this version or a newer one".to_owned()),
+        }
+    }
+
+    fn variant_reason(&self, entry: &Entry) -> String {
+        let carried = self.track().iter().any(|own| own.key.version >= entry.key.version);
+        let newest = self.track().last().is_some_and(|own| own.key.version >= entry.key.version);
+        match (carried || newest, self.level(entry)) {
+            (true, _) => "the newest version of the variant".to_owned(),
+            (false, Level::Major) => {
+                "the current version of the variant ends before this major version; it changes the major version"
+                    .to_owned()
+            }
+            (false, _) => "the current version of the variant no longer receives the newest releases".to_owned(),
+        }
+    }
+
+    /// Whether no variant goes down and at least one goes up.
+    fn rises(&self, shape: &Shape, variants: &[u64]) -> bool {
+        variants != self.reading.variants && self.split(shape, variants).all(|(from, to)| from <= to)
+    }
+
+    fn moved(&self, shape: &Shape, variants: &[u64]) -> usize {
+        self.split(shape, variants).filter(|(from, to)| from != to).count()
+    }
+
+    /// Variant by variant: the numbers now and then.
+    fn split<'b>(&'b self, shape: &'b Shape, variants: &'b [u64]) -> impl Iterator<Item = (&'b [u64], &'b [u64])> {
+        shape.variant_lengths.iter().scan(0, move |start, length| {
+            let range = *start..*start + length;
+            *start = range.end;
+            Some((self.reading.variants.get(range.clone())?, variants.get(range)?))
+        })
+    }
+
+    /// The newest tag of a line with another variant: within the same minor version, else the same major, else any.
+    fn nearest<'b>(&self, shape: &Shape, line: &'b [Entry]) -> Option<&'b Entry> {
+        let from = line.partition_point(|entry| entry.key < self.reading.key);
+        let allowed = line[from..].iter().filter(|entry| self.refusal(shape, entry).is_none());
+        allowed.max_by_key(|entry| Reverse(self.level(entry)))
+    }
+}
+
+/// Where the track of a pre-release leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Track {
+    /// To no other tag of the minor version, or there is no track.
+    None,
+    /// To another pre-release.
+    GoesOn,
+    /// To the release.
+    Released,
+}
+
+impl Track {
+    fn admits(self, form: &Form) -> bool {
+        match self {
+            Self::None => true,
+            Self::GoesOn => form.stage.is_some(),
+            Self::Released => form.stage.is_none(),
+        }
+    }
+}
+
+fn within(level: Level) -> &'static str {
+    match level {
+        Level::Patch => "within the same minor version",
+        Level::Minor => "within the same major version",
+        Level::Major => "beyond the major version",
+    }
+}
+
+/// Keeps the greater of what is there and what comes.
+trait MaxByOrder<T> {
+    fn max_by_order(self, other: T, order: impl FnOnce(&T, &T) -> Ordering) -> Self;
+}
+
+impl<T> MaxByOrder<T> for Option<T> {
+    fn max_by_order(self, other: T, order: impl FnOnce(&T, &T) -> Ordering) -> Self {
+        match self {
+            Some(best) if order(&best, &other) == Ordering::Greater => Some(best),
+            _ => Some(other),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Why a newer tag on the line is not proposed.
+
+use super::knowledge::{self, Release};
+use super::order::{Key, Levels};
+use super::pick::Question;
+use super::scheme::{Entry, Shape};
+
+impl<'a> Question<'a> {
+    /// Why `entry`, newer and on the line, is not proposed; `None`: it may be.
+    pub(super) fn refusal(&self, shape: &Shape, entry: &Entry) -> Option<String> {
+        self.unreleased(shape, entry)
+            .or_else(|| self.left_scheme(&entry.key))
+            .or_else(|| self.other_support(&entry.key))
+            .or_else(|| self.unproven(shape, entry))
+    }
+
+    /// A distribution's release that is not out, or without long support where the current one has it.
+    fn unreleased(&self, shape: &Shape, entry: &Entry) -> Option<String> {
+        let from = releases(&self.reading.releases, &self.reading.values);
+        let to = releases(&shape.releases, &entry.values);
+        from.zip(to).filter(|(from, to)| from != to).find_map(|(from, to)| {
+            let (from, to) = (knowledge::facts(from)?, knowledge::facts(to)?);
+            if !to.released_by(self.now) {
+                Some(format!("{} is not released yet", to.name))
+            } else if from.lts == Some(true) && to.lts == Some(false) {
+                Some(format!("{} ({}) has no long support", to.name, to.version))
+            } else {
+                None
+            }
+        })
+    }
+
+    /// A version far beyond all others, with few tags: the remains of an older scheme (`20.04.1` beside `5.2.3`).
+    fn left_scheme(&self, to: &Key) -> Option<String> {
+        if self.reading.levels == Levels::One {
+            return None;
+        }
+        let (from, to) = (*self.reading.key.version.first()?, *to.version.first()?);
+        let versions = self.scheme.versions(&self.reading.form.prefix)?;
+        let majors = &versions.majors;
+        let neighbours = majors.keys().zip(majors.keys().skip(1));
+        neighbours
+            .filter(|(low, high)| from <= **low && **high <= to)
+            .filter(|(low, high)| **high >= 2 * **low && **high - **low >= 6)
+            .find(|(low, high)| versions.left(**low, **high))
+            .map(|(low, high)| {
+                format!(
+                    "versions from {high} on are of a scheme that was left: {low} was never followed by {}",
+                    low + 1
+                )
+            })
+    }
+
+    /// A release line without long support, or with another rhythm, where the current one has long support.
+    fn other_support(&self, to: &Key) -> Option<String> {
+        let product = self.scheme.product?;
+        product.refusal(&self.reading.key.version, &to.version, self.now)
+    }
+
+    /// Some publish the full version early, as another name of its newest pre-release: while the track goes on, a release
+    /// counts where its content differs from the pre-releases, or where a later version exists. A floating release
+    /// counts where a full version stands behind it.
+    fn unproven(&self, shape: &Shape, entry: &Entry) -> Option<String> {
+        if self.reading.form.stage.is_none() || shape.form.stage.is_some() {
+            return None;
+        }
+        let version = &entry.key.version;
+        let versions = self.scheme.versions(&self.reading.form.prefix)?;
+        let full = self.scheme.full_length(&self.reading.form.prefix);
+        if version.len() < full && !versions.continues(version) {
+            return Some("no full version of it is published yet".to_owned());
+        }
+        let track = self.track();
+        let digest = |entry: &Entry| self.scheme.tags[entry.tag].digest.as_ref();
+        let same_version = |step: &&Entry| {
+            version.strip_prefix(step.key.version.as_slice()).is_some_and(|rest| rest.iter().all(|number| *number == 0))
+        };
+        if let Some(content) = digest(entry)
+            && let Some(alias) = track.iter().filter(same_version).find(|step| digest(step) == Some(content))
+        {
+            return Some(format!("it is another name of the pre-release {}", self.name(alias)));
+        }
+        let newer: Vec<&Entry> = track.iter().filter(same_version).filter(|step| step.key > self.reading.key).collect();
+        let differs = digest(entry).is_some() && newer.iter().all(|step| digest(step).is_some());
+        let later = versions.newest().is_some_and(|newest| newest > version.as_slice() && !newest.starts_with(version));
+        let newest = newer.last()?;
+        (!differs && !later).then(|| format!("it may be another name of {}, which comes first", self.name(newest)))
+    }
+}
+
+/// The releases that a tag names.
+fn releases(places: &[(usize, u8)], values: &[u64]) -> impl Iterator<Item = Release> {
+    places.iter().filter_map(|(number, family)| {
+        Some(Release { family: *family, ordinal: u16::try_from(*values.get(*number)?).ok()? })
+    })
+}

@@ -1,0 +1,92 @@
+//! The versions of an image, whatever stands behind them: how long a full one is, and which schemes were left.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::order::{Key, Maturity};
+use crate::repo::Moment;
+
+/// The versions that stand behind one prefix, in tags of any suffix.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Versions {
+    /// By how many numbers they have: how many versions.
+    lengths: BTreeMap<usize, BTreeSet<Vec<u64>>>,
+    /// By first number: the versions of two numbers or more, and the newest creation time.
+    pub(super) majors: MajorVersions,
+    /// The newest version whose content is that of the tag `latest`.
+    pub(super) latest: Option<Vec<u64>>,
+    /// The versions that are no pre-releases.
+    pub(super) released: BTreeSet<Vec<u64>>,
+}
+
+/// By first number: the versions of two numbers or more, and the newest creation time.
+pub(super) type MajorVersions = BTreeMap<u64, (BTreeSet<Vec<u64>>, Option<Moment>)>;
+
+impl Versions {
+    pub(super) fn note(&mut self, key: &Key, created: Option<Moment>) {
+        let version = &key.version;
+        let Some(first) = version.first() else { return };
+        self.lengths.entry(version.len()).or_default().insert(version.clone());
+        if key.maturity == Maturity::Release && !self.released.contains(version) {
+            self.released.insert(version.clone());
+        }
+        if version.len() > 1 {
+            let (known, newest) = self.majors.entry(*first).or_default();
+            known.insert(version.clone());
+            *newest = (*newest).max(created);
+        }
+    }
+
+    /// Notes a version whose content is that of the tag `latest`.
+    pub(super) fn note_latest(&mut self, key: &Key) {
+        if self.latest.as_ref() < Some(&key.version) {
+            self.latest = Some(key.version.clone());
+        }
+    }
+
+    /// Whether the versions from `high` on are remains of an older scheme: `latest` stands below, or they are older than
+    /// those up to `low`; where neither is known, they are few.
+    pub(super) fn left(&self, low: u64, high: u64) -> bool {
+        if let Some(latest) = self.latest.as_ref().and_then(|latest| latest.first()) {
+            return *latest <= low;
+        }
+        let newest_below = self.majors.range(..=low).filter_map(|(_, (_, created))| *created).max();
+        let newest_above = self.majors.range(high..).filter_map(|(_, (_, created))| *created).max();
+        if let (Some(below), Some(above)) = (newest_below, newest_above) {
+            return above < below;
+        }
+        let below: usize = self.majors.range(..=low).map(|(_, (versions, _))| versions.len()).sum();
+        let above: usize = self.majors.range(high..).map(|(_, (versions, _))| versions.len()).sum();
+        4 * above < below && self.majors.range(high..).count() < 3
+    }
+
+    /// Whether a longer version begins with this one, and is no pre-release.
+    pub(super) fn continues(&self, version: &[u64]) -> bool {
+        let after = (Bound::Excluded(version), Bound::Unbounded);
+        self.released.range::<[u64], _>(after).next().is_some_and(|next| next.starts_with(version))
+    }
+
+    /// The greatest version of two numbers or more.
+    pub(super) fn newest(&self) -> Option<&[u64]> {
+        self.majors.values().next_back().and_then(|(versions, _)| versions.last()).map(Vec::as_slice)
+    }
+
+    /// How many numbers a full version has: the least length whose versions are mostly not continued by longer ones.
+    /// `1.25` is short where `1.25.3` exists, and so is `1.26` beside it; one `3.12.10.1` makes no `3.12.10` short.
+    pub(super) fn full_length(&self) -> usize {
+        let lengths = || self.lengths.iter();
+        let continued = |length: usize, version: &[u64]| {
+            let after = (Bound::Excluded(version), Bound::Unbounded);
+            let longer = |longer: &BTreeSet<Vec<u64>>| {
+                longer.range::<[u64], _>(after).next().is_some_and(|next| next.starts_with(version))
+            };
+            self.lengths.range(length + 1..).any(|(_, versions)| longer(versions))
+        };
+        let full = lengths().find(|(length, versions)| {
+            let continued: Vec<bool> = versions.iter().map(|version| continued(**length, version)).collect();
+            let judged = continued.iter().rposition(|continued| *continued).map_or(0, |last| last + 1);
+            2 * continued.iter().filter(|continued| **continued).count() < judged.max(1)
+        });
+        full.map_or(0, |(length, _)| *length)
+    }
+}

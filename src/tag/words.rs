@@ -1,0 +1,196 @@
+//! What the words of tags mean: stages of pre-releases, counters of builds, variants.
+//!
+//! The words of the trade are listed here. A number behind any other word is learned from the whole list: where nearly
+//! every version has a number of its own (`ls101`, `ls102`), it counts builds; where versions share numbers
+//! (`alpine3.20`), it is the version of a variant.
+
+use std::collections::{HashMap, HashSet};
+
+/// The stages of a pre-release, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Stage {
+    /// Built from the newest source.
+    Nightly,
+    /// Before anything is complete.
+    Alpha,
+    /// Complete in parts.
+    Beta,
+    /// Believed to be ready.
+    Candidate,
+}
+
+impl Stage {
+    /// The stage that a word marks.
+    pub(super) fn of(word: &str) -> Option<Self> {
+        let known = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+        if known(&["nightly", "dev", "snapshot", "canary", "edge", "unstable", "daily", "insiders"]) {
+            Some(Self::Nightly)
+        } else if known(&["alpha", "preview", "pre", "prerelease", "ea", "eap", "experimental", "test"]) {
+            Some(Self::Alpha)
+        } else if known(&["beta", "m", "milestone"]) {
+            Some(Self::Beta)
+        } else if known(&["rc", "cr", "candidate"]) {
+            Some(Self::Candidate)
+        } else {
+            None
+        }
+    }
+
+    /// The stage that a letter marks between two numbers, as in `3.15.0a2`. Source: PEP 440, "Pre-releases".
+    pub(super) fn of_letter(letter: &str) -> Option<Self> {
+        match letter {
+            "a" => Some(Self::Alpha),
+            "b" => Some(Self::Beta),
+            "c" => Some(Self::Candidate),
+            _ => None,
+        }
+    }
+}
+
+/// Words whose number counts builds, in any list.
+const COUNTERS: [&str; 22] = [
+    "r",
+    "rev",
+    "revision",
+    "b",
+    "build",
+    "bld",
+    "ls",
+    "p",
+    "patch",
+    "pl",
+    "u",
+    "update",
+    "sp",
+    "hotfix",
+    "fix",
+    "post",
+    "release",
+    "run",
+    "ci",
+    "iteration",
+    "t",
+    "kb",
+];
+
+/// Words whose number is a variant's version, in any list: distributions, languages, platforms.
+const VARIANTS: [&str; 52] = [
+    "alpine",
+    "debian",
+    "ubuntu",
+    "fedora",
+    "centos",
+    "rocky",
+    "rockylinux",
+    "almalinux",
+    "alma",
+    "oraclelinux",
+    "oracle",
+    "amazonlinux",
+    "al",
+    "ubi",
+    "el",
+    "rhel",
+    "photon",
+    "opensuse",
+    "leap",
+    "sles",
+    "bci",
+    "arch",
+    "wolfi",
+    "ltsc",
+    "sac",
+    "nanoserver",
+    "windowsservercore",
+    "python",
+    "py",
+    "php",
+    "node",
+    "nodejs",
+    "ruby",
+    "perl",
+    "go",
+    "golang",
+    "java",
+    "jdk",
+    "jre",
+    "openjdk",
+    "otp",
+    "erlang",
+    "dotnet",
+    "net",
+    "mono",
+    "rust",
+    "lua",
+    "cuda",
+    "cudnn",
+    "rocm",
+    "glibc",
+    "musl",
+];
+
+/// What was learned of the words of one list of tags.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Words {
+    seen: HashMap<String, Seen>,
+    /// The words of `latest-WORD`.
+    of_latest: HashSet<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    values: HashSet<Vec<u64>>,
+    /// How many versions, form by form.
+    versions: usize,
+    /// How many versions with their numbers, form by form.
+    pairs: usize,
+}
+
+impl Words {
+    /// Notes the numbers that stand behind `word` in tags of one form: for each tag its version and those numbers.
+    pub(super) fn note<'a>(&mut self, word: &str, rows: impl Iterator<Item = (&'a [u64], &'a [u64])>) {
+        let mut versions = HashSet::new();
+        let mut pairs = HashSet::new();
+        let seen = self.seen.entry(word.to_owned()).or_default();
+        for (version, numbers) in rows {
+            versions.insert(version);
+            if pairs.insert((version, numbers)) && !seen.values.contains(numbers) {
+                seen.values.insert(numbers.to_vec());
+            }
+        }
+        seen.versions += versions.len();
+        seen.pairs += pairs.len();
+    }
+
+    /// Notes the tag `latest-WORD`.
+    pub(super) fn note_of_latest(&mut self, word: &str) {
+        self.of_latest.insert(word.to_owned());
+    }
+
+    /// The stage that `word` marks in this list: where there is a `latest-dev`, `dev` is a variant of releases.
+    pub(super) fn stage(&self, word: &str) -> Option<Stage> {
+        Stage::of(word).filter(|stage| *stage > Stage::Alpha || !self.of_latest.contains(word))
+    }
+
+    /// Whether a number behind `word` counts builds.
+    pub(super) fn counts_builds(&self, word: &str) -> bool {
+        if listed(&VARIANTS, word) {
+            return false;
+        }
+        if word.len() == 1 || listed(&COUNTERS, word) {
+            return true;
+        }
+        self.seen.get(word).is_some_and(|seen| seen.values.len() >= 5 && 5 * seen.values.len() >= 3 * seen.pairs)
+    }
+
+    /// Whether a number behind `word` is known to be a variant's version: listed, or learned from tags in which it
+    /// stands behind a version.
+    pub(super) fn is_variant(&self, word: &str) -> bool {
+        listed(&VARIANTS, word)
+            || (self.seen.get(word).is_some_and(|seen| seen.versions > 0) && !self.counts_builds(word))
+    }
+}
+
+fn listed(words: &[&str], word: &str) -> bool {
+    words.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
