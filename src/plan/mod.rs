@@ -51,9 +51,12 @@ pub fn wanted_digests(
 pub fn plan(inventory: &Inventory, candidates: &Candidates, rules: &Rules, now: Moment) -> Plan {
     let mut plan = Plan::default();
     if !rules.enabled {
-        plan.holds.extend(inventory.sites.iter().map(|site| {
-            Hold::new(site, HoldCode::Disabled, "enabled is false in .github/restow.yml".to_owned())
-        }));
+        plan.holds.extend(
+            inventory
+                .sites
+                .iter()
+                .map(|site| Hold::new(site, HoldCode::Disabled, "enabled is false in .github/restow.yml".to_owned())),
+        );
         return plan;
     }
     let selector = Selector::new(candidates, rules, now);

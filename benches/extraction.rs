@@ -1,0 +1,3 @@
+//! Extraction: megabytes a second.
+
+fn main() {}
