@@ -1,1 +1,154 @@
-//! pull.
+//! The life of a pull request: what is wanted and what is seen → the next step.
+//!
+//! | wanted | seen | step |
+//! |---|---|---|
+//! | yes | no branch, no pull request | publish: push and open |
+//! | yes | Restow's branch without a pull request | publish: push unless it is the same, and open |
+//! | yes | an open pull request of the same content | nothing |
+//! | yes | an open pull request of other content | publish: push over it and rewrite its text |
+//! | yes | a person's commit on the branch | leave alone, and say so once |
+//! | yes | closed by a person at this very target | respect it |
+//! | yes | merged, withdrawn, or closed at another target | publish anew |
+//! | no | an open pull request | withdraw it with a sentence |
+//! | no | anything else | nothing |
+
+mod machine;
+
+use crate::plan::ChangeSet;
+use crate::repo::{CommitSha, PullNumber};
+
+pub use machine::{FINGERPRINT_TRAILER, MachineBlock, Standing, fingerprint_of_message};
+
+/// What GitHub shows of one of Restow's branches.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// The branch, where it is there.
+    pub branch: Option<ObservedBranch>,
+    /// The newest pull request from it, in whatever state.
+    pub pull: Option<ObservedPull>,
+}
+
+/// A branch of Restow's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedBranch {
+    /// The commit it is at.
+    pub head: CommitSha,
+    /// Whose commits it holds.
+    pub authorship: Authorship,
+    /// The fingerprint in the newest commit's message.
+    pub fingerprint: Option<String>,
+}
+
+/// Whose commits a branch holds, beyond its base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorship {
+    /// Restow's alone.
+    Restow,
+    /// A person's too.
+    Person,
+}
+
+/// A pull request from one of Restow's branches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedPull {
+    /// Its number.
+    pub number: PullNumber,
+    /// Its state on GitHub.
+    pub state: PullState,
+    /// What Restow wrote into it for itself.
+    pub machine: Option<MachineBlock>,
+}
+
+/// The state of a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullState {
+    /// Waiting.
+    Open,
+    /// Closed without being merged.
+    Closed,
+    /// Merged.
+    Merged,
+}
+
+/// How the branch gets its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// It is not there yet.
+    Create,
+    /// It is there with other content, all Restow's own.
+    Replace,
+    /// It is there with this content.
+    Keep,
+}
+
+/// How the pull request gets its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullWrite {
+    /// There is no open one.
+    Open,
+    /// This one is open.
+    Rewrite(PullNumber),
+}
+
+/// What to do about a change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// All is as it should be.
+    Nothing,
+    /// Push the branch and write the pull request.
+    Publish {
+        /// How the branch gets its content.
+        push: Push,
+        /// How the pull request gets its text.
+        pull: PullWrite,
+    },
+    /// A person works on the branch: change nothing, say so once.
+    LeaveAlone(Option<PullNumber>),
+    /// A person closed the pull request of exactly this move.
+    Respect(PullNumber),
+}
+
+/// The next step for a change set that is wanted.
+pub fn step(wanted: &ChangeSet, seen: &Observed) -> Step {
+    let open = seen.pull.as_ref().filter(|pull| pull.state == PullState::Open);
+    let fingerprint = wanted.fingerprint();
+    if let Some(closed) = refused(wanted, seen) {
+        return Step::Respect(closed);
+    }
+    let push = match &seen.branch {
+        None => Push::Create,
+        Some(branch) if branch.authorship == Authorship::Person => {
+            return Step::LeaveAlone(open.map(|pull| pull.number));
+        }
+        Some(branch) if branch.fingerprint.as_ref() == Some(&fingerprint) && !finished(seen) => Push::Keep,
+        Some(_) => Push::Replace,
+    };
+    match open {
+        None => Step::Publish { push, pull: PullWrite::Open },
+        Some(pull) if push == Push::Keep && has_fingerprint(pull, &fingerprint) => Step::Nothing,
+        Some(pull) => Step::Publish { push, pull: PullWrite::Rewrite(pull.number) },
+    }
+}
+
+/// The pull request to withdraw where its change set is no longer wanted.
+pub fn withdrawal(seen: &Observed) -> Option<PullNumber> {
+    let person = seen.branch.as_ref().is_some_and(|branch| branch.authorship == Authorship::Person);
+    let open = seen.pull.as_ref().filter(|pull| pull.state == PullState::Open)?;
+    (!person).then_some(open.number)
+}
+
+/// The newest pull request was merged or closed: what lies on the branch was for it.
+fn finished(seen: &Observed) -> bool {
+    seen.pull.as_ref().is_some_and(|pull| pull.state != PullState::Open)
+}
+
+fn has_fingerprint(pull: &ObservedPull, fingerprint: &str) -> bool {
+    pull.machine.as_ref().is_some_and(|machine| machine.fingerprint == fingerprint)
+}
+
+/// The pull request of this very target that a person closed, not Restow.
+fn refused(wanted: &ChangeSet, seen: &Observed) -> Option<PullNumber> {
+    let pull = seen.pull.as_ref().filter(|pull| pull.state == PullState::Closed)?;
+    let machine = pull.machine.as_ref()?;
+    (machine.standing == Standing::Proposed && machine.target == wanted.target()).then_some(pull.number)
+}

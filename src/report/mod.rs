@@ -1,1 +1,8 @@
-//! report.
+//! Every text a person reads on GitHub: titles, bodies, comments, commit messages.
+
+mod comment;
+mod markdown;
+mod pull;
+
+pub use comment::{LEFT_ALONE_MARKER, left_alone, withdrawn};
+pub use pull::{Place, commit_message, pull_body, pull_title};

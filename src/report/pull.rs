@@ -1,0 +1,160 @@
+//! The pull request: title, body and commit message.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use super::markdown::{code, url_path};
+use crate::image::{Digest, Reference};
+use crate::plan::{Alternative, ChangeSet, Update};
+use crate::policy::UpdateKind;
+use crate::pull::{FINGERPRINT_TRAILER, MachineBlock};
+use crate::repo::{CommitSha, RepoName};
+
+/// GitHub takes 65,536 characters; a table of this many rows stays below.
+const MOST_ROWS: usize = 100;
+
+/// Where the change set's files can be looked at.
+#[derive(Debug, Clone)]
+pub struct Place<'a> {
+    /// GitHub's web address.
+    pub github: &'a Url,
+    /// The repository.
+    pub repo: &'a RepoName,
+    /// The commit that the change set was made from.
+    pub commit: &'a CommitSha,
+}
+
+/// The title: what moves, from where to where.
+pub fn pull_title(set: &ChangeSet) -> String {
+    let image = set.image.familiar();
+    let from = tags(set, |update| &update.site.reference);
+    let to = tags(set, |update| &update.to);
+    let digest = || set.updates.iter().find_map(|update| update.to.digest()).map(Digest::short).unwrap_or_default();
+    match set.kind() {
+        UpdateKind::Digest => format!("Update {image} {to} to its newest build ({})", digest()),
+        UpdateKind::Pin => format!("Pin {image} {to} to {}", digest()),
+        UpdateKind::Patch
+        | UpdateKind::Minor
+        | UpdateKind::Major
+        | UpdateKind::Variant
+        | UpdateKind::Replacement
+        | UpdateKind::Centralise
+        | UpdateKind::Rollback => format!("Update {image} from {from} to {to}"),
+    }
+}
+
+/// The distinct tags on one side of the moves.
+fn tags(set: &ChangeSet, side: impl Fn(&Update) -> &Reference) -> String {
+    let tags: BTreeSet<&str> =
+        set.updates.iter().map(|update| side(update).tag().map_or("latest", |tag| tag.as_str())).collect();
+    match tags.len() {
+        0..=2 => tags.into_iter().collect::<Vec<_>>().join(" and "),
+        more => format!("{more} tags"),
+    }
+}
+
+/// The commit's message, with the fingerprint by which Restow knows its own work.
+pub fn commit_message(set: &ChangeSet) -> String {
+    let mut message = format!("{}\n\n", pull_title(set));
+    for update in set.updates.iter().take(MOST_ROWS) {
+        let path: String = update.site.path.as_str().chars().filter(|c| !c.is_control()).collect();
+        message.push_str(&format!(
+            "{path}:{}: {} -> {}\n",
+            update.site.line,
+            readable(&update.site.reference),
+            readable(&update.to)
+        ));
+    }
+    message.push_str(&format!("\n{FINGERPRINT_TRAILER}: {}\n", set.fingerprint()));
+    message
+}
+
+/// The body: what moves, why, what is not known, how to change it, and the hidden block.
+pub fn pull_body(set: &ChangeSet, place: &Place<'_>) -> String {
+    let sections = [summary(set), table(set, place), reasons(set), alternatives(set), unknown(), advice(set)];
+    let body = sections.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    MachineBlock::of(set).write_into(&body)
+}
+
+fn summary(set: &ChangeSet) -> Option<String> {
+    let places = match set.updates.len() {
+        1 => "1 place".to_owned(),
+        more => format!("{more} places"),
+    };
+    let what = match set.kind() {
+        UpdateKind::Digest => "to its newest build".to_owned(),
+        UpdateKind::Pin => "to a digest".to_owned(),
+        UpdateKind::Patch
+        | UpdateKind::Minor
+        | UpdateKind::Major
+        | UpdateKind::Variant
+        | UpdateKind::Replacement
+        | UpdateKind::Centralise
+        | UpdateKind::Rollback => format!("to {}", code(&tags(set, |update| &update.to))),
+    };
+    Some(format!("Moves {} {what} in {places}: a **{}** update.", code(&set.image.familiar()), set.kind()))
+}
+
+fn table(set: &ChangeSet, place: &Place<'_>) -> Option<String> {
+    let mut rows = vec!["| Where | From | To | Kind |".to_owned(), "|---|---|---|---|".to_owned()];
+    rows.extend(set.updates.iter().take(MOST_ROWS).map(|update| row(update, place)));
+    if let Some(more) = set.updates.len().checked_sub(MOST_ROWS).filter(|more| *more > 0) {
+        rows.push(format!("| and {more} more, in the diff | | | |"));
+    }
+    Some(rows.join("\n"))
+}
+
+fn row(update: &Update, place: &Place<'_>) -> String {
+    let site = &update.site;
+    let base = place.github.as_str().trim_end_matches('/');
+    let link = format!("{base}/{}/blob/{}/{}#L{}", place.repo, place.commit, url_path(site.path.as_str()), site.line);
+    let shown = code(&format!("{}:{}", site.path, site.line));
+    let from = code(&readable(&site.reference));
+    let to = code(&readable(&update.to));
+    format!("| [{shown}]({link}) | {from} | {to} | {} |", update.kind)
+}
+
+/// A reference with a digest of seven digits.
+fn readable(reference: &Reference) -> String {
+    let tagged = reference.with(reference.tag().cloned(), None);
+    match reference.digest() {
+        Some(digest) => format!("{tagged}@{}", digest.short()),
+        None => tagged.to_string(),
+    }
+}
+
+fn reasons(set: &ChangeSet) -> Option<String> {
+    let reasons: BTreeSet<&str> = set.updates.iter().map(|update| update.reason.as_str()).collect();
+    let lines: Vec<String> = reasons.into_iter().take(10).map(|reason| format!("- {reason}")).collect();
+    Some(format!("**Why**\n\n{}", lines.join("\n")))
+}
+
+fn alternatives(set: &ChangeSet) -> Option<String> {
+    let open: BTreeSet<(UpdateKind, &str, &str)> = set
+        .updates
+        .iter()
+        .flat_map(|update| &update.alternatives)
+        .map(|Alternative { kind, tag, reason }| (*kind, tag.as_str(), reason.as_str()))
+        .collect();
+    if open.is_empty() {
+        return None;
+    }
+    let lines: Vec<String> =
+        open.into_iter().take(10).map(|(kind, tag, reason)| format!("- {kind}: {} ({reason})", code(tag))).collect();
+    Some(format!("**Also there, not proposed here**\n\n{}", lines.join("\n")))
+}
+
+fn unknown() -> Option<String> {
+    let text = "**Not determined**: known vulnerabilities, signatures and the age of the new image. \
+                The repository's own checks decide whether it works here.";
+    Some(text.to_owned())
+}
+
+fn advice(set: &ChangeSet) -> Option<String> {
+    let image = set.image.familiar();
+    Some(format!(
+        "---\n**Not this one?** Close the pull request: the same move is not proposed again, a newer version is. \
+         **Never this image?** Put this into `.github/restow.yml`:\n\n```yaml\nignore:\n  images: [\"{image}\"]\n```"
+    ))
+}
