@@ -7,10 +7,10 @@ use comfy_table::{ContentArrangement, Table, presets};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
-use super::{DONE, FAILED, Outcome};
+use super::{DONE, FAILED, Outcome, USAGE};
 use crate::clock::Clock;
 use crate::repo::Moment;
-use crate::store::{JobFilter, JobRow, JobState, Store};
+use crate::store::{JobFilter, JobRow, JobState, Store, StoreError};
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -82,7 +82,14 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 async fn with_store(args: &Args) -> Outcome {
     let url = SecretString::from(args.database.url.as_str());
-    let store = Store::open_existing(&url, Clock::System).await?;
+    let store = match Store::open_existing(&url, Clock::System).await {
+        Ok(store) => store,
+        Err(error @ (StoreError::Url { .. } | StoreError::Missing { .. })) => {
+            writeln!(io::stderr(), "restow: {error}; name the server's database with --database")?;
+            return Ok(USAGE);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let outcome = match &args.action {
         None => list(&store, args, &mut io::stdout().lock()).await,
         Some(Action::Retry { id }) => retry(&store, *id, &mut io::stdout().lock()).await,

@@ -112,7 +112,9 @@ async fn open_file(path: &Path, if_missing: IfMissing) -> Result<Database, Store
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY)
         .foreign_keys(true);
-    let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+    let pool = |connections| {
+        SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).test_before_acquire(false)
+    };
     let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
     migrate_sqlite(&writer, &location).await?;
     let reader = pool(READERS).connect_lazy_with(options.create_if_missing(false).read_only(true));

@@ -54,6 +54,7 @@ fn intake() -> Intake {
 }
 
 async fn state() -> WebState {
+    Log::of_this_process();
     let store = Store::open(&SecretString::from("sqlite::memory:"), Clock::System).await.expect("a store");
     let secrets = vec![SecretString::from(SECRET), SecretString::from(OLD_SECRET)];
     WebState::new(store, secrets, intake(), metrics_handle())
@@ -259,7 +260,7 @@ async fn metrics_count_deliveries_and_jobs() {
     }
 }
 
-/// What is logged meanwhile, in this thread.
+/// What the tests of this process log.
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
 
@@ -273,35 +274,51 @@ impl std::io::Write for Log {
     }
 }
 
+impl Log {
+    /// One log serves the whole process and listens before anything is logged: one of a thread's own would miss what
+    /// another thread was the first to log.
+    fn of_this_process() -> Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        let start = || {
+            let log = Self::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::TRACE);
+            let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+            tracing::subscriber::set_global_default(subscriber).expect("nobody listens yet");
+            log
+        };
+        LOG.get_or_init(start).clone()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("no writer panics")).into_owned()
+    }
+}
+
 #[tokio::test]
 async fn the_log_names_the_delivery_and_never_its_payload() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone());
-    let _guard = tracing::subscriber::set_default(subscriber.finish());
     let state = state().await;
-    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[])).await;
-    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[("x-hub-signature-256", Some("sha256=00"))])).await;
-    answer(&state, delivery(r#"{"hunter2": "#, &[])).await;
+    let id = ("x-github-delivery", Some("of-the-log"));
+    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[id])).await;
+    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[id, ("x-hub-signature-256", Some("sha256=00"))])).await;
+    answer(&state, delivery(r#"{"hunter2": "#, &[id])).await;
     state.store.close().await;
-    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[("x-github-event", Some("issue_comment"))])).await;
+    answer(&state, delivery(r#"{"repo": "hunter2"}"#, &[id, ("x-github-event", Some("issue_comment"))])).await;
 
-    let text = String::from_utf8(log.0.lock().expect("no writer panics").clone()).expect("text");
-    for part in [
-        "webhook{delivery=\"72d3162e-cc78-11e3-81ab-4c9367dc0958\" event=\"push\"}",
-        "delivery taken outcome=\"new\"",
-        "delivery refused error=the signature is missing or wrong",
-        "delivery refused error=the payload is not JSON",
-        "event=\"issue_comment\"}",
-        "delivery failed error=the delivery could not be stored",
+    let text = Log::of_this_process().text();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("delivery=\"of-the-log\"")).collect();
+    for (level, event, says) in [
+        ("INFO", "push", "delivery taken outcome=\"new\""),
+        ("WARN", "push", "delivery refused error=the signature is missing or wrong"),
+        ("WARN", "push", "delivery refused error=the payload is not JSON"),
+        ("ERROR", "issue_comment", "delivery failed error=the delivery could not be stored"),
     ] {
-        assert!(text.contains(part), "{part:?} is not in {text}");
+        let span = format!("{level} webhook{{delivery=\"of-the-log\" event=\"{event}\"}}");
+        let said = lines.iter().any(|line| line.contains(&span) && line.contains(says));
+        assert!(said, "no line holds {span:?} and {says:?}: {lines:#?}");
     }
     for secret in ["hunter2", SECRET, OLD_SECRET] {
-        assert!(!text.contains(secret), "{secret:?} is in {text}");
+        assert!(!text.contains(secret), "{secret:?} is in the log");
     }
 }
 

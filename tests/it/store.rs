@@ -170,6 +170,7 @@ contract! {
     queue::jobs_are_filtered_and_counted,
     queue::many_workers_lose_and_double_nothing,
     queue::a_waiting_worker_is_woken,
+    queue::one_wake_up_reaches_every_worker_that_has_work,
     deliveries::a_delivery_is_stored_once_with_its_jobs,
     deliveries::many_deliveries_at_once_are_all_stored,
     deliveries::one_delivery_sent_by_many_at_once_counts_once,

@@ -434,3 +434,27 @@ pub(super) async fn a_waiting_worker_is_woken(f: Fixture) {
     }
     assert_eq!(worker.await.expect("the worker ends"), 3);
 }
+
+pub(super) async fn one_wake_up_reaches_every_worker_that_has_work(f: Fixture) {
+    let workers: Vec<_> = (0..4)
+        .map(|n| {
+            let store = f.store.clone();
+            tokio::spawn(async move {
+                loop {
+                    match store.claim(&format!("w{n}"), LEASE).await.expect("answered") {
+                        // It never finishes: only the wake-up of a claim can reach the others.
+                        Some(claim) => return claim.id,
+                        None => store.work_available().await,
+                    }
+                }
+            })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    f.store.enqueue_all(&["a", "b", "c", "d"].map(scan)).await.expect("enqueued");
+    let mut claimed = HashSet::new();
+    for worker in workers {
+        claimed.insert(worker.await.expect("the worker ends"));
+    }
+    assert_eq!(claimed.len(), 4);
+}
