@@ -1,1 +1,197 @@
-//! Wiring.
+//! Wiring: settings → clients, store, clock, web, workers; graceful shutdown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::github::{GitHub, GitHubSettings};
+use crate::jobs::{Drained, Services, Times, Worker, intake};
+use crate::registry::{Registries, RegistrySettings};
+use crate::settings::{Role, Settings};
+use crate::store::{Store, StoreError};
+use crate::web::{self, Intake, WebState};
+
+/// After a signal, everything ends within this time.
+const SHUTDOWN: Duration = Duration::from_secs(25);
+/// How often metrics are tidied.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// A server that is ready to run.
+#[derive(Debug)]
+pub struct App {
+    services: Services,
+    settings: Settings,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl App {
+    /// Opens the database, makes the clients and listens; nothing is served before [`App::run`].
+    ///
+    /// # Errors
+    /// The database or the address cannot be had.
+    pub async fn start(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let store = Store::open(&settings.database_url, clock.clone()).await.context("opening the database")?;
+        let github = GitHub::new(&GitHubSettings {
+            base: settings.rest_url(),
+            graphql: settings.graphql_url(),
+            app_id: settings.app_id,
+            private_key: settings.private_key.clone(),
+            clock: clock.clone(),
+            timeouts: crate::github::Timeouts::default(),
+        })
+        .context("preparing the GitHub client")?;
+        let registries =
+            Registries::new(registry_settings(&settings, &clock)).context("preparing the registry client")?;
+        let times =
+            Times { tag_lists: settings.tag_list_interval, plans: settings.plan_interval, lease: settings.lease };
+        let services = Services::new(store, github, settings.github_url.clone(), registries, &times, clock);
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .with_context(|| format!("listening on {} (setting listen, RESTOW_LISTEN)", settings.listen))?;
+        let address = listener.local_addr().context("reading the address listened on")?;
+        Ok(Self { services, settings, listener, address })
+    }
+
+    /// Where webhooks are received.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the jobs work with.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Serves and works until `shutdown`; then accepts nothing more, gives running jobs back and ends within 25 s.
+    ///
+    /// # Errors
+    /// The listener broke.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let metrics = web::install_metrics().context("preparing the metrics")?;
+        let mut tasks = JoinSet::new();
+        let upkeep = metrics.clone();
+        let stop = shutdown.clone();
+        tasks.spawn(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+                upkeep.run_upkeep();
+            }
+        });
+        if self.settings.role != Role::Web {
+            for number in 0..self.settings.workers {
+                let worker = Worker::new(self.services.clone(), worker_name(number));
+                let stop = shutdown.clone();
+                tasks.spawn(async move { worker.run(&stop).await });
+            }
+        }
+        // A worker's process serves no webhooks: without secrets every delivery is refused.
+        let secrets = match self.settings.role {
+            Role::Web | Role::All => self.settings.webhook_secrets.clone(),
+            Role::Worker => Vec::new(),
+        };
+        let state = WebState::new(self.services.store.clone(), secrets, intake_at(&self.services.clock), metrics);
+        let stop = shutdown.clone();
+        let served = tokio::spawn(web::serve(self.listener, web::router(state), stop));
+        shutdown.cancelled().await;
+        tracing::info!("stopping");
+        let ended = tokio::time::timeout(SHUTDOWN, async {
+            while tasks.join_next().await.is_some() {}
+            served.await
+        })
+        .await;
+        match ended {
+            Ok(served) => {
+                served.context("serving")?.context("serving")?;
+                self.services.store.close().await;
+                tracing::info!("stopped");
+            }
+            Err(_) => tracing::warn!("some work did not stop in time; its leases will expire"),
+        }
+        Ok(())
+    }
+}
+
+/// Serves only, until `shutdown`, and runs the queue where the caller says: for tests and the demo, which decide
+/// themselves when work is done.
+#[derive(Debug)]
+pub struct SteppedApp {
+    services: Services,
+    worker: Worker,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+}
+
+impl SteppedApp {
+    /// Serves `app`'s web side in the background.
+    ///
+    /// # Errors
+    /// The metrics cannot be prepared.
+    pub fn serve(app: App) -> anyhow::Result<Self> {
+        let metrics = web::install_metrics().context("preparing the metrics")?;
+        let shutdown = CancellationToken::new();
+        let state = WebState::new(
+            app.services.store.clone(),
+            app.settings.webhook_secrets.clone(),
+            intake_at(&app.services.clock),
+            metrics,
+        );
+        tokio::spawn(web::serve(app.listener, web::router(state), shutdown.clone()));
+        let worker = Worker::new(app.services.clone(), worker_name(0));
+        Ok(Self { services: app.services, worker, address: app.address, shutdown })
+    }
+
+    /// Where webhooks are received.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the jobs work with.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Runs every job that is due, and those that they queue.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn drain(&self) -> Result<Drained, StoreError> {
+        self.worker.drain().await
+    }
+}
+
+impl Drop for SteppedApp {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn registry_settings(settings: &Settings, clock: &Clock) -> RegistrySettings {
+    RegistrySettings {
+        insecure: settings.insecure_registries.clone(),
+        allowed: settings.allowed_private_addresses.clone(),
+        credentials: settings.registry_credentials.clone(),
+        clock: clock.clone(),
+        ..RegistrySettings::default()
+    }
+}
+
+fn intake_at(clock: &Clock) -> Intake {
+    let clock = clock.clone();
+    Arc::new(move |event: &str, id: &str, body: &[u8]| intake(event, id, body, clock.now()))
+}
+
+/// A name that no other worker on this database has.
+fn worker_name(number: usize) -> String {
+    let mut random = [0; 8];
+    // Without randomness the process's id must do.
+    if aws_lc_rs::rand::fill(&mut random).is_err() {
+        random = u64::from(std::process::id()).to_be_bytes();
+    }
+    format!("{}-{}-{number}", std::process::id(), hex::encode(random))
+}

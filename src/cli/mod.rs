@@ -2,10 +2,13 @@
 
 mod check;
 mod jobs;
+mod lookup;
+mod output;
 mod scan;
 mod serve;
 mod tag;
 mod update;
+mod walk;
 
 use std::process::ExitCode;
 

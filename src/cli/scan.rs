@@ -1,10 +1,84 @@
-//! `restow scan`.
+//! `restow scan`: lists the images that a folder names, and what they could move to.
 
-use super::Outcome;
+mod json;
+mod render;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::ValueEnum;
+
+use super::lookup::{LookupArgs, look_up};
+use super::output::{self, ColorChoice};
+use super::walk::{Walked, walk};
+use super::{DONE, FINDINGS, Outcome};
+use crate::plan::Plan;
+use crate::policy::Rules;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// The folder to read, or one file
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Ask no registry
+    #[arg(long)]
+    offline: bool,
+    /// Exit with 1 where an update is found (with --offline: where an image is found)
+    #[arg(long)]
+    exit_code: bool,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto)]
+    color: ColorChoice,
+    #[command(flatten)]
+    lookup: LookupArgs,
+}
 
-pub(super) fn run(_args: &Args) -> Outcome {
-    anyhow::bail!("not built yet")
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table for people
+    Human,
+    /// For scripts
+    Json,
+    /// For a job summary or a comment
+    Markdown,
+    /// For code scanning
+    Sarif,
+}
+
+/// A whole scan.
+pub(super) struct Scan {
+    pub(super) root: String,
+    pub(super) walked: Walked,
+    /// `None` where no registry was asked.
+    pub(super) plan: Option<Plan>,
+    pub(super) elapsed_ms: u128,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let start = Instant::now();
+    let walked = walk(&args.path)?;
+    let plan = match args.offline {
+        true => None,
+        false => Some(look_up(&args.lookup, &walked.inventory, &rules(&args.path)?)?),
+    };
+    let scan = Scan { root: args.path.display().to_string(), walked, plan, elapsed_ms: start.elapsed().as_millis() };
+    let text = match args.format {
+        Format::Human => render::human(&scan, args.color.paint()),
+        Format::Json => serde_json::to_string_pretty(&json::scan(&scan))?,
+        Format::Markdown => render::markdown(&scan),
+        Format::Sarif => serde_json::to_string_pretty(&json::sarif(&scan))?,
+    };
+    output::line(&text)?;
+    let found = scan.plan.as_ref().map_or(!scan.walked.inventory.sites.is_empty(), |plan| !plan.updates.is_empty());
+    Ok(if args.exit_code && found { FINDINGS } else { DONE })
+}
+
+/// The folder's own rules, where it has valid ones.
+pub(super) fn rules(root: &std::path::Path) -> anyhow::Result<Rules> {
+    let Ok(text) = std::fs::read_to_string(root.join(".github/restow.yml")) else { return Ok(Rules::default()) };
+    crate::config::parse(&text)
+        .map_err(|_| anyhow::anyhow!("{}/.github/restow.yml has mistakes; see `restow check`", root.display()))
 }

@@ -1,1 +1,37 @@
-//! config.
+//! The repository's file, `.github/restow.yml`: raw → valid rules, each mistake with its place and help.
+
+mod mistake;
+mod raw;
+mod valid;
+
+use schemars::generate::SchemaSettings;
+
+use crate::policy::Rules;
+
+pub use mistake::{Mistake, render};
+
+/// A longer file is refused.
+const LONGEST: usize = 256 * 1024;
+
+/// Reads the file's text; an empty one means the defaults.
+///
+/// # Errors
+/// Every mistake that can be told apart, with its line and column.
+pub fn parse(text: &str) -> Result<Rules, Vec<Mistake>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.len() > LONGEST {
+        return Err(vec![Mistake::new(1, 1, format!("the file is longer than {LONGEST} bytes"))]);
+    }
+    let raw = raw::read(text)?;
+    valid::rules(raw)
+}
+
+/// The JSON Schema (draft 2020-12) of the file.
+pub fn schema() -> serde_json::Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<raw::Raw>();
+    schema.insert("title".to_owned(), "Restow's configuration, .github/restow.yml".into());
+    schema.to_value()
+}
+
+#[cfg(test)]
+mod tests;

@@ -42,3 +42,23 @@ pub trait Format: Sync {
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
 /// [`Claim::ByContent`] reads it and what they find is joined.
 pub const FORMATS: &[&dyn Format] = &[&dockerfile::Dockerfile, &compose::Compose, &kubernetes::Kubernetes];
+
+/// stub
+pub fn path_key(_path: &FilePath) -> Option<String> {
+    None
+}
+/// stub
+pub fn extract(_key: &str, _bytes: &[u8]) -> Extraction {
+    Extraction::default()
+}
+/// stub
+pub fn link<'a>(_files: impl IntoIterator<Item = (&'a FilePath, &'a Extraction)>) -> Inventory {
+    Inventory::default()
+}
+/// stub
+pub fn rewrite(
+    files: &std::collections::BTreeMap<FilePath, Vec<u8>>,
+    _moves: &[(Site, crate::image::Reference)],
+) -> Result<std::collections::BTreeMap<FilePath, Vec<u8>>, String> {
+    Ok(files.clone())
+}

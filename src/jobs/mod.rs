@@ -1,1 +1,89 @@
-//! jobs.
+//! The queue's work: event → jobs, and one file for each job. Every job has three visible steps: gather (async
+//! reads), decide (one pure call), apply (async writes).
+
+mod error;
+mod installation;
+mod intake;
+mod kind;
+mod lookups;
+mod observe;
+mod plan;
+mod publish;
+mod scan;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::github::GitHub;
+use crate::registry::Registries;
+use crate::store::Store;
+
+pub use error::JobError;
+pub use intake::intake;
+pub use kind::{JobKind, plan_job, scan_job, sync_job};
+pub use lookups::Lookups;
+pub use worker::{Drained, Worker};
+
+/// What the jobs work with.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// What is remembered.
+    pub store: Store,
+    /// GitHub.
+    pub github: GitHub,
+    /// GitHub's web address, for links.
+    pub web_url: Url,
+    /// Tag lists and digests.
+    pub lookups: Lookups,
+    /// The time of day.
+    pub clock: Clock,
+    /// How long after a plan the next one is due.
+    pub plan_interval: Duration,
+    /// How long a claim holds without being renewed.
+    pub lease: Duration,
+    slug: Arc<OnceCell<String>>,
+}
+
+impl Services {
+    /// Puts the services together.
+    pub fn new(
+        store: Store,
+        github: GitHub,
+        web_url: Url,
+        registries: Registries,
+        times: &Times,
+        clock: Clock,
+    ) -> Self {
+        let lookups = Lookups::new(store.clone(), registries, clock.clone(), times.tag_lists);
+        let slug = Arc::new(OnceCell::new());
+        Self { store, github, web_url, lookups, clock, plan_interval: times.plans, lease: times.lease, slug }
+    }
+
+    /// The login under which the App commits: `restow[bot]`.
+    pub(crate) async fn bot_login(&self) -> Result<String, JobError> {
+        let slug = self
+            .slug
+            .get_or_try_init(async || {
+                let app = self.github.app().await?;
+                app.slug.ok_or_else(|| JobError::Permanent("GitHub names no slug for the App".to_owned()))
+            })
+            .await?;
+        Ok(format!("{slug}[bot]"))
+    }
+}
+
+/// The intervals of the jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// How long a tag list is good for.
+    pub tag_lists: Duration,
+    /// How long after a plan the next one is due.
+    pub plans: Duration,
+    /// How long a claim holds without being renewed.
+    pub lease: Duration,
+}

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::repo::{BlobSha, CommitSha, FileMode, FilePath, TreeSha};
+use crate::repo::{BlobSha, CommitSha, FileMode, FilePath};
 
 /// The candidate files of a repository at one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The commit.
     pub commit: CommitSha,
-    /// Its tree.
-    pub tree: TreeSha,
     /// The files that a format could read.
     pub files: BTreeMap<FilePath, SnapshotFile>,
 }

@@ -4,5 +4,5 @@ mod comment;
 mod markdown;
 mod pull;
 
-pub use comment::{LEFT_ALONE_MARKER, left_alone, withdrawn};
+pub use comment::{LEFT_ALONE_MARKER, WITHDRAWN_MARKER, left_alone, withdrawn};
 pub use pull::{Place, commit_message, pull_body, pull_title};

@@ -1,0 +1,65 @@
+//! What a person sees of a right and of a wrong file.
+
+use super::*;
+use crate::policy::{Pin, UpdateKind};
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let mistakes = parse(text).expect_err("a mistake");
+    let shown: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    for text in ["", "\u{feff}", "# nothing yet\n", "---\n", "{}"] {
+        let rules = parse(text).expect("valid");
+        assert!(rules.enabled, "{text:?}");
+        assert_eq!(rules.allow.len(), UpdateKind::ALL.len());
+        assert_eq!(rules.pin, Pin::Keep);
+    }
+}
+
+#[test]
+fn everything_that_can_be_said() {
+    let text = "\u{feff}enabled: true\r\nignore:\r\n  paths: [\"legacy/\"]\r\n  images: [redis]\r\nallow: [patch, minor, digest]\r\n\
+                pin: true\r\nrules:\r\n  - match: {images: [nginx], paths: [\"deploy/**\"]}\r\n    allow: [major]\r\n    pin: false\r\n";
+    let rules = parse(text).expect("valid");
+    assert_eq!(rules.pin, Pin::Digest);
+    assert_eq!(rules.rules.len(), 1);
+    assert_eq!(rules.rules[0].pin, Some(Pin::Keep));
+    assert_eq!(rules.rules[0].line, 8);
+}
+
+#[test]
+fn mistakes_name_their_place_and_the_likely_intention() {
+    check("ignroe:\n  paths: []\n", &["1:1: there is no setting `ignroe` here (did you mean `ignore`?)"]);
+    check("enabled: 7\n", &["1:10: expected true or false"]);
+    check("allow: [minr, patch]\n", &["1:9: `minr` is no kind of update (did you mean `minor`?)"]);
+    check(
+        "ignore:\n  images: [\"a[\"]\n  paths: [\"\"]\n",
+        &["2:12: \"a[\" is not a glob: unclosed character class; missing ']'", "3:11: \"\" is not a glob: it is empty"],
+    );
+    check("pin: true\npin: false\n", &["2:1: `pin` is set twice (keep one of the two)"]);
+    check(
+        "rules:\n  - match: {images: [nginx]}\n",
+        &["2:5: this rule says nothing (give it `allow` or `pin`, or remove it)"],
+    );
+}
+
+#[test]
+fn hostile_files_are_cheap_and_refused() {
+    let deep = "[".repeat(100_000);
+    let bomb =
+        "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nignore: {paths: [*b,*b,*b,*b,*b,*b,*b]}\n";
+    for text in [deep.as_str(), bomb, "\u{0}", "a: b: c", "- x", "%YAML 9\n---\n", &"x".repeat(300 * 1024)] {
+        assert!(!parse(text).expect_err("a mistake").is_empty());
+    }
+}
+
+#[test]
+fn a_mistake_is_drawn_into_the_file() {
+    let text = "# rules\nallow: [minr]\n";
+    let mistakes = parse(text).expect_err("a mistake");
+    insta::assert_snapshot!(render(text, ".github/restow.yml", &mistakes));
+}

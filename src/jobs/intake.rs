@@ -1,0 +1,92 @@
+//! Event → what is stored of it, and the jobs it asks for. Pure.
+
+use serde_json::{Value, json};
+
+use super::kind::{plan_job, scan_job, sync_job};
+use crate::github::AccountKind;
+use crate::github::webhook::{Event, PullRequestEvent, PushEvent, PushTarget, parse};
+use crate::repo::Moment;
+use crate::store::{Delivery, NewJob};
+use crate::web::Malformed;
+
+/// Reads a verified webhook. Of its payload only the few fields that later work needs are kept.
+///
+/// # Errors
+/// The body is not what GitHub sends for this event.
+pub fn intake(event: &str, id: &str, body: &[u8], now: Moment) -> Result<(Delivery, Vec<NewJob>), Malformed> {
+    let parsed = parse(event, body).map_err(|error| Malformed::new(error.to_string()))?;
+    let (action, repo, summary) = kept(&parsed);
+    let delivery = Delivery {
+        id: id.to_owned(),
+        event: event.to_owned(),
+        action,
+        installation: parsed.installation(),
+        repo,
+        summary,
+    };
+    Ok((delivery, jobs(&parsed, now)))
+}
+
+/// The action, the repository and the fields that are kept.
+fn kept(event: &Event) -> (Option<String>, Option<crate::repo::RepoId>, Value) {
+    match event {
+        Event::Ping | Event::Other { .. } => (None, None, Value::Null),
+        Event::Installation(event) => (Some(event.action.clone()), None, Value::Null),
+        Event::InstallationRepositories(event) => (Some(event.action.clone()), None, Value::Null),
+        Event::Repository(event) => (Some(event.action.clone()), Some(event.repo.id), Value::Null),
+        Event::Push(event) => (None, Some(event.repo.id), json!({ "branch": event.branch, "after": event.after })),
+        Event::PullRequest(event) => (
+            Some(event.action.clone()),
+            Some(event.repo.id),
+            json!({ "number": event.number, "merged": event.merged, "head": event.head_sha }),
+        ),
+        Event::CheckSuite(event) => (
+            Some(event.action.clone()),
+            Some(event.repo.id),
+            json!({ "head": event.head_sha, "conclusion": event.conclusion }),
+        ),
+        Event::Status(event) => {
+            (None, Some(event.repo.id), json!({ "sha": event.sha, "state": event.state, "context": event.context }))
+        }
+        Event::IssueComment(event) => (
+            Some(event.action.clone()),
+            Some(event.repo.id),
+            json!({ "number": event.number, "comment": event.comment }),
+        ),
+    }
+}
+
+fn jobs(event: &Event, now: Moment) -> Vec<NewJob> {
+    match event {
+        Event::Installation(event) => vec![sync_job(event.installation, now)],
+        Event::InstallationRepositories(event) => vec![sync_job(event.installation, now)],
+        Event::Repository(event) => event.installation.map(|id| sync_job(id, now)).into_iter().collect(),
+        Event::Push(event) => push_jobs(event, now),
+        Event::PullRequest(event) => pull_jobs(event, now),
+        Event::Ping | Event::CheckSuite(_) | Event::Status(_) | Event::IssueComment(_) | Event::Other { .. } => {
+            Vec::new()
+        }
+    }
+}
+
+fn push_jobs(event: &PushEvent, now: Moment) -> Vec<NewJob> {
+    match event.installation {
+        Some(installation) if event.target == PushTarget::DefaultBranch && !event.deleted => {
+            vec![scan_job(installation, event.repo.id, &event.repo.name, now)]
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// A person closed, reopened or changed a pull request of Restow's.
+fn pull_jobs(event: &PullRequestEvent, now: Moment) -> Vec<NewJob> {
+    let ours = event.head_branch.as_ref().is_some_and(|branch| branch.as_str().starts_with("restow/"));
+    let person = event.sender.as_ref().is_none_or(|sender| sender.kind != AccountKind::Bot);
+    let matters = matches!(event.action.as_str(), "closed" | "reopened" | "synchronize");
+    match event.installation {
+        Some(installation) if ours && person && matters => {
+            vec![plan_job(installation, event.repo.id, &event.repo.name, now)]
+        }
+        Some(_) | None => Vec::new(),
+    }
+}

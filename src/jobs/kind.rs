@@ -1,0 +1,81 @@
+//! The kinds of job, and how each is queued.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::repo::{InstallationId, Moment, RepoId, RepoName};
+use crate::store::NewJob;
+
+/// Tries before a job is dead: with the queue's backoff about three hours.
+const TRIES: u32 = 10;
+
+/// A kind of job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// Compare an installation's repositories with what is known.
+    Sync,
+    /// Read a repository's references.
+    Scan,
+    /// Decide what moves, and do it.
+    Plan,
+}
+
+impl JobKind {
+    /// The kind's name in the queue.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Scan => "scan",
+            Self::Plan => "plan",
+        }
+    }
+
+    /// Reads the queue's name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Sync, Self::Scan, Self::Plan].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The payload of [`JobKind::Sync`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SyncPayload {
+    pub(super) installation: InstallationId,
+}
+
+/// The payload of [`JobKind::Scan`] and [`JobKind::Plan`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RepoPayload {
+    pub(super) installation: InstallationId,
+    pub(super) repo: RepoId,
+    pub(super) name: RepoName,
+}
+
+/// Queues a comparison of an installation.
+pub fn sync_job(installation: InstallationId, run_at: Moment) -> NewJob {
+    let key = format!("installation:{installation}");
+    new_job(JobKind::Sync, key, json!(SyncPayload { installation }), 10, run_at)
+}
+
+/// Queues a scan of a repository.
+pub fn scan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
+    let payload = RepoPayload { installation, repo, name: name.clone() };
+    new_job(JobKind::Scan, format!("repo:{repo}"), json!(payload), 20, run_at)
+}
+
+/// Queues a plan of a repository.
+pub fn plan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
+    let payload = RepoPayload { installation, repo, name: name.clone() };
+    new_job(JobKind::Plan, format!("repo:{repo}"), json!(payload), 30, run_at)
+}
+
+fn new_job(kind: JobKind, key: String, payload: serde_json::Value, priority: i32, run_at: Moment) -> NewJob {
+    NewJob {
+        kind: kind.as_str().to_owned(),
+        serial_key: key.clone(),
+        dedupe_key: key,
+        payload,
+        priority,
+        run_at,
+        max_attempts: TRIES,
+    }
+}

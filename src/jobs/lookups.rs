@@ -1,0 +1,117 @@
+//! Tag lists and digests, asked once for each image and interval, however many repositories name it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+
+use super::JobError;
+use crate::clock::Clock;
+use crate::image::{Digest, ImageName, Tag};
+use crate::plan::{Completeness, Lookup, TagList};
+use crate::registry::{self, Registries};
+use crate::store::{Store, TagListRow};
+use crate::tag::ListedTag;
+
+/// Look-ups under way at once for one plan; the registry client bounds each host besides.
+const AT_ONCE: usize = 16;
+
+/// Asks registries, and remembers what they said.
+#[derive(Debug, Clone)]
+pub struct Lookups {
+    store: Store,
+    registries: Registries,
+    clock: Clock,
+    interval: Duration,
+    under_way: Arc<Mutex<BTreeMap<ImageName, Arc<tokio::sync::Mutex<()>>>>>,
+}
+
+impl Lookups {
+    pub(super) fn new(store: Store, registries: Registries, clock: Clock, interval: Duration) -> Self {
+        Self { store, registries, clock, interval, under_way: Arc::default() }
+    }
+
+    /// The tags of each image; a registry that does not answer costs only its own images.
+    pub(super) async fn tags(
+        &self,
+        images: BTreeSet<ImageName>,
+    ) -> Result<BTreeMap<ImageName, Lookup<TagList>>, JobError> {
+        let answers: Vec<_> = stream::iter(images)
+            .map(async |image| (self.tags_of(&image).await, image))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        answers.into_iter().map(|(answer, image)| Ok((image, answer?))).collect()
+    }
+
+    /// What each tag points at.
+    pub(super) async fn digests(&self, tags: BTreeSet<(ImageName, Tag)>) -> BTreeMap<(ImageName, Tag), Lookup<Digest>> {
+        stream::iter(tags)
+            .map(async |(image, tag)| {
+                let answer = match self.registries.digest(&image, &tag).await {
+                    Ok(digest) => Lookup::Known(digest),
+                    Err(error) => Lookup::Unavailable { reason: error.to_string() },
+                };
+                ((image, tag), answer)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await
+    }
+
+    async fn tags_of(&self, image: &ImageName) -> Result<Lookup<TagList>, JobError> {
+        let turn = self.turn(image);
+        let _held = turn.lock().await;
+        let known = self.store.tag_list(&image.to_string()).await?;
+        let now = self.clock.now();
+        let fresh = |row: &TagListRow| now < row.fetched_at.plus_ms(milliseconds(self.interval));
+        if let Some(row) = known.as_ref().filter(|row| fresh(row)) {
+            return Ok(Lookup::Known(list(&row.tags, row.complete)));
+        }
+        let row = match self.ask(image, known).await {
+            Ok(row) => row,
+            Err(error) => return Ok(Lookup::Unavailable { reason: error.to_string() }),
+        };
+        self.store.save_tag_list(&row).await?;
+        Ok(Lookup::Known(list(&row.tags, row.complete)))
+    }
+
+    /// Asks the registry; a list that is no other than the known one is not read again.
+    async fn ask(&self, image: &ImageName, known: Option<TagListRow>) -> Result<TagListRow, registry::RegistryError> {
+        let now = self.clock.now();
+        let answer = match known.as_ref().and_then(|row| row.etag.as_deref()) {
+            Some(etag) => self.registries.tags_unless(image, etag).await?,
+            None => Some(self.registries.tags(image).await?),
+        };
+        let (tags, etag, complete) = match (answer, known) {
+            (Some(list), _) => {
+                let names = list.tags.iter().map(Tag::to_string).collect();
+                (names, list.etag, list.complete == registry::Completeness::Whole)
+            }
+            (None, Some(known)) => (known.tags, known.etag, known.complete),
+            (None, None) => (Vec::new(), None, true),
+        };
+        Ok(TagListRow { image: image.to_string(), fetched_at: now, etag, tags, complete })
+    }
+
+    /// One look-up of an image at a time; the next finds the answer in the store.
+    fn turn(&self, image: &ImageName) -> Arc<tokio::sync::Mutex<()>> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(under_way.entry(image.clone()).or_default())
+    }
+}
+
+fn list(tags: &[String], complete: bool) -> TagList {
+    let listed = |name: &String| Tag::parse(name).ok().map(|name| ListedTag { name, digest: None, created: None });
+    let completeness = match complete {
+        true => Completeness::Whole,
+        false => Completeness::Cut { reason: "the registry listed more tags than Restow reads".to_owned() },
+    };
+    TagList { tags: tags.iter().filter_map(listed).collect(), completeness }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

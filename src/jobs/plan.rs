@@ -1,0 +1,130 @@
+//! Decides what moves in a repository, and brings GitHub there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::kind::{RepoPayload, plan_job};
+use super::observe::observe;
+use super::publish::Publisher;
+use super::scan::StoredScan;
+use super::worker::Guard;
+use super::{JobError, Services};
+use crate::config;
+use crate::github::Repo;
+use crate::plan::{self, Candidates, ChangeSet, HoldCode, Plan};
+use crate::policy::Rules;
+use crate::pull::{self, PullState, Step};
+use crate::repo::Moment;
+use crate::store::{NewJob, PullRow, RepositoryRow, RepositoryState};
+
+/// A pull request row's state while the pull request is open.
+pub(super) const OPEN: &str = "open";
+const ENDED: &str = "ended";
+
+/// What was read before anything is decided.
+struct Gathered {
+    row: RepositoryRow,
+    scan: StoredScan,
+    rules: Rules,
+    candidates: Candidates,
+    now: Moment,
+}
+
+/// Runs the job.
+pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
+    let Some(gathered) = gather(services, payload).await? else { return Ok(Vec::new()) };
+    let plan = plan::plan(&gathered.scan.inventory, &gathered.candidates, &gathered.rules, gathered.now);
+    apply(services, &gathered, &plan, guard).await?;
+    let interval = i64::try_from(services.plan_interval.as_millis()).unwrap_or(i64::MAX);
+    let row = &gathered.row;
+    Ok(vec![plan_job(row.installation, row.id, &row.name, gathered.now.plus_ms(interval))])
+}
+
+async fn gather(services: &Services, payload: &RepoPayload) -> Result<Option<Gathered>, JobError> {
+    let Some(row) = services.store.repository(payload.repo).await? else { return Ok(None) };
+    if row.state != RepositoryState::Active {
+        return Ok(None);
+    }
+    // A scan that is missing or of another version is queued by the next push.
+    let Some(scan) = row.inventory.clone().and_then(|json| serde_json::from_value::<StoredScan>(json).ok()) else {
+        return Ok(None);
+    };
+    let rules = match &scan.rules {
+        Some(text) => config::parse(text).map_err(|mistakes| stored_rules(&mistakes))?,
+        None => Rules::default(),
+    };
+    let now = services.clock.now();
+    let tags = services.lookups.tags(plan::wanted_images(&scan.inventory, &rules)).await?;
+    let mut candidates = Candidates { tags, digests: BTreeMap::new() };
+    let wanted = plan::wanted_digests(&scan.inventory, &candidates, &rules, now);
+    candidates.digests = services.lookups.digests(wanted).await;
+    Ok(Some(Gathered { row, scan, rules, candidates, now }))
+}
+
+fn stored_rules(mistakes: &[config::Mistake]) -> JobError {
+    let text = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    JobError::Permanent(format!("the stored rules are no longer valid: {text}"))
+}
+
+async fn apply(services: &Services, gathered: &Gathered, plan: &Plan, guard: &Guard) -> Result<(), JobError> {
+    let row = &gathered.row;
+    let repo = services.github.installation(row.installation).repository(row.id, &row.name);
+    let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
+    let sets = plan::change_sets(plan);
+    tell(plan, &sets);
+    for set in &sets {
+        bring(&publisher, set).await?;
+    }
+    let wanted: BTreeSet<_> = sets.iter().map(|set| &set.branch).collect();
+    for old in services.store.pulls(row.id).await? {
+        if old.state == OPEN && !wanted.contains(&old.branch) && !may_only_be_unknown(&old, plan) {
+            withdraw(&publisher, &old, &repo).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A registry that did not answer is no reason to close what it was asked for.
+fn may_only_be_unknown(old: &PullRow, plan: &Plan) -> bool {
+    plan.holds
+        .iter()
+        .any(|hold| hold.code == HoldCode::RegistryUnavailable && hold.site.reference.image().to_string() == old.image)
+}
+
+fn tell(plan: &Plan, sets: &[ChangeSet]) {
+    tracing::info!(updates = plan.updates.len(), change_sets = sets.len(), holds = plan.holds.len(), "planned");
+    for hold in &plan.holds {
+        tracing::debug!(site = %hold.site.path, line = hold.site.line, reason = %hold.reason, "held");
+    }
+}
+
+/// Brings one change set to where it should be.
+async fn bring(publisher: &Publisher<'_>, set: &ChangeSet) -> Result<(), JobError> {
+    let seen = observe(publisher.services, publisher.repo, &set.branch, publisher.base()).await?;
+    match pull::step(set, &seen) {
+        Step::Nothing => {
+            let number = seen.pull.as_ref().map(|pull| pull.number);
+            publisher.remember(set, number, seen.branch.map(|branch| branch.head), OPEN).await
+        }
+        Step::Publish { push, pull } => publisher.publish(set, push, pull).await,
+        Step::LeaveAlone(number) => publisher.leave_alone(set, number).await,
+        Step::Respect(number) => {
+            let store = &publisher.services.store;
+            store.refuse(publisher.row.id, &set.image.to_string(), &set.line, &set.target()).await?;
+            tracing::info!(branch = %set.branch, pull = number.0, "a person closed this very move");
+            publisher.remember(set, Some(number), None, ENDED).await
+        }
+    }
+}
+
+/// Takes back what is no longer wanted.
+async fn withdraw(publisher: &Publisher<'_>, old: &PullRow, repo: &Repo) -> Result<(), JobError> {
+    let seen = observe(publisher.services, repo, &old.branch, publisher.base()).await?;
+    if let Some(number) = pull::withdrawal(&seen) {
+        publisher.withdraw(number, &old.branch).await?;
+    }
+    let still_open = seen.pull.as_ref().is_some_and(|pull| pull.state == PullState::Open);
+    let state = if still_open && pull::withdrawal(&seen).is_none() { OPEN } else { ENDED };
+    let row = PullRow { state: state.to_owned(), updated_at: publisher.services.clock.now(), ..old.clone() };
+    publisher.services.store.save_pull(&row).await?;
+    Ok(())
+}

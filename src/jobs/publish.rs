@@ -1,0 +1,200 @@
+//! Carries out one change set: tree, commit, branch, pull request. Every write is idempotent by the branch's name, the
+//! fingerprint in the commit or a comment's marker, so that a job that died half-way may simply run again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::plan::OPEN;
+use super::scan::StoredScan;
+use super::worker::Guard;
+use super::{JobError, Services};
+use crate::formats;
+use crate::github::{
+    BranchCreation, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo, UpdateMode,
+};
+use crate::plan::ChangeSet;
+use crate::pull::{MachineBlock, PullWrite, Push, Standing};
+use crate::repo::{BranchName, CommitSha, FileMode, FilePath, PullNumber};
+use crate::report;
+use crate::store::{PullRow, RepositoryRow};
+
+/// No file that names images is larger.
+const BLOB_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Writes to one repository.
+pub(super) struct Publisher<'a> {
+    pub(super) services: &'a Services,
+    pub(super) repo: &'a Repo,
+    pub(super) row: &'a RepositoryRow,
+    pub(super) scan: &'a StoredScan,
+    pub(super) guard: &'a Guard,
+}
+
+impl Publisher<'_> {
+    /// The commit of the default branch that the plan is for.
+    pub(super) fn base(&self) -> &CommitSha {
+        &self.scan.snapshot.commit
+    }
+
+    pub(super) async fn publish(&self, set: &ChangeSet, push: Push, pull: PullWrite) -> Result<(), JobError> {
+        let head = match push {
+            Push::Keep => None,
+            Push::Create | Push::Replace => {
+                let Some(entries) = self.entries(set).await? else { return Ok(()) };
+                Some(self.push(set, entries).await?)
+            }
+        };
+        let number = self.write_pull(set, pull).await?;
+        self.remember(set, number, head, OPEN).await
+    }
+
+    /// The changed files; `None` where they cannot be rewritten safely.
+    async fn entries(&self, set: &ChangeSet) -> Result<Option<Vec<NewEntry>>, JobError> {
+        let mut files = BTreeMap::new();
+        for path in involved(set, self.scan) {
+            if let Some(file) = self.scan.snapshot.files.get(&path) {
+                files.insert(path, self.repo.blob(&file.blob, BLOB_LIMIT).await?.to_vec());
+            }
+        }
+        let moves: Vec<_> = set.updates.iter().map(|update| (update.site.clone(), update.to.clone())).collect();
+        let changed = match formats::rewrite(&files, &moves) {
+            Ok(changed) => changed,
+            Err(refusal) => {
+                tracing::warn!(branch = %set.branch, %refusal, "held: the files cannot be rewritten safely");
+                return Ok(None);
+            }
+        };
+        let mut entries = Vec::new();
+        for (path, bytes) in changed {
+            let mode = self.scan.snapshot.files.get(&path).map_or(FileMode::Regular, |file| file.mode);
+            let content = match String::from_utf8(bytes) {
+                Ok(text) => NewContent::Text(text),
+                Err(error) => NewContent::Blob(self.repo.create_blob(error.as_bytes()).await?),
+            };
+            entries.push(NewEntry { path, mode, content });
+        }
+        Ok(Some(entries))
+    }
+
+    /// Tree, commit, branch; without an author, so that GitHub signs.
+    async fn push(&self, set: &ChangeSet, entries: Vec<NewEntry>) -> Result<CommitSha, JobError> {
+        let base = self.repo.commit(self.base()).await?;
+        self.guard.check()?;
+        let tree = self.repo.create_tree(&base.tree, &entries).await?;
+        self.guard.check()?;
+        let message = report::commit_message(set);
+        let commit = self.repo.create_commit(&message, &tree, std::slice::from_ref(&base.sha)).await?;
+        self.guard.check()?;
+        match self.repo.create_branch(&set.branch, &commit).await? {
+            BranchCreation::Created => {}
+            BranchCreation::AlreadyThere => {
+                self.repo.update_branch(&set.branch, &commit, UpdateMode::Force).await?;
+            }
+        }
+        Ok(commit)
+    }
+
+    async fn write_pull(&self, set: &ChangeSet, write: PullWrite) -> Result<Option<PullNumber>, JobError> {
+        let place = report::Place { github: &self.services.web_url, repo: &self.row.name, commit: self.base() };
+        let (title, body) = (report::pull_title(set), report::pull_body(set, &place));
+        self.guard.check()?;
+        match write {
+            PullWrite::Rewrite(number) => {
+                let change = PullChange { title: Some(title), body: Some(body), ..PullChange::default() };
+                self.repo.update_pull(number, &change).await?;
+                Ok(Some(number))
+            }
+            PullWrite::Open => {
+                let base = self.row.default_branch.clone();
+                let new = NewPull { title, body, head: set.branch.clone(), base };
+                match self.repo.create_pull(&new).await? {
+                    PullCreation::Created(pull) => {
+                        tracing::info!(branch = %set.branch, pull = pull.number.0, "opened a pull request");
+                        metrics::counter!("restow_pull_requests_opened_total").increment(1);
+                        Ok(Some(pull.number))
+                    }
+                    // The next plan finds it and compares.
+                    PullCreation::AlreadyThere => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// Says once that a person's branch is left alone.
+    pub(super) async fn leave_alone(&self, set: &ChangeSet, pull: Option<PullNumber>) -> Result<(), JobError> {
+        tracing::info!(branch = %set.branch, "a person works on this branch: left alone");
+        let Some(number) = pull else { return Ok(()) };
+        let comments = self.repo.comments(number).await?;
+        if !comments.iter().any(|comment| comment.body.contains(report::LEFT_ALONE_MARKER)) {
+            self.guard.check()?;
+            self.repo.create_comment(number, &report::left_alone()).await?;
+        }
+        self.remember(set, Some(number), None, OPEN).await
+    }
+
+    /// Closes Restow's own pull request, so marked that it is not taken for a person's refusal, and says why.
+    pub(super) async fn withdraw(&self, number: PullNumber, branch: &BranchName) -> Result<(), JobError> {
+        let pull = self.repo.pull(number).await?;
+        let body = MachineBlock::find(&pull.body).map(|block| {
+            let block = MachineBlock { standing: Standing::Withdrawn, ..block };
+            block.write_into(&pull.body)
+        });
+        let comments = self.repo.comments(number).await?;
+        if !comments.iter().any(|comment| comment.body.contains(report::WITHDRAWN_MARKER)) {
+            self.guard.check()?;
+            self.repo.create_comment(number, &report::withdrawn()).await?;
+        }
+        self.guard.check()?;
+        let change = PullChange { body, state: Some(OpenOrClosed::Closed), ..PullChange::default() };
+        self.repo.update_pull(number, &change).await?;
+        self.guard.check()?;
+        self.repo.delete_branch(branch).await?;
+        Ok(())
+    }
+
+    pub(super) async fn remember(
+        &self,
+        set: &ChangeSet,
+        number: Option<PullNumber>,
+        head: Option<CommitSha>,
+        state: &str,
+    ) -> Result<(), JobError> {
+        let row = PullRow {
+            repo: self.row.id,
+            branch: set.branch.clone(),
+            number,
+            image: set.image.to_string(),
+            line: set.line.clone(),
+            state: state.to_owned(),
+            fingerprint: set.fingerprint(),
+            target: set.target(),
+            head,
+            base: Some(self.base().clone()),
+            notes: Value::Null,
+            updated_at: self.services.clock.now(),
+        };
+        self.services.store.save_pull(&row).await?;
+        Ok(())
+    }
+}
+
+/// The files that a rewrite must see: those of the sites, those of their spans, and the `.env` beside each.
+fn involved(set: &ChangeSet, scan: &StoredScan) -> BTreeSet<FilePath> {
+    let mut paths = BTreeSet::new();
+    for update in &set.updates {
+        paths.insert(update.site.path.clone());
+        paths.extend(update.site.spans.iter().filter_map(|span| span.path.clone()));
+    }
+    let shared: Vec<FilePath> = paths.iter().filter_map(|path| FilePath::join(path.folder(), ".env")).collect();
+    paths.extend(shared.into_iter().filter(|path| scan.snapshot.files.contains_key(path)));
+    // A file beside it may use the same definition: it must be seen not to change otherwise.
+    let sharing = scan.inventory.sites.iter().filter(|site| shares_a_span(site, &paths));
+    let sharing: Vec<FilePath> = sharing.map(|site| site.path.clone()).collect();
+    paths.extend(sharing);
+    paths
+}
+
+fn shares_a_span(site: &formats::Site, paths: &BTreeSet<FilePath>) -> bool {
+    site.spans.iter().any(|span| span.path.as_ref().is_some_and(|path| paths.contains(path)))
+}

@@ -1,0 +1,232 @@
+//! Reads a repository's references: one tree, then only the blobs that were never read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+
+use super::installation::repository_row;
+use super::kind::{RepoPayload, plan_job};
+use super::worker::Guard;
+use super::{JobError, Services};
+use crate::config;
+use crate::formats::{self, EXTRACTOR_VERSION, Extraction, FoundProblem, Inventory, ProblemCode};
+use crate::github::{FileList, GitHubError, ListedFile, Repo, TarballLimits};
+use crate::plan::{Snapshot, SnapshotFile};
+use crate::repo::{BlobSha, CommitSha, FileMode, FilePath};
+use crate::store::{NewJob, RepositoryRow, RepositoryState};
+
+/// More unknown blobs than this are read as one tarball.
+const TARBALL_ABOVE: usize = 50;
+/// Blob requests under way at once.
+const BLOBS_AT_ONCE: usize = 8;
+/// No file that names images is larger.
+const BLOB_LIMIT: usize = 4 * 1024 * 1024;
+/// Where the repository's rules stand.
+const RULES_PATHS: [&str; 2] = [".github/restow.yml", ".github/restow.yaml"];
+
+/// What a scan leaves for the plan.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct StoredScan {
+    pub(super) extractor: u32,
+    pub(super) snapshot: Snapshot,
+    pub(super) inventory: Inventory,
+    /// The newest valid rules, as written; `None` without a file.
+    pub(super) rules: Option<String>,
+    /// Where the newest rules are wrong, those before them stay in force.
+    pub(super) rules_mistakes: Vec<String>,
+}
+
+type Key = (BlobSha, String);
+
+/// What was read before anything is decided.
+struct Gathered {
+    commit: CommitSha,
+    candidates: Vec<Candidate>,
+    known: BTreeMap<Key, Extraction>,
+    contents: BTreeMap<BlobSha, Vec<u8>>,
+    rules: Option<Vec<u8>>,
+    cut: Option<String>,
+}
+
+#[derive(Clone)]
+struct Candidate {
+    path: FilePath,
+    mode: FileMode,
+    key: Key,
+    size: Option<u64>,
+}
+
+/// What was decided: the scan, and the extractions to keep.
+struct Decided {
+    scan: StoredScan,
+    fresh: Vec<(BlobSha, String, String)>,
+}
+
+/// Runs the job.
+pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
+    let Some(row) = known_repository(services, payload).await? else { return Ok(Vec::new()) };
+    let repo = services.github.installation(row.installation).repository(row.id, &row.name);
+    let Some(head) = repo.branch_head(&row.default_branch).await? else {
+        return Ok(Vec::new());
+    };
+    let before = previous(&row)?;
+    if before.as_ref().is_none_or(|before| before.snapshot.commit != head || before.extractor != EXTRACTOR_VERSION) {
+        let gathered = gather(services, &repo, head).await?;
+        let decided = tokio::task::spawn_blocking(move || decide(gathered, before))
+            .await
+            .map_err(|error| JobError::Permanent(format!("the scan was stopped: {error}")))?;
+        guard.check()?;
+        apply(services, &row, decided).await?;
+    }
+    Ok(vec![plan_job(row.installation, row.id, &row.name, services.clock.now())])
+}
+
+/// The repository's row; one never heard of is asked for and saved. `None` where Restow has nothing to do there.
+async fn known_repository(services: &Services, payload: &RepoPayload) -> Result<Option<RepositoryRow>, JobError> {
+    let row = match services.store.repository(payload.repo).await? {
+        Some(row) => row,
+        None => {
+            let repo = services.github.installation(payload.installation).repository(payload.repo, &payload.name);
+            let row = repository_row(payload.installation, &repo.details().await?);
+            services.store.save_repository(&row).await?;
+            row
+        }
+    };
+    Ok((row.state == RepositoryState::Active).then_some(row))
+}
+
+fn previous(row: &RepositoryRow) -> Result<Option<StoredScan>, JobError> {
+    let Some(json) = row.inventory.clone() else { return Ok(None) };
+    // A scan that another version stored is made again.
+    Ok(serde_json::from_value(json).ok())
+}
+
+async fn gather(services: &Services, repo: &Repo, commit: CommitSha) -> Result<Gathered, JobError> {
+    let FileList { files, cut } = repo.list_files(&commit).await?;
+    let rules = files.iter().find(|file| RULES_PATHS.contains(&file.path.as_str())).map(|file| file.sha.clone());
+    let rules = match rules {
+        Some(sha) => Some(repo.blob(&sha, BLOB_LIMIT).await?.to_vec()),
+        None => None,
+    };
+    let candidates: Vec<Candidate> = files.into_iter().filter_map(candidate).collect();
+    let known = known_extractions(services, &candidates).await?;
+    let unknown: BTreeMap<FilePath, BlobSha> = candidates
+        .iter()
+        .filter(|file| !known.contains_key(&file.key) && file.size.unwrap_or(0) <= BLOB_LIMIT as u64)
+        .map(|file| (file.path.clone(), file.key.0.clone()))
+        .collect();
+    let contents = read_blobs(repo, &commit, unknown).await?;
+    Ok(Gathered { commit, candidates, known, contents, rules, cut })
+}
+
+fn candidate(file: ListedFile) -> Option<Candidate> {
+    let readable = file.mode != FileMode::Symlink;
+    let key = formats::path_key(&file.path).filter(|_| readable)?;
+    Some(Candidate { path: file.path, mode: file.mode, key: (file.sha, key), size: file.size })
+}
+
+async fn known_extractions(
+    services: &Services,
+    candidates: &[Candidate],
+) -> Result<BTreeMap<Key, Extraction>, JobError> {
+    let keys: BTreeSet<Key> = candidates.iter().map(|file| file.key.clone()).collect();
+    let keys: Vec<Key> = keys.into_iter().collect();
+    let stored = services.store.extractions(&keys, EXTRACTOR_VERSION).await?;
+    // What cannot be read is read anew from its blob.
+    Ok(stored.into_iter().filter_map(|(key, json)| Some((key, serde_json::from_str(&json).ok()?))).collect())
+}
+
+async fn read_blobs(
+    repo: &Repo,
+    commit: &CommitSha,
+    mut unknown: BTreeMap<FilePath, BlobSha>,
+) -> Result<BTreeMap<BlobSha, Vec<u8>>, JobError> {
+    let mut contents = BTreeMap::new();
+    if unknown.len() > TARBALL_ABOVE {
+        match repo.tarball(commit, unknown.clone(), TarballLimits::default()).await {
+            Ok(files) => {
+                for (path, bytes) in files {
+                    contents.extend(unknown.remove(&path).map(|sha| (sha, bytes)));
+                }
+            }
+            Err(GitHubError::TooLarge { .. }) => tracing::info!("the tarball is too large; reading blob by blob"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let rest: BTreeSet<BlobSha> = unknown.into_values().filter(|sha| !contents.contains_key(sha)).collect();
+    let blobs: Vec<(BlobSha, Vec<u8>)> = stream::iter(rest)
+        .map(async |sha| Ok::<_, GitHubError>((sha.clone(), repo.blob(&sha, BLOB_LIMIT).await?.to_vec())))
+        .buffer_unordered(BLOBS_AT_ONCE)
+        .try_collect()
+        .await?;
+    contents.extend(blobs);
+    Ok(contents)
+}
+
+/// Pure: extracts what is new, joins all, and chooses the rules.
+fn decide(gathered: Gathered, before: Option<StoredScan>) -> Decided {
+    let Gathered { commit, candidates, mut known, contents, rules, cut } = gathered;
+    let mut fresh = Vec::new();
+    for file in &candidates {
+        if known.contains_key(&file.key) {
+            continue;
+        }
+        let extraction = match contents.get(&file.key.0) {
+            Some(bytes) => formats::extract(&file.key.1, bytes),
+            None => too_large(),
+        };
+        if let Ok(json) = serde_json::to_string(&extraction) {
+            fresh.push((file.key.0.clone(), file.key.1.clone(), json));
+        }
+        known.insert(file.key.clone(), extraction);
+    }
+    let files = candidates.iter().filter_map(|file| Some((&file.path, known.get(&file.key)?)));
+    let inventory = formats::link(files);
+    if let Some(cut) = cut {
+        tracing::warn!(reason = cut, "the repository's list of files is not whole");
+    }
+    let (rules, rules_mistakes) = choose_rules(rules, before);
+    let files =
+        candidates.into_iter().map(|file| (file.path, SnapshotFile { mode: file.mode, blob: file.key.0 })).collect();
+    let snapshot = Snapshot { commit, files };
+    Decided { scan: StoredScan { extractor: EXTRACTOR_VERSION, snapshot, inventory, rules, rules_mistakes }, fresh }
+}
+
+fn too_large() -> Extraction {
+    let message = format!("the file is larger than {BLOB_LIMIT} bytes and was not read");
+    let problem = FoundProblem { line: 1, code: ProblemCode::TooLarge, message };
+    Extraction { problems: vec![problem], ..Extraction::default() }
+}
+
+/// The rules in force: those of the file, or the last valid ones where it has mistakes.
+fn choose_rules(file: Option<Vec<u8>>, before: Option<StoredScan>) -> (Option<String>, Vec<String>) {
+    let Some(bytes) = file else { return (None, Vec::new()) };
+    let mistakes = match String::from_utf8(bytes) {
+        Ok(text) => match config::parse(&text) {
+            Ok(_) => return (Some(text), Vec::new()),
+            Err(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
+        },
+        Err(_) => vec!["the file is not UTF-8".to_owned()],
+    };
+    // Without any valid rules, nothing is done until the file is mended.
+    let last = before.map_or(Some("enabled: false".to_owned()), |before| before.rules);
+    (last, mistakes)
+}
+
+async fn apply(services: &Services, row: &RepositoryRow, decided: Decided) -> Result<(), JobError> {
+    let scan = decided.scan;
+    for mistake in &scan.rules_mistakes {
+        tracing::warn!(%mistake, "the repository's configuration is wrong; the last valid one stays in force");
+    }
+    services.store.save_extractions(EXTRACTOR_VERSION, decided.fresh).await?;
+    let json = serde_json::to_string(&scan).map_err(|error| JobError::unreadable("scan", &error))?;
+    services.store.save_inventory(row.id, &scan.snapshot.commit, &json).await?;
+    tracing::info!(
+        commit = %scan.snapshot.commit,
+        sites = scan.inventory.sites.len(),
+        problems = scan.inventory.problems.len(),
+        "scanned"
+    );
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Claims jobs, runs them, and says how they ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::kind::{JobKind, RepoPayload, SyncPayload};
+use super::{JobError, Services, installation, plan, scan};
+use crate::store::{Claim, Held, NewJob, Retry, StoreError};
+
+/// How long a worker without work waits before it looks again: for expired leases and for other processes' jobs.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long a worker waits after an error of the database.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Tells a running job whether its lease still holds: it must before every write to the outside.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Guard {
+    lost: Arc<AtomicBool>,
+}
+
+impl Guard {
+    /// Fails where another worker may have the job.
+    pub(super) fn check(&self) -> Result<(), JobError> {
+        if self.lost.load(Ordering::SeqCst) { Err(JobError::LeaseLost) } else { Ok(()) }
+    }
+
+    fn lose(&self) {
+        self.lost.store(true, Ordering::SeqCst);
+    }
+}
+
+/// One worker.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    services: Services,
+    name: String,
+}
+
+/// What [`Worker::drain`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Jobs that were run, whatever came of them.
+    pub jobs: u32,
+}
+
+impl Worker {
+    /// A worker; `name` tells it from all others that share the database.
+    pub fn new(services: Services, name: String) -> Self {
+        Self { services, name }
+    }
+
+    /// Works until `shutdown`; a job that is then running is given back.
+    pub async fn run(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            match self.services.store.claim(&self.name, self.services.lease).await {
+                Ok(Some(claim)) => self.work(claim, shutdown).await,
+                Ok(None) => self.wait(shutdown).await,
+                Err(error) => {
+                    tracing::error!(%error, "no job could be claimed");
+                    let pause = tokio::time::sleep(DATABASE_PAUSE);
+                    shutdown.run_until_cancelled(pause).await;
+                }
+            }
+        }
+    }
+
+    /// Runs every job that is due, and those that they queue, until none is left.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn drain(&self) -> Result<Drained, StoreError> {
+        let mut jobs = 0;
+        while let Some(claim) = self.services.store.claim(&self.name, self.services.lease).await? {
+            jobs += 1;
+            self.work(claim, &CancellationToken::new()).await;
+        }
+        Ok(Drained { jobs })
+    }
+
+    async fn wait(&self, shutdown: &CancellationToken) {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.services.store.work_available() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
+
+    async fn work(&self, claim: Claim, shutdown: &CancellationToken) {
+        let span = tracing::info_span!("job", id = claim.id, kind = %claim.kind, key = %claim.serial_key);
+        async {
+            let guard = Guard::default();
+            let outcome = tokio::select! {
+                outcome = self.dispatch(&claim, &guard) => Some(outcome),
+                () = self.renew(&claim, &guard) => Some(Err(JobError::LeaseLost)),
+                () = shutdown.cancelled() => None,
+            };
+            let ended = match outcome {
+                Some(outcome) => self.conclude(&claim, outcome).await,
+                None => self.services.store.release(&claim).await,
+            };
+            match ended {
+                Ok(Held::Yes) => {}
+                Ok(Held::Lost) => tracing::warn!("the lease had passed to another worker"),
+                Err(error) => tracing::error!(%error, "the end of the job could not be stored; its lease will expire"),
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Keeps the lease; returns when it is lost.
+    async fn renew(&self, claim: &Claim, guard: &Guard) {
+        loop {
+            tokio::time::sleep(self.services.lease / 3).await;
+            match self.services.store.renew(claim, self.services.lease).await {
+                Ok(Held::Yes) => {}
+                Ok(Held::Lost) => break guard.lose(),
+                Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
+            }
+        }
+    }
+
+    async fn dispatch(&self, claim: &Claim, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
+        match JobKind::parse(&claim.kind) {
+            Some(JobKind::Sync) => installation::run(&self.services, &payload::<SyncPayload>(claim)?, guard).await,
+            Some(JobKind::Scan) => scan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
+            Some(JobKind::Plan) => plan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
+            None => Err(JobError::Permanent(format!("no job is called {:?}", claim.kind))),
+        }
+    }
+
+    async fn conclude(&self, claim: &Claim, outcome: Result<Vec<NewJob>, JobError>) -> Result<Held, StoreError> {
+        let store = &self.services.store;
+        let result = if outcome.is_ok() { "done" } else { "failed" };
+        metrics::counter!("restow_jobs_total", "kind" => claim.kind.clone(), "result" => result).increment(1);
+        match outcome {
+            Ok(then) => store.finish(claim, then).await,
+            Err(JobError::LeaseLost) => Ok(Held::Lost),
+            Err(JobError::Retry { after, reason }) => {
+                tracing::warn!(%reason, attempt = claim.attempt, "the job will be tried again");
+                let at =
+                    after.map(|after| self.services.clock.now().plus_ms(after.as_millis().try_into().unwrap_or(0)));
+                store.fail(claim, &reason, at.map_or(Retry::Backoff, Retry::At)).await
+            }
+            Err(JobError::Permanent(reason)) => {
+                tracing::error!(%reason, "the job is dead");
+                store.fail(claim, &reason, Retry::Never).await
+            }
+        }
+    }
+}
+
+fn payload<T: DeserializeOwned>(claim: &Claim) -> Result<T, JobError> {
+    serde_json::from_value(claim.payload.clone()).map_err(|error| JobError::unreadable("payload of the job", &error))
+}

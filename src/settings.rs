@@ -1,1 +1,0 @@
-//! Server settings; the only reader of the environment and the settings file.

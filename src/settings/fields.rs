@@ -1,0 +1,77 @@
+//! Every setting, once: its name, default and meaning. The documentation is made from this table.
+
+/// One setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Its name in the TOML file; in the environment `RESTOW_` and the name in upper case.
+    pub name: &'static str,
+    /// What holds where it is not set; empty where it must be set.
+    pub default: &'static str,
+    /// What it is, for a person.
+    pub meaning: &'static str,
+}
+
+const fn field(name: &'static str, default: &'static str, meaning: &'static str) -> Field {
+    Field { name, default, meaning }
+}
+
+/// Every setting of the server.
+pub const FIELDS: &[Field] = &[
+    field("app_id", "", "The App's id, a number, from the App's page on GitHub."),
+    field("private_key", "", "The App's private key, PEM text. Either this or `private_key_file`."),
+    field("private_key_file", "", "A file with the App's private key, readable by its owner only (`chmod 600`)."),
+    field(
+        "webhook_secrets",
+        "",
+        "The webhook's secrets; several while one is replaced. This, `webhook_secret_files`, or both.",
+    ),
+    field("webhook_secret_files", "", "Files with one webhook secret each, readable by their owner only."),
+    field("github_url", "https://github.com", "GitHub's web address; for GitHub Enterprise Server `https://HOST`."),
+    field(
+        "github_api_url",
+        "derived from `github_url`",
+        "GitHub's REST address, where it is not `https://api.github.com` or `https://HOST/api/v3`.",
+    ),
+    field("listen", "127.0.0.1:8080", "The address and port that webhooks, health and metrics are served on."),
+    field("database_url", "sqlite:restow.db", "`sqlite:FILE` or `postgres://user:password@host/database`."),
+    field("workers", "4", "Jobs run at once, 1 to 64."),
+    field("role", "all", "`web` receives webhooks, `worker` works on the queue, `all` does both."),
+    field("insecure_registries", "none", "Registries (`host:port`) that are asked by plain HTTP."),
+    field(
+        "allowed_private_addresses",
+        "none",
+        "Private addresses that a registry may have: hosts, addresses or networks (`10.0.0.0/8`). All others are refused.",
+    ),
+    field(
+        "registry_credentials",
+        "none",
+        "A list of tables with `host`, `username` and `password` or `password_file`.",
+    ),
+    field(
+        "log_format",
+        "human",
+        "`human` or `json`; what is logged is set by `RUST_LOG`, for example `info` or `restow=debug`.",
+    ),
+    field(
+        "tag_list_interval",
+        "1800",
+        "Seconds that an image's list of tags is good for, for all repositories together.",
+    ),
+    field("plan_interval", "21600", "Seconds after which a repository is planned again without a push."),
+    field("lease", "60", "Seconds that a job stays claimed without a sign of life, 5 to 3600."),
+];
+
+/// The table of `docs/configuration.md`.
+pub fn fields_table() -> String {
+    let mut table = "| setting | environment | default | meaning |\n|---|---|---|---|\n".to_owned();
+    for field in FIELDS {
+        let default = match field.default {
+            "" => "—".to_owned(),
+            text if text.contains(' ') || text == "none" => text.to_owned(),
+            text => format!("`{text}`"),
+        };
+        let environment = format!("RESTOW_{}", field.name.to_ascii_uppercase());
+        table.push_str(&format!("| `{}` | `{environment}` | {default} | {} |\n", field.name, field.meaning));
+    }
+    table
+}

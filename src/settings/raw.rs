@@ -1,0 +1,301 @@
+//! File and environment → raw settings → valid settings.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Value};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::fields::FIELDS;
+use super::{LogFormat, Overrides, Role, Settings, SettingsError, secret_file};
+use crate::registry::{AllowedAddress, Credential};
+
+const PREFIX: &str = "RESTOW_";
+/// Settings that are lists; in the environment their values are parted by commas.
+const LISTS: [&str; 4] =
+    ["webhook_secrets", "webhook_secret_files", "insecure_registries", "allowed_private_addresses"];
+/// Names that a server's environment may hold for other reasons.
+const OTHER_VARIABLES: [&str; 2] = ["RESTOW_SETTINGS", "RESTOW_TEST_POSTGRES"];
+
+/// The settings as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Raw {
+    app_id: Option<u64>,
+    private_key: Option<SecretString>,
+    private_key_file: Option<PathBuf>,
+    webhook_secrets: Vec<SecretString>,
+    webhook_secret_files: Vec<PathBuf>,
+    github_url: Option<String>,
+    github_api_url: Option<String>,
+    listen: Option<String>,
+    database_url: Option<SecretString>,
+    workers: Option<usize>,
+    role: Option<Role>,
+    insecure_registries: Vec<String>,
+    allowed_private_addresses: Vec<String>,
+    registry_credentials: Vec<RawCredential>,
+    log_format: Option<LogFormat>,
+    tag_list_interval: Option<u64>,
+    plan_interval: Option<u64>,
+    lease: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCredential {
+    host: String,
+    username: String,
+    password: Option<SecretString>,
+    password_file: Option<PathBuf>,
+}
+
+/// Reads the file, where one is named, and the environment over it.
+pub(super) fn read(path: Option<&Path>, environment: Vec<(String, String)>) -> Result<Raw, SettingsError> {
+    let mut figment = Figment::new();
+    if let Some(path) = path {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            SettingsError::one(format!("the settings file {} cannot be read: {error}", path.display()))
+        })?;
+        figment = figment.merge(Toml::string(&text));
+    }
+    let mut mistakes = Vec::new();
+    let mut dict = Dict::new();
+    for (name, value) in environment {
+        let Some(setting) = name.strip_prefix(PREFIX) else { continue };
+        let setting = setting.to_ascii_lowercase();
+        if OTHER_VARIABLES.contains(&name.as_str()) {
+            continue;
+        }
+        if FIELDS.iter().any(|field| field.name == setting) {
+            dict.insert(setting.clone(), environment_value(&setting, &value));
+        } else {
+            mistakes.push(unknown(&name, &setting));
+        }
+    }
+    figment = figment.merge(Serialized::defaults(dict));
+    let raw = figment.extract::<Raw>().map_err(|error| figment_mistakes(error, &mistakes))?;
+    if mistakes.is_empty() { Ok(raw) } else { Err(SettingsError { mistakes }) }
+}
+
+/// A value of the environment: text, a number where it is one, a list parted by commas where a list is wanted.
+fn environment_value(setting: &str, text: &str) -> Value {
+    if LISTS.contains(&setting) {
+        let items: Vec<Value> =
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect();
+        return Value::from(items);
+    }
+    let secret = matches!(setting, "private_key" | "database_url");
+    match text.parse::<u64>() {
+        Ok(number) if !secret => Value::from(number),
+        Ok(_) | Err(_) if setting == "registry_credentials" => text.parse().unwrap_or_else(|_| Value::from(text)),
+        Ok(_) | Err(_) => Value::from(text),
+    }
+}
+
+fn unknown(written: &str, setting: &str) -> String {
+    let nearest = FIELDS
+        .iter()
+        .map(|field| (strsim::jaro_winkler(setting, field.name), field.name))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((likeness, name)) if likeness > 0.8 => {
+            format!("{written}: there is no such setting; did you mean {name}?")
+        }
+        _ => format!("{written}: there is no such setting; docs/configuration.md lists them"),
+    }
+}
+
+/// Figment's errors, one line each, by the setting's name and without its value.
+fn figment_mistakes(error: figment::Error, before: &[String]) -> SettingsError {
+    let mut mistakes = before.to_vec();
+    for error in error {
+        let setting = error.path.join(".");
+        mistakes.push(match &error.kind {
+            figment::error::Kind::UnknownField(name, _) if setting.is_empty() || !setting.contains('.') => {
+                unknown(name, name)
+            }
+            figment::error::Kind::UnknownField(name, known) => {
+                format!("{setting}: {name} is not known there; known are {}", known.join(", "))
+            }
+            figment::error::Kind::InvalidType(_, expected) => named(&setting, &format!("expected {expected}")),
+            figment::error::Kind::InvalidValue(_, expected) => named(&setting, &format!("expected {expected}")),
+            figment::error::Kind::UnknownVariant(_, known) => {
+                named(&setting, &format!("expected one of {}", known.join(", ")))
+            }
+            figment::error::Kind::MissingField(name) => format!("{setting}: {name} is missing"),
+            other if setting.is_empty() => format!("the settings file: {other}"),
+            other => named(&setting, &other.to_string()),
+        });
+    }
+    SettingsError { mistakes }
+}
+
+/// A mistake by the setting's two names.
+fn named(setting: &str, mistake: &str) -> String {
+    let top = setting.split('.').next().unwrap_or(setting);
+    format!("{setting} ({PREFIX}{}): {mistake}", top.to_ascii_uppercase())
+}
+
+/// Collects mistakes, so that all are told at once.
+#[derive(Default)]
+struct Mistakes(Vec<String>);
+
+impl Mistakes {
+    fn add(&mut self, setting: &str, mistake: &str) {
+        self.0.push(named(setting, mistake));
+    }
+
+    /// The value, or its mistake noted.
+    fn keep<T>(&mut self, value: Result<T, String>) -> Option<T> {
+        value.map_err(|mistake| self.0.push(mistake)).ok()
+    }
+}
+
+impl Raw {
+    pub(super) fn validate(self, overrides: &Overrides) -> Result<Settings, SettingsError> {
+        let mut mistakes = Mistakes::default();
+        let app_id = mistakes.keep(
+            self.app_id
+                .filter(|id| *id > 0)
+                .ok_or_else(|| named("app_id", "it is missing; the App's page on GitHub names its id, a number")),
+        );
+        let private_key = self.private_key(&mut mistakes);
+        let webhook_secrets = self.webhook_secrets(&mut mistakes);
+        let github_url =
+            url(&mut mistakes, "github_url", Some(self.github_url.as_deref().unwrap_or("https://github.com")));
+        let github_api_url = url(&mut mistakes, "github_api_url", self.github_api_url.as_deref());
+        let listen = overrides.listen.or_else(|| self.listen(&mut mistakes));
+        let workers = within(&mut mistakes, "workers", self.workers.unwrap_or(4) as u64, 1..=64);
+        let lease = within(&mut mistakes, "lease", self.lease.unwrap_or(60), 5..=3600);
+        let allowed_private_addresses = self.allowed(&mut mistakes);
+        let registry_credentials = self.credentials(&mut mistakes);
+        let database_url = match &overrides.database_url {
+            Some(url) => SecretString::from(url.as_str()),
+            None => self.database_url.unwrap_or_else(|| SecretString::from("sqlite:restow.db")),
+        };
+        let (Some(app_id), Some(private_key), Some(github_url), Some(listen), true) =
+            (app_id, private_key, github_url, listen, mistakes.0.is_empty())
+        else {
+            return Err(SettingsError { mistakes: mistakes.0 });
+        };
+        Ok(Settings {
+            app_id,
+            private_key,
+            webhook_secrets,
+            github_url,
+            github_api_url,
+            listen,
+            database_url,
+            workers: usize::try_from(workers).unwrap_or(4),
+            role: overrides.role.or(self.role).unwrap_or(Role::All),
+            insecure_registries: self.insecure_registries,
+            allowed_private_addresses,
+            registry_credentials,
+            log_format: self.log_format.unwrap_or(LogFormat::Human),
+            tag_list_interval: Duration::from_secs(self.tag_list_interval.unwrap_or(1800)),
+            plan_interval: Duration::from_secs(self.plan_interval.unwrap_or(21600)),
+            lease: Duration::from_secs(lease),
+        })
+    }
+
+    fn private_key(&self, mistakes: &mut Mistakes) -> Option<SecretString> {
+        let key = match (&self.private_key, &self.private_key_file) {
+            (Some(_), Some(_)) => {
+                mistakes.add("private_key", "private_key_file is set too; set one of the two");
+                return None;
+            }
+            (None, None) => {
+                mistakes.add("private_key", "it is missing; set private_key_file to the App's PEM file");
+                return None;
+            }
+            (Some(key), None) => key.clone(),
+            (None, Some(path)) => mistakes.keep(secret_file("private_key_file", path))?,
+        };
+        match jsonwebtoken::EncodingKey::from_rsa_pem(key.expose_secret().as_bytes()) {
+            Ok(_) => Some(key),
+            Err(_) => {
+                mistakes.add("private_key", "it is no RSA private key in PEM form, as GitHub's App page gives it");
+                None
+            }
+        }
+    }
+
+    fn webhook_secrets(&self, mistakes: &mut Mistakes) -> Vec<SecretString> {
+        let mut secrets = self.webhook_secrets.clone();
+        for path in &self.webhook_secret_files {
+            secrets.extend(mistakes.keep(secret_file("webhook_secret_files", path)));
+        }
+        if secrets.is_empty() && self.webhook_secret_files.is_empty() {
+            mistakes.add("webhook_secrets", "it is missing; set the secret that the App's webhook was given");
+        }
+        if secrets.iter().any(|secret| secret.expose_secret().trim().is_empty()) {
+            mistakes.add("webhook_secrets", "a secret is empty; anybody could sign with it");
+        }
+        secrets
+    }
+
+    fn listen(&self, mistakes: &mut Mistakes) -> Option<SocketAddr> {
+        let text = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            mistakes.add("listen", "expected an address and a port, such as 127.0.0.1:8080 or [::]:8080");
+        }
+        parsed
+    }
+
+    fn allowed(&self, mistakes: &mut Mistakes) -> Vec<AllowedAddress> {
+        let mut allowed = Vec::new();
+        for text in &self.allowed_private_addresses {
+            match text.parse() {
+                Ok(address) => allowed.push(address),
+                Err(error) => mistakes.add("allowed_private_addresses", &format!("{text:?}: {error}")),
+            }
+        }
+        allowed
+    }
+
+    fn credentials(&self, mistakes: &mut Mistakes) -> Vec<Credential> {
+        let mut credentials = Vec::new();
+        for raw in &self.registry_credentials {
+            let setting = format!("registry_credentials of {}", raw.host);
+            let password = match (&raw.password, &raw.password_file) {
+                (Some(password), None) => Some(password.clone()),
+                (None, Some(path)) => mistakes.keep(secret_file(&setting, path)),
+                (Some(_), Some(_)) | (None, None) => {
+                    mistakes.0.push(format!("{setting}: set either password or password_file"));
+                    None
+                }
+            };
+            credentials.extend(password.map(|password| Credential {
+                host: raw.host.clone(),
+                user: raw.username.clone(),
+                password,
+            }));
+        }
+        credentials
+    }
+}
+
+fn url(mistakes: &mut Mistakes, setting: &str, text: Option<&str>) -> Option<Url> {
+    let text = text?;
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => Some(url),
+        Ok(_) | Err(_) => {
+            mistakes.add(setting, "expected an address such as https://github.example.com");
+            None
+        }
+    }
+}
+
+fn within(mistakes: &mut Mistakes, setting: &str, value: u64, range: std::ops::RangeInclusive<u64>) -> u64 {
+    if !range.contains(&value) {
+        mistakes.add(setting, &format!("{value} is not from {} to {}", range.start(), range.end()));
+    }
+    value
+}

@@ -1,0 +1,131 @@
+//! What an operator sees of right and wrong settings.
+
+use std::io::Write;
+
+use aws_lc_rs::encoding::AsDer;
+use base64::Engine;
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn key() -> String {
+    let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).expect("a key");
+    let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).expect("its form");
+    let text = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+}
+
+fn load(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Settings::from_parts(None, environment, &Overrides::default())
+}
+
+fn minimal() -> Vec<(&'static str, String)> {
+    vec![
+        ("RESTOW_APP_ID", "7".to_owned()),
+        ("RESTOW_PRIVATE_KEY", key()),
+        ("RESTOW_WEBHOOK_SECRETS", "s1,s2".to_owned()),
+    ]
+}
+
+fn load_with(more: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let minimal = minimal();
+    let mut all: Vec<(&str, &str)> = minimal.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    all.extend(more);
+    load(&all)
+}
+
+#[test]
+fn three_settings_are_enough() {
+    let settings = load_with(&[]).expect("valid");
+    assert_eq!(settings.app_id, 7);
+    assert_eq!(settings.webhook_secrets.len(), 2);
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.database_url.expose_secret(), "sqlite:restow.db");
+    assert_eq!(settings.rest_url().as_str(), "https://api.github.com/");
+    assert_eq!(settings.graphql_url().as_str(), "https://api.github.com/graphql");
+}
+
+#[test]
+fn an_enterprise_server_has_its_own_paths() {
+    let settings = load_with(&[("RESTOW_GITHUB_URL", "https://git.example.com")]).expect("valid");
+    assert_eq!(settings.rest_url().as_str(), "https://git.example.com/api/v3");
+    assert_eq!(settings.graphql_url().as_str(), "https://git.example.com/api/graphql");
+}
+
+#[test]
+fn everything_missing_is_told_at_once() {
+    let message = load(&[]).expect_err("nothing is set").to_string();
+    for name in ["RESTOW_APP_ID", "RESTOW_PRIVATE_KEY", "RESTOW_WEBHOOK_SECRETS"] {
+        assert!(message.contains(name), "{message}");
+    }
+}
+
+#[track_caller]
+fn check(name: &str, value: &str, expected: &str) {
+    assert_eq!(load_with(&[(name, value)]).expect_err("a mistake").to_string(), expected);
+}
+
+#[test]
+fn a_wrong_setting_is_one_message_that_names_it() {
+    check("RESTOW_WORKERS", "0", "workers (RESTOW_WORKERS): 0 is not from 1 to 64");
+    check("RESTOW_LISTEN", "8080", "listen (RESTOW_LISTEN): expected a string");
+    check("RESTOW_ROLE", "boss", "role (RESTOW_ROLE): expected one of web, worker, all");
+    check("RESTOW_WROKERS", "2", "RESTOW_WROKERS: there is no such setting; did you mean workers?");
+    check(
+        "RESTOW_PRIVATE_KEY",
+        "secret-text",
+        "private_key (RESTOW_PRIVATE_KEY): it is no RSA private key in PEM form, as GitHub's App page gives it",
+    );
+    check(
+        "RESTOW_GITHUB_URL",
+        "github.com",
+        "github_url (RESTOW_GITHUB_URL): expected an address such as https://github.example.com",
+    );
+}
+
+#[test]
+fn secrets_are_in_no_debug_and_no_message() {
+    let settings = load_with(&[("RESTOW_DATABASE_URL", "postgres://u:hunter2@h/d")]).expect("valid");
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("BEGIN") && !shown.contains("s1"), "{shown}");
+}
+
+#[test]
+fn a_key_that_everybody_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(key().as_bytes()).expect("written");
+    let path = file.path().to_str().expect("UTF-8").to_owned();
+    let load = || load(&[("RESTOW_APP_ID", "7"), ("RESTOW_PRIVATE_KEY_FILE", &path), ("RESTOW_WEBHOOK_SECRETS", "s")]);
+    let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("a mode");
+    mode(0o644);
+    assert!(load().expect_err("refused").to_string().contains(&format!("chmod 600 {path}")));
+    mode(0o600);
+    assert!(load().is_ok());
+}
+
+#[test]
+fn a_file_is_read_and_the_environment_wins() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    let text = format!(
+        "app_id = 5\nwebhook_secrets = [\"a\"]\nworkers = 2\nprivate_key = '''\n{}'''\n\n[[registry_credentials]]\n\
+         host = \"ghcr.io\"\nusername = \"u\"\npassword = \"p\"\n",
+        key()
+    );
+    file.write_all(text.as_bytes()).expect("written");
+    let environment = vec![("RESTOW_WORKERS".to_owned(), "9".to_owned())];
+    let settings = Settings::from_parts(Some(file.path()), environment, &Overrides::default()).expect("valid");
+    assert_eq!((settings.app_id, settings.workers), (5, 9));
+    assert_eq!(settings.registry_credentials[0].host, "ghcr.io");
+}
+
+#[test]
+fn an_unknown_key_of_the_file_is_refused() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(b"webhook_secret = \"a\"\n").expect("written");
+    let message =
+        Settings::from_parts(Some(file.path()), Vec::new(), &Overrides::default()).expect_err("refused").to_string();
+    assert!(message.contains("did you mean webhook_secrets?"), "{message}");
+}
