@@ -85,13 +85,33 @@ pub struct TextSpan {
 pub enum Piece {
     /// Text of this file.
     Literal(TextSpan),
-    /// A variable, with the default that stands beside it.
+    /// A variable, with what its operator says.
     Variable {
         /// Its name.
         name: String,
-        /// `${NAME:-default}`.
-        default: Option<TextSpan>,
+        /// `:-` and the like; `None` for the name alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<Operator>,
+        /// What stands behind the operator.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        word: Vec<Piece>,
     },
+}
+
+/// What a variable's word is for, in the shell's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operator {
+    /// `:-`
+    DefaultIfEmpty,
+    /// `-`
+    DefaultIfUnset,
+    /// `:+`
+    AlternativeIfFilled,
+    /// `+`
+    AlternativeIfSet,
+    /// `?`, `:?`
+    Required,
 }
 
 /// A name and its value.

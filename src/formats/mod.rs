@@ -4,18 +4,30 @@
 //! kept by blob sha for ever. Linking joins the extractions of a repository into its [`Inventory`]: there, variables
 //! that another file defines (`.env`) are resolved.
 
+mod class;
 mod compose;
+mod direction;
 mod dockerfile;
+mod dotenv;
+mod edit;
 mod extraction;
 mod kubernetes;
+mod link;
 mod site;
+mod value;
 
 use crate::repo::FilePath;
 
+pub use edit::{Edit, EditRefusal, apply, move_site, rewrite};
 pub use extraction::{
-    Definition, EXTRACTOR_VERSION, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Piece, TextSpan,
+    Definition, EXTRACTOR_VERSION, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Operator, Piece,
+    TextSpan,
 };
+pub use link::link;
 pub use site::{Inventory, Part, PathClass, Problem, ProblemCode, Site, Span};
+
+/// No file that names images is larger.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Whether a format reads files of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,24 +53,44 @@ pub trait Format: Sync {
 
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
 /// [`Claim::ByContent`] reads it and what they find is joined.
-pub const FORMATS: &[&dyn Format] = &[&dockerfile::Dockerfile, &compose::Compose, &kubernetes::Kubernetes];
+pub const FORMATS: &[&dyn Format] =
+    &[&dockerfile::Dockerfile, &compose::Compose, &dotenv::DotEnv, &kubernetes::Kubernetes];
 
-/// stub
-pub fn path_key(_path: &FilePath) -> Option<String> {
-    None
+/// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
+/// the key of what was found. `None` where no format reads such files.
+pub fn path_key(path: &FilePath) -> Option<String> {
+    let claims = |wanted: Claim| FORMATS.iter().filter(move |format| format.claims(path) == wanted);
+    if let Some(format) = claims(Claim::ByPath).next() {
+        return Some(format.name().to_owned());
+    }
+    let names: Vec<&str> = claims(Claim::ByContent).map(|format| format.name()).collect();
+    (!names.is_empty()).then(|| format!("?{}", names.join("+")))
 }
-/// stub
-pub fn extract(_key: &str, _bytes: &[u8]) -> Extraction {
-    Extraction::default()
-}
-/// stub
-pub fn link<'a>(_files: impl IntoIterator<Item = (&'a FilePath, &'a Extraction)>) -> Inventory {
-    Inventory::default()
-}
-/// stub
-pub fn rewrite(
-    files: &std::collections::BTreeMap<FilePath, Vec<u8>>,
-    _moves: &[(Site, crate::image::Reference)],
-) -> Result<std::collections::BTreeMap<FilePath, Vec<u8>>, String> {
-    Ok(files.clone())
+
+/// What a file says to the formats of its [`path_key`]. Never fails: what cannot be read is a problem.
+pub fn extract(path_key: &str, bytes: &[u8]) -> Extraction {
+    let problem = |code, message: String| Extraction {
+        problems: vec![FoundProblem { line: 1, code, message }],
+        ..Extraction::default()
+    };
+    if bytes.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes; Restow reads at most {MAX_BYTES}", bytes.len());
+        return problem(ProblemCode::TooLarge, message);
+    }
+    let (names, certain) = path_key.strip_prefix('?').map_or((path_key, true), |names| (names, false));
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        // A file that only might name images is none of ours when it is no text.
+        return match certain {
+            true => problem(ProblemCode::NotUtf8, "the file is not UTF-8".to_owned()),
+            false => Extraction::default(),
+        };
+    };
+    let mut found = Extraction::default();
+    for format in FORMATS.iter().filter(|format| names.split('+').any(|name| name == format.name())) {
+        let one = format.extract(text);
+        found.sites.extend(one.sites);
+        found.definitions.extend(one.definitions);
+        found.problems.extend(one.problems);
+    }
+    found
 }

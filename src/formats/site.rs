@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::extraction::TextSpan;
 use crate::image::Reference;
 use crate::repo::FilePath;
 
@@ -24,6 +25,12 @@ pub struct Site {
     pub reference: Reference,
     /// What the file is for, by its path.
     pub class: PathClass,
+    /// The kinds that a `# restow: allow=…` beside it permits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Vec<String>>,
+    /// A version in the comment at the end of the line, which moves with the tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<TextSpan>,
 }
 
 /// A range of bytes, in the file as it lies on disk, that holds a part of a reference.

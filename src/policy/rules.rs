@@ -38,6 +38,9 @@ pub struct PathPattern {
 impl PathPattern {
     /// Reads the glob.
     pub fn parse(written: &str) -> Result<Self, InvalidPattern> {
+        if written.is_empty() {
+            return glob(written).map(|matcher| Self { written: written.to_owned(), matcher });
+        }
         let below = if written.ends_with('/') { format!("{written}**") } else { written.to_owned() };
         let anchored = match below.strip_prefix('/') {
             Some(rooted) => rooted.to_owned(),

@@ -1,0 +1,68 @@
+//! Directions in comments: `# restow: ignore`, `# restow: allow=patch,minor`, on the line of the image or the one
+//! above it.
+
+/// What a comment asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// This is no site.
+    Ignore,
+    /// Only these kinds.
+    Allow(Vec<String>),
+}
+
+/// The lines of a file, for looking beside a site.
+pub(super) struct Lines<'a> {
+    lines: Vec<&'a str>,
+    any: bool,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let any = text.contains("restow:");
+        Self { lines: if any { text.lines().collect() } else { Vec::new() }, any }
+    }
+
+    /// The direction for a site on `line` (from 1).
+    pub(super) fn direction(&self, line: u32) -> Option<Direction> {
+        if !self.any {
+            return None;
+        }
+        let index = usize::try_from(line).ok()?.checked_sub(1)?;
+        let above = index.checked_sub(1).and_then(|above| self.lines.get(above));
+        let above = above.filter(|above| above.trim_start_matches('\u{feff}').trim_start().starts_with('#'));
+        self.lines.get(index).and_then(|line| read(line)).or_else(|| above.and_then(|line| read(line)))
+    }
+}
+
+/// The direction in one line's comment.
+fn read(line: &str) -> Option<Direction> {
+    let comment = &line[line.find("# restow:").or_else(|| line.find("#restow:"))?..];
+    let said = comment.split_once("restow:")?.1.trim();
+    let word = said.split_whitespace().next()?;
+    match word.split_once('=') {
+        None if word == "ignore" => Some(Direction::Ignore),
+        Some(("allow", kinds)) => Some(Direction::Allow(kinds.split(',').map(str::to_owned).collect())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, line: u32, expected: Option<Direction>) {
+        assert_eq!(Lines::new(text).direction(line), expected);
+    }
+
+    #[test]
+    fn on_the_line_or_above() {
+        check("image: x # restow: ignore", 1, Some(Direction::Ignore));
+        check("# restow: ignore\nFROM x\nFROM y", 2, Some(Direction::Ignore));
+        check("# restow: ignore\nFROM x\nFROM y", 3, None);
+        check("a: b # restow: ignore\nimage: y", 2, None);
+        let kinds = vec!["patch".to_owned(), "minor".to_owned()];
+        check("  # restow: allow=patch,minor (until June)\nimage: y", 2, Some(Direction::Allow(kinds)));
+        check("# restow: dance\nFROM x", 2, None);
+    }
+}

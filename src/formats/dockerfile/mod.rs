@@ -1,0 +1,390 @@
+//! Dockerfiles and Containerfiles: `FROM`, `COPY --from`, `ADD --from`, `--mount=…,from=`, `ONBUILD`, `# syntax`.
+//!
+//! Instruction boundaries come from `parse-dockerfile`, and from the own scanner of `lines.rs` where that errs; the
+//! words of an instruction are read by `words.rs`, their variables by `expand.rs`. Example:
+//!
+//! ```dockerfile
+//! ARG VERSION=1.25
+//! FROM nginx:${VERSION}-alpine AS web
+//! COPY --from=busybox:1.36 /bin/sh /bin/sh
+//! ```
+
+mod expand;
+mod lines;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::direction::{Direction, Lines};
+use super::extraction::{Extraction, FoundProblem, FoundSite, FoundValue};
+use super::site::ProblemCode;
+use super::value::{Value, found_spans};
+use super::{Claim, Format};
+use crate::image::Reference;
+use crate::repo::FilePath;
+use expand::{NoValue, Variables, expand};
+use words::{Word, Words};
+
+/// More references than this in one file are not read.
+const MAX_SITES: usize = 1000;
+/// Set by the builder, so that no file can say what they are.
+const PLATFORM_ARGUMENTS: [&str; 8] = [
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDARCH",
+    "BUILDVARIANT",
+];
+const INSTRUCTIONS: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+/// The format.
+pub(super) struct Dockerfile;
+
+impl Format for Dockerfile {
+    fn name(&self) -> &'static str {
+        "dockerfile"
+    }
+
+    fn claims(&self, path: &FilePath) -> Claim {
+        let name = path.file_name().to_ascii_lowercase();
+        let is = |stem: &str| {
+            let prefix = name
+                .strip_prefix(stem)
+                .is_some_and(|rest| rest.is_empty() || (rest.starts_with(['.', '-', '_']) && !other_file(rest)));
+            prefix || name.ends_with(&format!(".{stem}")) || name.ends_with(&format!("-{stem}"))
+        };
+        if is("dockerfile") || is("containerfile") { Claim::ByPath } else { Claim::No }
+    }
+
+    fn extract(&self, text: &str) -> Extraction {
+        Reader::new(text).read()
+    }
+}
+
+/// Endings that make a file beside a Dockerfile something else.
+fn other_file(ending: &str) -> bool {
+    const OTHERS: [&str; 16] = [
+        ".dockerignore",
+        ".md",
+        ".go",
+        ".rs",
+        ".py",
+        ".js",
+        ".ts",
+        ".json",
+        ".yaml",
+        ".yml",
+        ".txt",
+        ".sh",
+        ".html",
+        ".java",
+        ".rb",
+        ".lock",
+    ];
+    OTHERS.iter().any(|other| ending.ends_with(other))
+}
+
+/// An instruction: its keyword in upper case, and its words.
+struct Instruction {
+    offset: usize,
+    keyword: String,
+    words: Vec<Word>,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    start: usize,
+    line_starts: Vec<usize>,
+    directions: Lines<'a>,
+    found: Extraction,
+    global: Variables,
+    stage: Variables,
+    stages: Vec<String>,
+    in_stage: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(index, _)| index + 1)).collect();
+        Self {
+            text,
+            start: if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
+            line_starts,
+            directions: Lines::new(text),
+            found: Extraction::default(),
+            global: BTreeMap::new(),
+            stage: BTreeMap::new(),
+            stages: Vec::new(),
+            in_stage: false,
+        }
+    }
+
+    fn read(mut self) -> Extraction {
+        let head = lines::head(self.text, self.start);
+        if let Some((offset, image)) = &head.syntax {
+            self.reference(*offset, image.clone(), &Value::at(image, 0, *offset));
+        }
+        let starts = match lines::starts(self.text, self.start, head.escape) {
+            Ok(starts) => starts,
+            Err((line, starts)) => {
+                self.note_syntax(line, &starts, head.escape);
+                starts
+            }
+        };
+        let instructions: Vec<Instruction> =
+            starts.into_iter().filter_map(|offset| self.instruction(offset, head.escape)).collect();
+        let stages: BTreeSet<String> = instructions.iter().filter_map(stage_name).collect();
+        for instruction in &instructions {
+            if self.found.sites.len() >= MAX_SITES {
+                let message = format!("more than {MAX_SITES} references; the rest was not read");
+                self.problem(instruction.offset, ProblemCode::TooLarge, message);
+                break;
+            }
+            self.step(instruction, &stages);
+        }
+        self.found
+    }
+
+    fn instruction(&self, offset: usize, escape: char) -> Option<Instruction> {
+        let mut words = Words::new(self.text.get(..).filter(|text| offset < text.len())?, offset, escape);
+        let keyword = words.next()?.value.text().to_ascii_uppercase();
+        // Only the flags of a RUN matter; the rest may be anything.
+        let flags_only = matches!(keyword.as_str(), "RUN" | "COPY" | "ADD");
+        let words = match keyword.as_str() {
+            "FROM" | "ARG" | "ENV" | "ONBUILD" => words.take(200).collect(),
+            _ if flags_only => words.take_while(|word| word.value.text().starts_with("--")).take(200).collect(),
+            _ => Vec::new(),
+        };
+        Some(Instruction { offset, keyword, words })
+    }
+
+    /// A file that is no Dockerfile even to the own scanner is one problem.
+    fn note_syntax(&mut self, line: usize, starts: &[usize], escape: char) {
+        let unknown = starts
+            .iter()
+            .filter_map(|start| self.instruction(*start, escape))
+            .find(|instruction| !INSTRUCTIONS.contains(&instruction.keyword.as_str()));
+        if let Some(unknown) = unknown {
+            let shown: String = unknown.keyword.chars().take(40).collect();
+            let message = format!("{shown:?} is no instruction; what follows may be read wrongly");
+            let offset = unknown.offset;
+            let code = ProblemCode::DockerfileSyntax;
+            let line = u32::try_from(line).unwrap_or(1).max(1).min(self.line(offset));
+            self.found.problems.push(FoundProblem { line, code, message });
+        }
+    }
+
+    fn step(&mut self, instruction: &Instruction, stages: &BTreeSet<String>) {
+        match instruction.keyword.as_str() {
+            "ARG" => self.arguments(&instruction.words),
+            "ENV" if self.in_stage => self.environment(&instruction.words),
+            "FROM" => self.from(instruction),
+            "COPY" | "ADD" | "RUN" => self.flags(&instruction.words, |reader, name| reader.is_stage(name, stages)),
+            "ONBUILD" => self.onbuild(&instruction.words),
+            _ => {}
+        }
+    }
+
+    /// `ARG A=1 B` before the first FROM or in a stage, where a name alone takes the value from before the first FROM.
+    fn arguments(&mut self, words: &[Word]) {
+        for word in words {
+            let text = word.value.text();
+            let (name, value) = match text.find('=') {
+                Some(equals) => (&text[..equals], Some(word.value.slice(equals + 1, text.len()))),
+                None => (text, None),
+            };
+            let scope = if self.in_stage { &self.stage } else { &self.global };
+            let value = match value {
+                Some(value) if word.literal => Some(value),
+                Some(value) => expand(&value, scope).ok(),
+                None if self.in_stage => self.global.get(name).cloned(),
+                None => None,
+            };
+            let scope = if self.in_stage { &mut self.stage } else { &mut self.global };
+            match value {
+                Some(value) => scope.insert(name.to_owned(), value),
+                None => scope.remove(name),
+            };
+        }
+    }
+
+    fn environment(&mut self, words: &[Word]) {
+        let pairs = words.iter().filter(|word| word.value.text().contains('='));
+        for word in pairs {
+            let text = word.value.text();
+            let Some(equals) = text.find('=') else { continue };
+            let name = text[..equals].to_owned();
+            if let Ok(value) = expand(&word.value.slice(equals + 1, text.len()), &self.stage) {
+                self.stage.insert(name, value);
+            }
+        }
+    }
+
+    fn from(&mut self, instruction: &Instruction) {
+        self.in_stage = true;
+        self.stage = BTreeMap::new();
+        let image = instruction.words.iter().find(|word| !word.value.text().starts_with("--"));
+        if let Some(image) = image {
+            let global = std::mem::take(&mut self.global);
+            // A FROM sees the stages before it only.
+            self.image(image, &global, |reader, name| {
+                name == "scratch" || reader.stages.contains(&name.to_ascii_lowercase())
+            });
+            self.global = global;
+        }
+        self.stages.push(stage_name(instruction).unwrap_or_default());
+    }
+
+    /// `--from=` and each `--mount=…,from=…`.
+    fn flags(&mut self, words: &[Word], is_stage: impl Fn(&Self, &str) -> bool) {
+        for word in words {
+            let text = word.value.text();
+            let value = if text.starts_with("--from=") {
+                Some(word.value.slice("--from=".len(), text.len()))
+            } else if text.starts_with("--mount=") {
+                mount_from(&word.value.slice("--mount=".len(), text.len()))
+            } else {
+                None
+            };
+            let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
+            let variables = self.visible();
+            let word = Word { value, start: word.start, literal: word.literal };
+            self.image(&word, &variables, &is_stage);
+        }
+    }
+
+    fn visible(&self) -> Variables {
+        let mut visible = self.global.clone();
+        visible.extend(self.stage.clone());
+        visible
+    }
+
+    fn is_stage(&self, name: &str, stages: &BTreeSet<String>) -> bool {
+        let number = name.parse::<u32>().is_ok();
+        number || name == "scratch" || stages.contains(&name.to_ascii_lowercase())
+    }
+
+    /// An instruction for the images built on this one: a bare name there may be one of their stages.
+    fn onbuild(&mut self, words: &[Word]) {
+        let Some((keyword, rest)) = words.split_first() else { return };
+        let keyword = keyword.value.text().to_ascii_uppercase();
+        if matches!(keyword.as_str(), "COPY" | "ADD" | "RUN") {
+            let flags: Vec<Word> =
+                rest.iter().take_while(|word| word.value.text().starts_with("--")).cloned().collect();
+            self.flags(&flags, |_, name| !name.contains(['/', ':', '@']));
+        }
+    }
+
+    fn image(&mut self, word: &Word, variables: &Variables, is_stage: impl Fn(&Self, &str) -> bool) {
+        let written = word.value.text();
+        let place = word.value.origin(0).map_or(word.start, |(_, offset)| offset);
+        let value = if word.literal { Ok(word.value.clone()) } else { expand(&word.value, variables) };
+        match value {
+            Ok(value) if value.is_empty() || is_stage(self, value.text()) => {}
+            Ok(value) => self.reference(place, written.to_owned(), &value),
+            Err(NoValue::Undefined(name)) => {
+                let advice = match PLATFORM_ARGUMENTS.contains(&name.as_str()) {
+                    true => "the builder sets it for each platform".to_owned(),
+                    false => format!("give it a default: ARG {name}=… before the first FROM"),
+                };
+                let message = format!("the image {written:?} cannot be told: {name} has no value here; {advice}");
+                self.problem(place, ProblemCode::UnresolvedVariable, message);
+            }
+            Err(NoValue::Malformed) => {
+                let message = format!("the variables of the image {written:?} cannot be read");
+                self.problem(place, ProblemCode::UnresolvedVariable, message);
+            }
+        }
+    }
+
+    fn reference(&mut self, offset: usize, written: String, value: &Value) {
+        let line = self.line(offset);
+        let allow = match self.directions.direction(line) {
+            Some(Direction::Ignore) => return,
+            Some(Direction::Allow(kinds)) => Some(kinds),
+            None => None,
+        };
+        match Reference::parse(value.text()) {
+            Ok(reference) => {
+                let spans = found_spans(value, &reference);
+                let column = self.column(offset);
+                let value = FoundValue::Resolved { reference, spans };
+                let format = "dockerfile".to_owned();
+                self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment: None });
+            }
+            Err(error) => {
+                let shown: String = value.text().chars().take(200).collect();
+                self.problem(offset, ProblemCode::InvalidReference, format!("{shown:?} names no image: {error}"));
+            }
+        }
+    }
+
+    fn problem(&mut self, offset: usize, code: ProblemCode, message: String) {
+        let line = self.line(offset);
+        if self.found.problems.len() < MAX_SITES {
+            self.found.problems.push(FoundProblem { line, code, message });
+        }
+    }
+
+    fn line(&self, offset: usize) -> u32 {
+        u32::try_from(self.line_starts.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
+    }
+
+    /// The column in bytes; a byte order mark is none.
+    fn column(&self, offset: usize) -> u32 {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let start = if start == 0 { self.start } else { start };
+        u32::try_from(offset.saturating_sub(start) + 1).unwrap_or(u32::MAX)
+    }
+}
+
+/// The name that a FROM gives its stage, in lower case.
+fn stage_name(instruction: &Instruction) -> Option<String> {
+    if instruction.keyword != "FROM" {
+        return None;
+    }
+    let mut words = instruction.words.iter().skip_while(|word| word.value.text().starts_with("--")).skip(1);
+    words.next().filter(|word| word.value.text().eq_ignore_ascii_case("as"))?;
+    words.next().map(|name| name.value.text().to_ascii_lowercase())
+}
+
+/// The value of `from=` in a mount's comma separated fields; a field may stand in quotes, which the words' reader has
+/// taken off when they surround the whole field.
+fn mount_from(mount: &Value) -> Option<Value> {
+    let mut start = 0;
+    for field in mount.text().split(',') {
+        let value = field.strip_prefix("from=");
+        if let Some(value) = value {
+            let begin = start + field.len() - value.len();
+            return Some(mount.slice(begin, start + field.len()));
+        }
+        start += field.len() + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! Rewrites exactly the bytes that name an image: checks what stands there, replaces it, and reads the result again.
+
+use std::collections::BTreeMap;
+
+use super::extraction::Extraction;
+use super::site::{Inventory, Part, Site, Span};
+use crate::image::{Reference, Tag};
+use crate::repo::FilePath;
+
+/// One replacement of bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edit {
+    /// The file.
+    pub path: FilePath,
+    /// The first byte, from 0.
+    pub start: usize,
+    /// The byte behind the last.
+    pub end: usize,
+    /// What must stand there.
+    pub old: String,
+    /// What will stand there.
+    pub new: String,
+}
+
+/// Why a site cannot be rewritten; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditRefusal {
+    /// A move keeps the image; another image is a replacement.
+    #[error("{path}: the new reference names another image")]
+    AnotherImage {
+        /// The file.
+        path: FilePath,
+    },
+    /// The part that changes is computed, not written.
+    #[error("{path}:{line}: the {part} is not written in one place that could be changed; move it by hand")]
+    NotWritten {
+        /// The file.
+        path: FilePath,
+        /// The line.
+        line: u32,
+        /// `tag` or `digest`.
+        part: &'static str,
+    },
+    /// A digest would go, or stay behind beside a new tag.
+    #[error("{path}:{line}: a digest stands there; the new reference needs one too, as in TAG@sha256:…")]
+    DigestMissing {
+        /// The file.
+        path: FilePath,
+        /// The line.
+        line: u32,
+    },
+    /// Two sites share bytes and want different things of them.
+    #[error("{path}: two references share the bytes at {start} and would disagree; move them to one version together")]
+    Disagree {
+        /// The file.
+        path: FilePath,
+        /// The offset.
+        start: usize,
+    },
+    /// The file is not the one that was read.
+    #[error("{path}: the bytes at {start} are no longer those that were read; scan again")]
+    Changed {
+        /// The file.
+        path: FilePath,
+        /// The offset.
+        start: usize,
+    },
+    /// A file that is needed was not given.
+    #[error("{path}: the file is not there")]
+    Missing {
+        /// The file.
+        path: FilePath,
+    },
+    /// Reading the result again showed something else than was intended.
+    #[error("{path}:{line}: the change would also reach another reference, or not have the intended effect")]
+    Unintended {
+        /// The file.
+        path: FilePath,
+        /// The line.
+        line: u32,
+    },
+}
+
+/// The edits that make `site` name `to`.
+///
+/// # Errors
+/// A part that changes is not written in one place, or a digest would be lost.
+pub fn move_site(site: &Site, to: &Reference) -> Result<Vec<Edit>, EditRefusal> {
+    if site.reference.image() != to.image() {
+        return Err(EditRefusal::AnotherImage { path: site.path.clone() });
+    }
+    if site.reference.digest().is_some() && to.digest().is_none() {
+        return Err(EditRefusal::DigestMissing { path: site.path.clone(), line: site.line });
+    }
+    let mut edits = match site.spans.as_slice() {
+        [whole] if whole.part == Part::Reference => {
+            vec![edit(site, whole, site.reference.to_string(), to.to_string())]
+        }
+        _ => move_parts(site, to)?,
+    };
+    edits.extend(comment_edit(site, to));
+    edits.retain(|edit| edit.old != edit.new);
+    Ok(edits)
+}
+
+fn edit(site: &Site, span: &Span, old: String, new: String) -> Edit {
+    let path = span.path.clone().unwrap_or_else(|| site.path.clone());
+    Edit { path, start: span.start, end: span.end, old, new }
+}
+
+fn spans_of(site: &Site, part: Part) -> Vec<&Span> {
+    site.spans.iter().filter(|span| span.part == part).collect()
+}
+
+fn tag_text(tag: Option<&Tag>) -> &str {
+    tag.map_or("", Tag::as_str)
+}
+
+fn move_parts(site: &Site, to: &Reference) -> Result<Vec<Edit>, EditRefusal> {
+    let mut edits = Vec::new();
+    let digests = spans_of(site, Part::Digest);
+    // A digest that has no place of its own is written behind the tag.
+    let behind_tag = match (site.reference.digest(), to.digest()) {
+        (None, Some(digest)) if digests.is_empty() => format!("@{digest}"),
+        _ => String::new(),
+    };
+    if let (Some(old), Some(new)) = (site.reference.digest(), to.digest())
+        && old != new
+    {
+        let [span] = digests.as_slice() else { return Err(not_written(site, "digest")) };
+        edits.push(edit(site, span, old.to_string(), new.to_string()));
+    }
+    let (old, new) = (tag_text(site.reference.tag()), format!("{}{behind_tag}", tag_text(to.tag())));
+    if old != new {
+        edits.push(move_tag(site, old, &new)?);
+    }
+    Ok(edits)
+}
+
+fn not_written(site: &Site, part: &'static str) -> EditRefusal {
+    EditRefusal::NotWritten { path: site.path.clone(), line: site.line, part }
+}
+
+/// The tag, where one of its pieces can take the whole change.
+fn move_tag(site: &Site, old: &str, new: &str) -> Result<Edit, EditRefusal> {
+    let spans = spans_of(site, Part::Tag);
+    if old.is_empty() {
+        // No tag stands there: it goes behind the name.
+        let name = site.reference.name();
+        return match spans_of(site, Part::Repository).as_slice() {
+            [span] if span.end - span.start == name.len() => {
+                Ok(edit(site, span, name.to_owned(), format!("{name}:{new}")))
+            }
+            _ => Err(not_written(site, "tag")),
+        };
+    }
+    if spans.iter().map(|span| span.end - span.start).sum::<usize>() != old.len() {
+        return Err(not_written(site, "tag"));
+    }
+    let mut start = 0;
+    for span in spans {
+        let end = start + (span.end - span.start);
+        let (before, after) = (&old[..start], &old[end..]);
+        let fits = new.len() >= before.len() + after.len() && new.starts_with(before) && new.ends_with(after);
+        if fits {
+            let changed = &new[before.len()..new.len() - after.len()];
+            return Ok(edit(site, span, old[start..end].to_owned(), changed.to_owned()));
+        }
+        start = end;
+    }
+    Err(not_written(site, "tag"))
+}
+
+/// The version in the comment behind the reference moves along where it says just what the tag says.
+fn comment_edit(site: &Site, to: &Reference) -> Option<Edit> {
+    let comment = site.comment.as_ref()?;
+    let (old, new) = (site.reference.tag()?.as_str(), to.tag()?.as_str());
+    let bare = |tag: &str| tag.strip_prefix('v').unwrap_or(tag).to_owned();
+    let text = match comment.text.as_str() {
+        text if text == old => new.to_owned(),
+        text if text == bare(old) => bare(new),
+        text if text == format!("v{old}") => format!("v{new}"),
+        _ => return None,
+    };
+    let path = site.path.clone();
+    Some(Edit { path, start: comment.start, end: comment.end, old: comment.text.clone(), new: text })
+}
+
+/// Replaces bytes of one file; equal edits count once.
+///
+/// # Errors
+/// Other bytes stand there, or two edits disagree.
+pub fn apply(path: &FilePath, old: &[u8], edits: &[Edit]) -> Result<Vec<u8>, EditRefusal> {
+    let mut edits: Vec<&Edit> = edits.iter().filter(|edit| edit.path == *path).collect();
+    edits.sort();
+    edits.dedup();
+    let mut result = Vec::with_capacity(old.len() + 64);
+    let mut done = 0;
+    for edit in edits {
+        if edit.start < done {
+            return Err(EditRefusal::Disagree { path: path.clone(), start: edit.start });
+        }
+        if old.get(edit.start..edit.end) != Some(edit.old.as_bytes()) {
+            return Err(EditRefusal::Changed { path: path.clone(), start: edit.start });
+        }
+        result.extend_from_slice(&old[done..edit.start]);
+        result.extend_from_slice(edit.new.as_bytes());
+        done = edit.end;
+    }
+    result.extend_from_slice(&old[done..]);
+    Ok(result)
+}
+
+/// Makes every move in `files`, which must hold all files that the moved sites and their variables stand in, and
+/// proves the result: read again, exactly the moved sites have changed, to exactly what was intended.
+///
+/// Returns the files that changed.
+///
+/// # Errors
+/// As [`move_site`] and [`apply`]; and [`EditRefusal::Unintended`].
+pub fn rewrite(
+    files: &BTreeMap<FilePath, Vec<u8>>,
+    moves: &[(Site, Reference)],
+) -> Result<BTreeMap<FilePath, Vec<u8>>, EditRefusal> {
+    let mut edits = Vec::new();
+    for (site, to) in moves {
+        edits.extend(move_site(site, to)?);
+    }
+    if let Some(edit) = edits.iter().find(|edit| !files.contains_key(&edit.path)) {
+        return Err(EditRefusal::Missing { path: edit.path.clone() });
+    }
+    let mut after = BTreeMap::new();
+    for (path, old) in files {
+        after.insert(path.clone(), apply(path, old, &edits)?);
+    }
+    prove(&read(files), &read(&after), moves)?;
+    after.retain(|path, bytes| files.get(path) != Some(bytes));
+    Ok(after)
+}
+
+fn read(files: &BTreeMap<FilePath, Vec<u8>>) -> Inventory {
+    let extractions: BTreeMap<&FilePath, Extraction> =
+        files.iter().filter_map(|(path, bytes)| Some((path, super::extract(&super::path_key(path)?, bytes)))).collect();
+    super::link(extractions.iter().map(|(path, extraction)| (*path, extraction)))
+}
+
+fn prove(before: &Inventory, after: &Inventory, moves: &[(Site, Reference)]) -> Result<(), EditRefusal> {
+    let unintended = |site: &Site| EditRefusal::Unintended { path: site.path.clone(), line: site.line };
+    let mut results = after.sites.iter();
+    for site in &before.sites {
+        let moved = moves.iter().find(|(from, _)| same_place(from, site));
+        let expected = moved.map_or(&site.reference, |(_, to)| to);
+        let found = results.next().ok_or_else(|| unintended(site))?;
+        let same = found.path == site.path && found.line == site.line && found.format == site.format;
+        if !same || found.reference != *expected {
+            return Err(unintended(site));
+        }
+    }
+    let lost = moves.iter().find(|(from, _)| !before.sites.iter().any(|site| same_place(from, site)));
+    match (lost, results.next()) {
+        (Some((site, _)), _) => Err(EditRefusal::Changed { path: site.path.clone(), start: 0 }),
+        (None, Some(extra)) => Err(unintended(extra)),
+        (None, None) => Ok(()),
+    }
+}
+
+fn same_place(a: &Site, b: &Site) -> bool {
+    (&a.path, a.line, a.column, &a.format) == (&b.path, b.line, b.column, &b.format)
+}
