@@ -4,8 +4,9 @@ use super::form::{self, Form, Role, RunKind};
 use super::parse::{Kind, Token};
 
 /// The name of the line: the version's numbers as `x.y.z`, builds and steps as `n`, the rest as written, without what
-/// marks a pre-release. `1.25-alpine` is on `x.y-alpine`, `v1.2.3` on `vx.y.z`, `bookworm-slim` on `codename-slim`.
-pub(super) fn name(tokens: &[Token<'_>], form: &Form) -> String {
+/// marks a pre-release. `1.25-alpine` is on `x.y-alpine`, `v1.2.3` on `vx.y.z`, `bookworm-slim` on `codename-slim`. A
+/// pre-release is on the line of the release that it becomes, whose version has `length` numbers.
+pub(super) fn name(tokens: &[Token<'_>], form: &Form, length: usize) -> String {
     let mut name = String::new();
     let mut number = 0;
     let mut of_version = 0;
@@ -20,6 +21,12 @@ pub(super) fn name(tokens: &[Token<'_>], form: &Form) -> String {
             Some(Role::Version) => {
                 name.push_str(sign(form, of_version));
                 of_version += 1;
+                if of_version == form.version_length() {
+                    for place in of_version..length {
+                        name.push('.');
+                        name.push_str(sign(form, place));
+                    }
+                }
             }
             Some(Role::Build | Role::Step) => name.push('n'),
             Some(Role::Variant) => name.push_str(token.text),

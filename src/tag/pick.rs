@@ -1,6 +1,6 @@
 //! The best move of each kind from one tag.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::form::{Form, RunKind};
@@ -23,7 +23,7 @@ impl Scheme {
         let minor = answer("minor", question.best(Level::Minor));
         let major = answer("major", question.best(Level::Major));
         let variant = answer("variant", question.variant());
-        let line = line::name(&reading.tokens, &reading.form);
+        let line = line::name(&reading.tokens, &reading.form, self.release_length(&reading.form));
         Picks { patch, minor, major, variant, line, precision: self.precision(&reading), reasons }
     }
 
@@ -68,7 +68,10 @@ impl<'a> Question<'a> {
         best.map(|entry| self.propose(entry, format!("the newest tag on the line {}", within(level)))).ok_or_else(
             || {
                 refused.map_or_else(
-                    || format!("no newer tag on the line {}", within(level)),
+                    || match self.reading.values.is_empty() {
+                        true => "the tag names no version".to_owned(),
+                        false => format!("no newer tag on the line {}", within(level)),
+                    },
                     |(entry, why)| format!("{} is not proposed: {why}", self.name(entry)),
                 )
             },
@@ -99,7 +102,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn level(&self, entry: &Entry) -> Level {
+    pub(super) fn level(&self, entry: &Entry) -> Level {
         self.reading.key.level(&entry.key, self.reading.levels)
     }
 
@@ -111,64 +114,8 @@ impl<'a> Question<'a> {
         &self.scheme.tags[entry.tag].name
     }
 
-    fn propose(&self, entry: &Entry, reason: String) -> Pick {
+    pub(super) fn propose(&self, entry: &Entry, reason: String) -> Pick {
         Pick { tag: self.name(entry).clone(), reason }
-    }
-
-    /// The best move of a variant's own version: to the nearest version, then with the fewest variants moved, then to
-    /// the newest variant.
-    fn variant(&self) -> Result<Pick, String> {
-        let shape = self.reading.shape.map(|shape| &self.scheme.shapes[shape]);
-        let best = shape.into_iter().flat_map(|shape| {
-            let rising = shape.lines.iter().filter(|(variants, _)| self.rises(shape, variants));
-            rising.filter_map(|(variants, line)| {
-                let entry = self.nearest(shape, line)?;
-                Some(((Reverse(self.level(entry)), Reverse(self.moved(shape, variants)), variants), entry))
-            })
-        });
-        match best.max_by(|(a, _), (b, _)| a.cmp(b)) {
-            Some((_, entry)) => Ok(self.propose(entry, self.variant_reason(entry))),
-            None if self.reading.variants.is_empty() => Err("the tag names no version of a variant".to_owned()),
-            None => Err("no newer version of the variant carries this version or a newer one".to_owned()),
-        }
-    }
-
-    fn variant_reason(&self, entry: &Entry) -> String {
-        let carried = self.track().iter().any(|own| own.key.version >= entry.key.version);
-        let newest = self.track().last().is_some_and(|own| own.key.version >= entry.key.version);
-        match (carried || newest, self.level(entry)) {
-            (true, _) => "the newest version of the variant".to_owned(),
-            (false, Level::Major) => {
-                "the current version of the variant ends before this major version; it changes the major version"
-                    .to_owned()
-            }
-            (false, _) => "the current version of the variant no longer receives the newest releases".to_owned(),
-        }
-    }
-
-    /// Whether no variant goes down and at least one goes up.
-    fn rises(&self, shape: &Shape, variants: &[u64]) -> bool {
-        variants != self.reading.variants && self.split(shape, variants).all(|(from, to)| from <= to)
-    }
-
-    fn moved(&self, shape: &Shape, variants: &[u64]) -> usize {
-        self.split(shape, variants).filter(|(from, to)| from != to).count()
-    }
-
-    /// Variant by variant: the numbers now and then.
-    fn split<'b>(&'b self, shape: &'b Shape, variants: &'b [u64]) -> impl Iterator<Item = (&'b [u64], &'b [u64])> {
-        shape.variant_lengths.iter().scan(0, move |start, length| {
-            let range = *start..*start + length;
-            *start = range.end;
-            Some((self.reading.variants.get(range.clone())?, variants.get(range)?))
-        })
-    }
-
-    /// The newest tag of a line with another variant: within the same minor version, else the same major, else any.
-    fn nearest<'b>(&self, shape: &Shape, line: &'b [Entry]) -> Option<&'b Entry> {
-        let from = line.partition_point(|entry| entry.key < self.reading.key);
-        let allowed = line[from..].iter().filter(|entry| self.refusal(shape, entry).is_none());
-        allowed.max_by_key(|entry| Reverse(self.level(entry)))
     }
 }
 

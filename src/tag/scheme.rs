@@ -9,7 +9,7 @@ use super::order::{self, Key, Levels};
 use super::parse::{Kind, Token};
 use super::sketch::{CommitForms, Sketch, Sketches};
 use super::versions::Versions;
-use super::words::Words;
+use super::words::{self, Words};
 use crate::image::{Digest, ImageName};
 
 /// What the tags of one image repository mean, learned from the whole list.
@@ -41,10 +41,21 @@ pub(super) struct Shape {
     pub(super) levels: Levels,
     /// The distribution's releases among the variants' and the version's numbers: which number, which family.
     pub(super) releases: Vec<(usize, u8)>,
-    /// How the variants' numbers are divided among the variants.
-    pub(super) variant_lengths: Vec<usize>,
+    /// The variants whose versions the tags name, in order.
+    pub(super) variants: Vec<Variant>,
     /// By the numbers of the variants: the tags, in order.
     pub(super) lines: BTreeMap<Vec<u64>, Vec<Entry>>,
+}
+
+/// A variant with a version of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Variant {
+    /// How many numbers its version has.
+    pub(super) length: usize,
+    /// Whether it is a distribution.
+    pub(super) distribution: bool,
+    /// Its name.
+    pub(super) word: Option<String>,
 }
 
 /// A tag at its place on a line.
@@ -111,7 +122,7 @@ impl Scheme {
         let mut shape = Shape {
             levels,
             releases: releases(&tokens),
-            variant_lengths: variant_lengths(&tokens, &form),
+            variants: variants(&tokens, &form),
             lines: BTreeMap::new(),
             form,
         };
@@ -185,9 +196,14 @@ impl Scheme {
     /// step becomes a full version (`1.21rc2`: `1.21.0`), one that floats becomes a tag of the same precision
     /// (`1.21-rc`: `1.21`).
     fn releases_from(&self, release: &Form, from: &Form) -> bool {
-        let full = self.full_length(&from.prefix);
-        let length = if from.steps() > 0 { from.version_length().max(full) } else { from.version_length() };
-        release.same_kind(from) && release.version_length() == length
+        release.same_kind(from) && release.version_length() == self.release_length(from)
+    }
+
+    /// How many numbers the version of a release has that tags of this form become.
+    pub(super) fn release_length(&self, form: &Form) -> usize {
+        let precise = form.stage.is_some() && form.steps() > 0;
+        let full = if precise { self.full_length(&form.prefix) } else { 0 };
+        form.version_length().max(full)
     }
 
     /// How many numbers a full version behind the prefix has; 0 where there is none.
@@ -255,10 +271,13 @@ fn releases(tokens: &[Token<'_>]) -> Vec<(usize, u8)> {
     numbers.enumerate().filter_map(family).collect()
 }
 
-fn variant_lengths(tokens: &[Token<'_>], form: &Form) -> Vec<usize> {
-    form::runs(tokens)
-        .iter()
-        .filter(|run| form.roles.get(run.numbers.start) == Some(&form::Role::Variant))
-        .map(|run| run.numbers.len())
-        .collect()
+fn variants(tokens: &[Token<'_>], form: &Form) -> Vec<Variant> {
+    let of_variant = |run: &Run| form.roles.get(run.numbers.start) == Some(&form::Role::Variant);
+    let variant = |run: Run| Variant {
+        length: run.numbers.len(),
+        distribution: run.kind == RunKind::Release
+            || run.word.is_some_and(|word| words::names_distribution(tokens[word].text)),
+        word: run.word.map(|word| tokens[word].text.to_owned()),
+    };
+    form::runs(tokens).into_iter().filter(of_variant).map(variant).collect()
 }

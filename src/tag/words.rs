@@ -73,8 +73,8 @@ const COUNTERS: [&str; 22] = [
     "kb",
 ];
 
-/// Words whose number is a variant's version, in any list: distributions, languages, platforms.
-const VARIANTS: [&str; 52] = [
+/// Distributions: a number behind the word is the distribution's release, in any list.
+const DISTRIBUTIONS: [&str; 28] = [
     "alpine",
     "debian",
     "ubuntu",
@@ -102,32 +102,19 @@ const VARIANTS: [&str; 52] = [
     "sac",
     "nanoserver",
     "windowsservercore",
-    "python",
-    "py",
-    "php",
-    "node",
-    "nodejs",
-    "ruby",
-    "perl",
-    "go",
-    "golang",
-    "java",
-    "jdk",
-    "jre",
-    "openjdk",
-    "otp",
-    "erlang",
-    "dotnet",
-    "net",
-    "mono",
-    "rust",
-    "lua",
-    "cuda",
-    "cudnn",
-    "rocm",
-    "glibc",
-    "musl",
+    "azurelinux",
 ];
+
+/// Languages, their tools and libraries: a number behind the word is theirs, in any list.
+const PLATFORMS: [&str; 25] = [
+    "python", "py", "php", "node", "nodejs", "ruby", "perl", "go", "golang", "java", "jdk", "jre", "openjdk", "otp",
+    "erlang", "dotnet", "net", "mono", "rust", "lua", "cuda", "cudnn", "rocm", "glibc", "musl",
+];
+
+/// Whether the word names a distribution.
+pub(super) fn names_distribution(word: &str) -> bool {
+    listed(&DISTRIBUTIONS, word)
+}
 
 /// What was learned of the words of one list of tags.
 #[derive(Debug, Clone, Default)]
@@ -174,7 +161,7 @@ impl Words {
 
     /// Whether a number behind `word` counts builds.
     pub(super) fn counts_builds(&self, word: &str) -> bool {
-        if listed(&VARIANTS, word) {
+        if listed(&DISTRIBUTIONS, word) || listed(&PLATFORMS, word) {
             return false;
         }
         if word.len() == 1 || listed(&COUNTERS, word) {
@@ -186,7 +173,8 @@ impl Words {
     /// Whether a number behind `word` is known to be a variant's version: listed, or learned from tags in which it
     /// stands behind a version.
     pub(super) fn is_variant(&self, word: &str) -> bool {
-        listed(&VARIANTS, word)
+        names_distribution(word)
+            || listed(&PLATFORMS, word)
             || (self.seen.get(word).is_some_and(|seen| seen.versions > 0) && !self.counts_builds(word))
     }
 }
