@@ -1,6 +1,6 @@
 //! The name of a line: equal for all tags that one user follows, and good as part of a branch's name.
 
-use super::form::{self, Form, Role, RunKind};
+use super::form::{self, Form, Role, Run, RunKind};
 use super::parse::{Kind, Token};
 
 /// The name of the line: the version's numbers as `x.y.z`, builds and steps as `n`, the rest as written, without what
@@ -8,6 +8,7 @@ use super::parse::{Kind, Token};
 /// pre-release is on the line of the release that it becomes, whose version has `length` numbers.
 pub(super) fn name(tokens: &[Token<'_>], form: &Form, length: usize) -> String {
     let mut name = String::new();
+    let builds: Vec<Run> = form::runs(tokens).into_iter().filter(|run| run.word.is_none()).collect();
     let mut number = 0;
     let mut of_version = 0;
     for (place, token) in tokens.iter().enumerate() {
@@ -27,6 +28,10 @@ pub(super) fn name(tokens: &[Token<'_>], form: &Form, length: usize) -> String {
                         name.push_str(sign(form, place));
                     }
                 }
+            }
+            Some(Role::Build) if builds.iter().any(|run| run.tokens.start < place && place < run.tokens.end) => {
+                // Builds of more and of fewer numbers are on one line.
+                name.pop();
             }
             Some(Role::Build | Role::Step) => name.push('n'),
             Some(Role::Variant) => name.push_str(token.text),

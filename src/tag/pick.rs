@@ -81,7 +81,8 @@ impl<'a> Question<'a> {
     /// The tags of the shape on the line that are newer than the current one, the newest first.
     pub(super) fn newer<'b>(&'b self, shape: &'b Shape) -> impl Iterator<Item = &'b Entry> {
         let line = shape.lines.get(&self.reading.variants).map_or(&[][..], Vec::as_slice);
-        line.iter().rev().take_while(|entry| entry.key > self.reading.key)
+        let newer = line.iter().rev().take_while(|entry| entry.key > self.reading.key);
+        newer.filter(|entry| !entry.key.is_build_of(&self.reading.key))
     }
 
     /// The line of the current tag among the tags of its own form.
@@ -106,7 +107,13 @@ impl<'a> Question<'a> {
         self.reading.key.level(&entry.key, self.reading.levels)
     }
 
+    /// The order of candidates: a tag that names a build with fewer numbers goes before its builds.
     fn order(&self, a: &Entry, b: &Entry) -> Ordering {
+        if a.key.is_build_of(&b.key) {
+            return Ordering::Less;
+        } else if b.key.is_build_of(&a.key) {
+            return Ordering::Greater;
+        }
         a.key.cmp(&b.key).then_with(|| self.name(a).cmp(self.name(b)))
     }
 

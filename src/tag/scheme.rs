@@ -54,6 +54,8 @@ pub(super) struct Variant {
     pub(super) length: usize,
     /// Whether it is a distribution.
     pub(super) distribution: bool,
+    /// Whether it is neither that nor a language's version, but a full version of something else.
+    pub(super) product: bool,
     /// Its name.
     pub(super) word: Option<String>,
 }
@@ -170,20 +172,22 @@ impl Scheme {
         Reading { tokens, skeleton, form, levels, key, variants, values, releases, shape }
     }
 
-    /// The shapes a tag may move to: its own; for a pre-release also later stages and the release.
+    /// The shapes a tag may move to: its own; those whose builds have more or fewer numbers; for a pre-release also later
+    /// stages and the release.
     pub(super) fn courses(&self, reading: &Reading<'_>) -> Vec<&Shape> {
-        let Some(stage) = reading.form.stage else {
+        if reading.form.stage.is_none() && !reading.form.bare_build {
             return reading.shape.map(|shape| &self.shapes[shape]).into_iter().collect();
-        };
+        }
         let family = (reading.form.prefix.clone(), reading.form.suffix.clone());
         let related = self.families.get(&family).map_or(&[][..], Vec::as_slice);
         let mut courses: Vec<&Shape> = Vec::new();
         for place in related {
             let shape = &self.shapes[*place];
             let follows = Some(*place) == reading.shape
-                || match shape.form.stage {
-                    Some(later) => later > stage && shape.form.same_precision(&reading.form),
-                    None => self.releases_from(&shape.form, &reading.form),
+                || match (reading.form.stage, shape.form.stage) {
+                    (Some(stage), Some(later)) => later > stage && shape.form.same_precision(&reading.form),
+                    (_, None) => self.releases_from(&shape.form, &reading.form),
+                    (None, Some(_)) => false,
                 };
             if follows {
                 courses.push(shape);
@@ -273,11 +277,14 @@ fn releases(tokens: &[Token<'_>]) -> Vec<(usize, u8)> {
 
 fn variants(tokens: &[Token<'_>], form: &Form) -> Vec<Variant> {
     let of_variant = |run: &Run| form.roles.get(run.numbers.start) == Some(&form::Role::Variant);
-    let variant = |run: Run| Variant {
-        length: run.numbers.len(),
-        distribution: run.kind == RunKind::Release
-            || run.word.is_some_and(|word| words::names_distribution(tokens[word].text)),
-        word: run.word.map(|word| tokens[word].text.to_owned()),
+    let variant = |run: Run| {
+        let word = run.word.map(|word| tokens[word].text);
+        Variant {
+            length: run.numbers.len(),
+            distribution: run.kind == RunKind::Release || word.is_some_and(words::names_distribution),
+            product: run.numbers.len() > 2 && word.is_some_and(|word| !words::is_of_the_trade(word)),
+            word: word.map(str::to_owned),
+        }
     };
     form::runs(tokens).into_iter().filter(of_variant).map(variant).collect()
 }

@@ -1,7 +1,7 @@
 //! The best move of a variant's own version.
 //!
-//! A tag may name several variants (`php8.2-fpm-alpine3.19`). One leads: the distribution, or else the last; the others
-//! are what the user chose. So:
+//! A tag may name several variants (`php8.2-fpm-alpine3.19`). One leads: what has a full version (`tools-deps-1.11.1.1413`),
+//! else the distribution, else the last; the others are what the user chose. So:
 //!
 //! 1. The leading variant moves as far as the tag's own minor version is published with it.
 //! 2. Where the current variant, or the one that step 1 finds, no longer receives the newest release of the major version,
@@ -73,7 +73,7 @@ impl<'a> Question<'a> {
         let newest = shape.lines.iter().filter_map(|(variants, line)| {
             let (to, to_others) = divide(shape, variants)?;
             let entry = line.iter().rfind(|entry| self.refusal(shape, entry).is_none())?;
-            let rises = to > leading && to_others == others && entry.key > self.reading.key;
+            let rises = to > leading && to_others == others && entry.key.release() >= self.reading.key.release();
             rises.then_some(((&entry.key.version, to), entry))
         });
         let (_, entry) = newest.max_by(|(a, _), (b, _)| a.cmp(b))?;
@@ -116,7 +116,8 @@ impl<'a> Question<'a> {
     }
 
     fn course(&self, shape: &'a Shape, variants: &'a [u64], line: &'a [Entry]) -> Option<Course<'a>> {
-        let from = line.partition_point(|entry| entry.key < self.reading.key);
+        // Builds are counted anew with another variant: only the version must not go down.
+        let from = line.partition_point(|entry| entry.key.release() < self.reading.key.release());
         let mut allowed = line[from..]
             .iter()
             .rev()
@@ -137,6 +138,8 @@ fn divide<'b>(shape: &Shape, variants: &'b [u64]) -> Option<(&'b [u64], Vec<&'b 
         versions.push(version);
         rest = behind;
     }
-    let leading = shape.variants.iter().rposition(|variant| variant.distribution).or(versions.len().checked_sub(1))?;
+    let product = shape.variants.iter().rposition(|variant| variant.product);
+    let distribution = || shape.variants.iter().rposition(|variant| variant.distribution);
+    let leading = product.or_else(distribution).or(versions.len().checked_sub(1))?;
     Some((versions.remove(leading), versions))
 }

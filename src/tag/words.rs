@@ -116,6 +116,11 @@ pub(super) fn names_distribution(word: &str) -> bool {
     listed(&DISTRIBUTIONS, word)
 }
 
+/// Whether the word names a distribution or a language's version.
+pub(super) fn is_of_the_trade(word: &str) -> bool {
+    names_distribution(word) || listed(&PLATFORMS, word)
+}
+
 /// What was learned of the words of one list of tags.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Words {
@@ -161,7 +166,7 @@ impl Words {
 
     /// Whether a number behind `word` counts builds.
     pub(super) fn counts_builds(&self, word: &str) -> bool {
-        if listed(&DISTRIBUTIONS, word) || listed(&PLATFORMS, word) {
+        if is_of_the_trade(word) {
             return false;
         }
         if word.len() == 1 || listed(&COUNTERS, word) {

@@ -208,3 +208,97 @@ fn explanations_name_the_rule_and_the_near_misses() {
     );
     insta::assert_snapshot!("channel", explained("example.com/shop", "latest", "latest 1.0.0 1.1.0"));
 }
+
+/// What is picked from a realistic list: the list's file, the image or `any`, the current tag, the picks.
+#[track_caller]
+fn from_list(list: &str, image: &str, current: &str, expected: [&str; 4]) {
+    let path = format!("{}/fixtures/tags/{list}.txt", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("a list of tags");
+    let tags = listed(text.lines());
+    let scheme = match image {
+        "any" => Scheme::learn(&tags),
+        image => Scheme::learn_for(&ImageName::parse(image).expect("an image"), &tags),
+    };
+    let picks = scheme.pick(&tag(current), now());
+    assert_eq!(shown(&picks), expected, "{list}: {current}: {:?}", picks.reasons);
+}
+
+/// Each row: list, image, current tag, then the patch, minor, major and variant picks.
+#[rustfmt::skip]
+const FROM_LISTS: &[(&str, &str, &str, [&str; 4])] = &[
+    ("linuxserver", "any", "4.0.9-ls254", ["4.0.12-ls260", "4.1.0-ls261", "-", "-"]),
+    ("linuxserver", "any", "amd64-4.0.10-ls257", ["amd64-4.0.11-ls259", "amd64-4.1.0-ls261", "-", "-"]),
+    ("linuxserver", "any", "version-4.0.9.2244", ["version-4.0.11.2680", "version-4.1.0.2811", "-", "-"]),
+    ("linuxserver", "any", "4.0.9", ["4.0.12", "4.1.0", "-", "-"]),
+    ("bitnami", "any", "16.2.0-debian-12-r3", ["16.2.0-debian-12-r11", "16.4.0-debian-12-r11", "17.0.0-debian-12-r1", "-"]),
+    ("bitnami", "any", "15.6.0-debian-11-r2", ["15.6.0-debian-11-r4", "15.8.0-debian-11-r4", "-", "-"]),
+    ("bitnami", "any", "15.8.0-debian-11-r4", ["-", "-", "-", "15.8.0-debian-12-r2"]),
+    ("bitnami", "any", "16.2.0", ["-", "16.4.0", "17.0.0", "-"]),
+    ("minio", "any", "RELEASE.2023-10-25T06-33-25Z", ["RELEASE.2025-04-22T22-12-26Z", "-", "-", "-"]),
+    ("minio", "any", "RELEASE.2023-10-25T06-33-25Z-cpuv1", ["RELEASE.2025-04-22T22-12-26Z-cpuv1", "-", "-", "-"]),
+    ("grafana", "any", "10.4.1", ["10.4.2", "-", "12.0.1", "-"]),
+    ("grafana", "any", "11.1.0-ubuntu", ["11.1.4-ubuntu", "11.2.0-ubuntu", "12.0.1-ubuntu", "-"]),
+    ("grafana", "any", "11.1", ["-", "11.2", "12.0", "-"]),
+    ("hashicorp", "any", "1.15.2-ent", ["1.15.6-ent", "1.17.0-ent", "-", "-"]),
+    ("hashicorp", "any", "1.15.2-ent.fips1402", ["1.15.6-ent.fips1402", "1.17.0-ent.fips1402", "-", "-"]),
+    ("hashicorp", "any", "1.16.3", ["-", "1.17.0", "-", "-"]),
+    ("temurin", "eclipse-temurin", "17.0.8_7-jre", ["17.0.10_7-jre", "-", "21.0.2_13-jre", "-"]),
+    ("temurin", "eclipse-temurin", "8u382-b05-jre-alpine", ["8u402-b06-jre-alpine", "-", "-", "-"]),
+    ("temurin", "eclipse-temurin", "17.0.8_7-jdk-focal", ["17.0.10_7-jdk-focal", "-", "21.0.2_13-jdk-focal", "17.0.10_7-jdk-jammy"]),
+    ("temurin", "eclipse-temurin", "17-jre", ["-", "-", "21-jre", "-"]),
+    ("temurin", "any", "21_35-jdk", ["-", "-", "23_37-jdk", "-"]),
+    ("cuda", "any", "12.2.2-base-ubuntu20.04", ["-", "12.6.3-base-ubuntu20.04", "-", "12.2.2-base-ubuntu22.04"]),
+    ("cuda", "any", "12.6.3-base-ubuntu22.04", ["-", "-", "-", "12.6.3-base-ubuntu24.04"]),
+    ("cuda", "any", "12.2.2-cudnn8-devel-ubuntu22.04", ["-", "-", "-", "12.3.2-cudnn9-devel-ubuntu22.04"]),
+    ("cuda", "any", "12.4.1-cudnn-devel-ubuntu22.04", ["-", "12.6.3-cudnn-devel-ubuntu22.04", "-", "-"]),
+    ("dotnet", "any", "8.0.300-alpine3.18-amd64", ["8.0.303-alpine3.18-amd64", "-", "-", "8.0.400-alpine3.20-amd64"]),
+    ("dotnet", "any", "8.0-alpine3.20-amd64", ["-", "-", "10.0-alpine3.20-amd64", "-"]),
+    ("dotnet", "mcr.microsoft.com/dotnet/sdk", "8.0.100", ["8.0.303", "-", "10.0.100", "-"]),
+    ("dotnet", "any", "10.0.100-preview.1", ["10.0.100", "-", "-", "-"]),
+    ("windows-kb", "any", "ltsc2022-KB5033118", ["ltsc2022-KB5035857", "-", "ltsc2025-KB5046617", "-"]),
+    ("windows-kb", "any", "10.0.20348.2113", ["10.0.20348.2322", "-", "-", "-"]),
+    ("windows-kb", "any", "ltsc2019-amd64", ["-", "-", "ltsc2025-amd64", "-"]),
+    ("ubi", "any", "9.4-1214.1726694543", ["-", "9.5-1736404036", "-", "-"]),
+    ("ubi", "any", "9.4-1214.1725849297", ["9.4-1214.1726694543", "9.5-1736404036", "-", "-"]),
+    ("ubi", "any", "9.4-949", ["9.4-1214", "9.5-1736404036", "-", "-"]),
+    ("jenkins", "any", "2.426.1-lts", ["2.426.3-lts", "2.462.3-lts", "-", "-"]),
+    ("jenkins", "any", "2.426.1-lts-jdk17", ["2.426.3-lts-jdk17", "2.462.3-lts-jdk17", "-", "2.426.3-lts-jdk21"]),
+    ("jenkins", "any", "2.440", ["-", "2.480", "-", "-"]),
+    ("immich-build", "any", "1763560095-8f36c34", ["1763600000-9876543", "-", "-", "-"]),
+    ("immich-build", "any", "1763560195-1234567", ["1763600000-9876543", "-", "-", "-"]),
+    ("k8s", "any", "v1.29.0-rc.0", ["v1.29.10", "v1.31.0", "-", "-"]),
+    ("k8s", "any", "v1.32.0-alpha.3", ["v1.32.0-rc.1", "-", "-", "-"]),
+    ("k8s", "any", "v1.28.0", ["v1.28.15", "v1.31.0", "-", "-"]),
+    ("cimg", "any", "2024.05.1", ["2025.01.1", "-", "-", "-"]),
+    ("cimg", "any", "2024.05.1-node", ["2025.01.1-node", "-", "-", "-"]),
+    ("dashed-dates", "any", "2024-01-01", ["2025-01-01", "-", "-", "-"]),
+    ("serial", "any", "r12", ["r13", "-", "-", "-"]),
+    ("llama", "any", "b1234", ["b4500", "-", "-", "-"]),
+    ("llama", "any", "server-b1234", ["server-b4500", "-", "-", "-"]),
+    ("llama", "any", "server-cuda-b1234", ["server-cuda-b4500", "-", "-", "-"]),
+    ("version-prefix", "any", "version-1.2.3", ["version-1.2.4", "version-1.3.0", "version-2.0.0", "-"]),
+    ("branch-builds", "any", "main-abc1234-1700000000", ["main-9f8e7d6-1700000300", "-", "-", "-"]),
+    ("branch-builds", "any", "dev-0a1b2c3-1700000400", ["dev-1111111-1700000500", "-", "-", "-"]),
+    ("branch-builds", "any", "main-1234567-1700000200", ["main-9f8e7d6-1700000300", "-", "-", "-"]),
+    ("chainguard", "any", "3.12.1-dev", ["3.12.2-dev", "3.13.0-dev", "-", "-"]),
+    ("chainguard", "any", "3.12.2-r0", ["3.12.2-r1", "3.13.1-r0", "-", "-"]),
+    ("wordpress", "any", "6.3.1-php8.1-fpm-alpine", ["6.3.2-php8.1-fpm-alpine", "6.5.0-php8.1-fpm-alpine", "-", "6.3.2-php8.2-fpm-alpine"]),
+    ("wordpress", "any", "beta-6.4-RC1", ["beta-6.4-RC2", "-", "-", "-"]),
+    ("wordpress", "any", "cli-2.8-php8.1", ["-", "cli-2.9-php8.1", "-", "-"]),
+    ("python", "any", "3.9.1-slim-bullseye", ["3.9.18-slim-bullseye", "3.12.1-slim-bullseye", "-", "3.9.18-slim-bookworm"]),
+    ("python", "any", "3.9-alpine3.18", ["-", "3.12-alpine3.18", "-", "3.9-alpine3.19"]),
+    ("python", "any", "3.13.0a1-slim", ["3.13.0rc1-slim", "-", "-", "-"]),
+    ("python", "any", "3.12.0", ["3.12.1", "-", "-", "-"]),
+    ("python", "any", "slim-bullseye", ["-", "-", "-", "slim-bookworm"]),
+    ("clojure", "any", "temurin-17-tools-deps-1.11.1.1405-bullseye-slim", ["-", "-", "temurin-21-tools-deps-1.11.1.1405-bullseye-slim", "temurin-17-tools-deps-1.11.1.1429-bullseye-slim"]),
+    ("archlinux", "any", "base-20231112.0.191179", ["base-20240101.0.204096", "-", "-", "-"]),
+    ("archlinux", "any", "base-devel-20231126.0.194880", ["base-devel-20240101.0.204095", "-", "-", "-"]),
+    ("rockylinux", "any", "9.2.20230513-minimal", ["-", "9.5.20241118-minimal", "-", "-"]),
+];
+
+#[test]
+fn schemes_of_well_known_images() {
+    for (list, image, current, expected) in FROM_LISTS {
+        from_list(list, image, current, *expected);
+    }
+}
