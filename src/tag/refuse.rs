@@ -80,9 +80,12 @@ impl<'a> Question<'a> {
         {
             return Some(format!("it is another name of the pre-release {}", self.name(alias)));
         }
+        if !version.starts_with(&self.reading.key.version) {
+            return None;
+        }
         let newer: Vec<&Entry> = track.iter().filter(same_version).filter(|step| step.key > self.reading.key).collect();
         let differs = digest(entry).is_some() && newer.iter().all(|step| digest(step).is_some());
-        let later = versions.newest().is_some_and(|newest| newest > version.as_slice() && !newest.starts_with(version));
+        let later = versions.was_followed(version, full);
         let newest = newer.last()?;
         (!differs && !later).then(|| format!("it may be another name of {}, which comes first", self.name(newest)))
     }

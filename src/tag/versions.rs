@@ -15,6 +15,8 @@ pub(super) struct Versions {
     pub(super) majors: MajorVersions,
     /// The newest version whose content is that of the tag `latest`.
     pub(super) latest: Option<Vec<u64>>,
+    /// The versions of pre-releases.
+    staged: BTreeSet<Vec<u64>>,
     /// The versions that are no pre-releases.
     pub(super) released: BTreeSet<Vec<u64>>,
 }
@@ -27,8 +29,9 @@ impl Versions {
         let version = &key.version;
         let Some(first) = version.first() else { return };
         self.lengths.entry(version.len()).or_default().insert(version.clone());
-        if key.maturity == Maturity::Release && !self.released.contains(version) {
-            self.released.insert(version.clone());
+        let kind = if key.maturity == Maturity::Release { &mut self.released } else { &mut self.staged };
+        if !kind.contains(version) {
+            kind.insert(version.clone());
         }
         if version.len() > 1 {
             let (known, newest) = self.majors.entry(*first).or_default();
@@ -66,9 +69,12 @@ impl Versions {
         self.released.range::<[u64], _>(after).next().is_some_and(|next| next.starts_with(version))
     }
 
-    /// The greatest version of two numbers or more.
-    pub(super) fn newest(&self) -> Option<&[u64]> {
-        self.majors.values().next_back().and_then(|(versions, _)| versions.last()).map(Vec::as_slice)
+    /// Whether a full version after this one was released beyond doubt: one that no pre-release names.
+    pub(super) fn was_followed(&self, version: &[u64], full: usize) -> bool {
+        let after = (Bound::Excluded(version), Bound::Unbounded);
+        self.released
+            .range::<[u64], _>(after)
+            .any(|later| later.len() >= full && !later.starts_with(version) && !self.staged.contains(later))
     }
 
     /// How many numbers a full version has: the least length whose versions are mostly not continued by longer ones.

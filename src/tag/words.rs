@@ -25,7 +25,7 @@ impl Stage {
         let known = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
         if known(&["nightly", "dev", "snapshot", "canary", "edge", "unstable", "daily", "insiders"]) {
             Some(Self::Nightly)
-        } else if known(&["alpha", "preview", "pre", "prerelease", "ea", "eap", "experimental", "test"]) {
+        } else if known(&["alpha", "preview", "pre", "prerelease", "ea", "eap"]) {
             Some(Self::Alpha)
         } else if known(&["beta", "m", "milestone"]) {
             Some(Self::Beta)
