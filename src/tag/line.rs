@@ -59,3 +59,43 @@ fn branch_safe(name: &str) -> String {
     }
     if safe.is_empty() { "pre-release".to_owned() } else { safe }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::repo::Moment;
+    use crate::tag::{ListedTag, Scheme};
+
+    #[track_caller]
+    fn check(tag: &str, others: &str, line: &str) {
+        let listed = |name: &str| ListedTag { name: name.parse().expect("a tag"), digest: None, created: None };
+        let tags: Vec<ListedTag> = std::iter::once(tag).chain(others.split_whitespace()).map(listed).collect();
+        assert_eq!(Scheme::learn(&tags).pick(&tags[0].name, Moment(1_790_000_000_000)).line, line);
+    }
+
+    #[test]
+    fn names_of_lines() {
+        check("1.25-alpine", "", "x.y-alpine");
+        check("1.25.3-alpine3.20", "", "x.y.z-alpine3.20");
+        check("v1.2.3", "", "vx.y.z");
+        check("latest", "", "latest");
+        check("1.2.3.4.5", "", "x.y.z.n.n");
+        check("7.0.0-debian-12-r3", "", "x.y.z-debian-12-rn");
+        check("9.4-1214.1726694543", "", "x.y-n");
+        check("bookworm-slim", "", "codename-slim");
+        check("20240131", "", "date");
+        check("main-abc1234-1700000000", "", "main-commit-date");
+    }
+
+    #[test]
+    fn a_pre_release_is_on_the_line_of_its_release() {
+        check("1.2.3-rc.1", "", "x.y.z");
+        check("1.21rc2-alpine", "1.20 1.20.1 1.20.1-alpine", "x.y.z-alpine");
+    }
+
+    #[test]
+    fn a_line_names_a_branch() {
+        check("1..2", "", "x._n");
+        check("1.2.", "", "x.y._");
+        check("a.lock", "", "a.lock_");
+    }
+}

@@ -96,3 +96,51 @@ impl Versions {
         full.map_or(0, |(length, _)| *length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tag::{ListedTag, Scheme};
+
+    fn listed(names: &str) -> Vec<ListedTag> {
+        let tag = |name: &str| ListedTag { name: name.parse().expect("a tag"), digest: None, created: None };
+        names.split_whitespace().map(tag).collect()
+    }
+
+    #[track_caller]
+    fn check(names: &str, full: usize) {
+        let tags = listed(names);
+        assert_eq!(Scheme::learn(&tags).full_length(""), full, "{names}");
+    }
+
+    #[test]
+    fn the_length_of_a_full_version() {
+        check("1 1.2 1.2.3 1.3 1.3.0 2 2.0 2.0.0", 3);
+        check("1 1.2 1.3 1.4 2 2.0", 2);
+        check("1.2 1.3 1.4 1.4.1 1.5 1.6", 2);
+        check("3.12.1 3.12.2 3.12.10 3.12.10.1 3.12 3.11 3.11.4", 3);
+        check("12 13 14", 1);
+        check("latest main", 0);
+    }
+
+    #[test]
+    fn a_gap_with_little_behind_it_is_a_scheme_that_was_left() {
+        let versions = |names: &str| Scheme::learn(&listed(names)).versions("").cloned().unwrap_or_default();
+        assert!(versions("5.0 5.1 5.2 5.3 5.4 4.9 4.8 4.7 4.6 20.04").left(5, 20));
+        assert!(!versions("1.12 1.13 17.03 17.06 18.01 19.03 20.10").left(1, 17), "a leap that goes on");
+    }
+
+    #[test]
+    fn times_and_what_latest_is_decide_first() {
+        let mut tags = listed("5.0 5.1 5.2 5.3 5.4 4.9 4.8 4.7 4.6 20.04");
+        for (age, tag) in (0..).zip(tags.iter_mut().rev()) {
+            tag.created = Some(Moment(-age));
+        }
+        assert!(!Scheme::learn(&tags).versions("").expect("versions").left(5, 20), "the newest tag is no remains");
+        let mut tags = listed("1.12 1.13 17.03 17.06 18.01 19.03 20.10 latest");
+        let digest = crate::image::Digest::sha256_of(b"1.13");
+        tags[1].digest = Some(digest.clone());
+        tags[7].digest = Some(digest);
+        assert!(Scheme::learn(&tags).versions("").expect("versions").left(1, 17), "latest stands below");
+    }
+}

@@ -187,3 +187,35 @@ impl Words {
 fn listed(words: &[&str], word: &str) -> bool {
     words.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(word: &str, rows: &[(u64, u64)], builds: bool) {
+        let rows: Vec<([u64; 1], [u64; 1])> = rows.iter().map(|(version, number)| ([*version], [*number])).collect();
+        let mut words = Words::default();
+        words.note(word, rows.iter().map(|(version, number)| (version.as_slice(), number.as_slice())));
+        assert_eq!(words.counts_builds(word), builds, "{word}");
+    }
+
+    #[test]
+    fn a_number_of_its_own_for_each_version_counts_builds() {
+        check("ci", &[(1, 1)], true);
+        check("alpine", &[(1, 15), (2, 16), (3, 17), (4, 18), (5, 19), (6, 20)], false);
+        check("iteration", &[(1, 3)], true);
+        check("foo", &[(1, 101), (2, 102), (3, 103), (4, 104), (5, 105)], true);
+        check("foo", &[(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 2), (4, 3)], false);
+        check("foo", &[(1, 1), (2, 2)], false);
+    }
+
+    #[test]
+    fn dev_beside_latest_is_a_variant() {
+        let mut words = Words::default();
+        assert_eq!(words.stage("dev"), Some(Stage::Nightly));
+        words.note_of_latest("dev");
+        assert_eq!(words.stage("dev"), None);
+        assert_eq!(words.stage("RC"), Some(Stage::Candidate));
+    }
+}

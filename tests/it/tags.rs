@@ -1,5 +1,8 @@
 //! What tags mean: the table of `docs/tags.md`, the schemes of well-known images, properties.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use proptest::prelude::{
     ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_assert_ne, prop_oneof, proptest,
 };
@@ -301,4 +304,64 @@ fn schemes_of_well_known_images() {
     for (list, image, current, expected) in FROM_LISTS {
         from_list(list, image, current, *expected);
     }
+}
+
+/// What `restow tag pick` answers to these lines: its output, its complaints, its exit code.
+fn tag_pick(arguments: &[&str], input: &str) -> (String, String, i32) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_restow"))
+        .args(["tag", "pick"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("the program reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the program ends");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (text(output.stdout), text(output.stderr), output.status.code().expect("an exit code"))
+}
+
+fn json(line: &str) -> serde_json::Value {
+    serde_json::from_str(line).expect("JSON")
+}
+
+#[test]
+fn json_lines_are_answered_one_for_one() {
+    let input = concat!(
+        r#"{"id": 7, "image": "nginx", "current": "1.25-alpine", "tags": ["1.25-alpine", "1.27-alpine", "latest"], "now": "2026-11-23T00:00:00Z", "more": true}"#,
+        "\n",
+        r#"{"id": {"any": "thing"}, "current": "bookworm", "tags": [{"name": "bookworm"}, {"name": "trixie", "digest": null, "created": 1750000000000, "size": 1}], "now": 1435858707}"#,
+        "\n",
+    );
+    let (output, complaints, code) = tag_pick(&[], input);
+    assert_eq!((complaints.as_str(), code), ("", 0));
+    let [first, second] = output.lines().map(json).collect::<Vec<_>>().try_into().expect("two lines");
+    assert_eq!(first["id"], 7);
+    assert_eq!(first["minor"], "1.27-alpine");
+    assert!(first["patch"].is_null() && first["major"].is_null() && first["variant"].is_null());
+    assert_eq!(first["line"], "x.y-alpine");
+    assert_eq!(first["precision"], "precise");
+    assert_eq!(first["reasons"]["minor"], "the newest tag on the line within the same major version");
+    assert_eq!(second["id"]["any"], "thing");
+    assert!(second["major"].is_null(), "in 2015, trixie was not released");
+    assert_eq!(second["reasons"]["major"], "trixie is not proposed: trixie is not released yet");
+}
+
+#[test]
+fn a_bad_line_is_told_and_the_others_are_answered() {
+    let input = "{\"id\": 1, \"current\": \"1\", \"tags\": [\"2\"]}\n\nnot json\n{\"id\": 2, \"current\": \"1\", \"tags\": [\"3\"]}";
+    let (output, complaints, code) = tag_pick(&[], input);
+    assert_eq!(code, 2);
+    assert!(complaints.starts_with("restow: line 3: "), "{complaints}");
+    let majors: Vec<_> = output.lines().map(|line| json(line)["major"].clone()).collect();
+    assert_eq!(majors, ["2", "3"]);
+}
+
+#[test]
+fn names_that_are_no_tags_are_in_no_registry() {
+    let (output, _, code) = tag_pick(&[], r#"{"current": "1.0", "tags": ["1.0", "1.1", "1.2+x", "", "é", "1.1 "]}"#);
+    assert_eq!((code, &json(&output)["minor"]), (0, &serde_json::Value::from("1.1")));
 }
