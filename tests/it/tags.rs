@@ -11,7 +11,7 @@ use restow::repo::{BranchName, Moment};
 use restow::tag::{ListedTag, Pick, Picks, Scheme, explain};
 
 fn tag(text: &str) -> Tag {
-    Tag::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+    Tag::parse(text).expect("a tag")
 }
 
 fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<ListedTag> {
