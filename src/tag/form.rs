@@ -257,6 +257,14 @@ fn version_run(tokens: &[Token<'_>], runs: &[Run], words: &Words) -> Option<usiz
     if of_variant && let Some(later) = runs.iter().skip(1).position(|run| bare(tokens, run)) {
         return Some(later + 1);
     }
+    // `pg16-v1.2.3`: one number behind a word, and a version that says so.
+    let marked = |run: &Run| bare(tokens, run) && run.word.is_some();
+    if word.is_some_and(|word| word != "v")
+        && first.numbers.len() == 1
+        && let Some(later) = runs.iter().skip(1).position(marked)
+    {
+        return Some(later + 1);
+    }
     let leads = match first.kind {
         RunKind::Release => first.words_before == 0,
         RunKind::Moment => true,

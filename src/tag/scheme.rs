@@ -237,12 +237,14 @@ fn levels(tokens: &[Token<'_>], form: &Form, sketch: &Sketch) -> Levels {
     if one { Levels::One } else { Levels::Three }
 }
 
-/// Whether a single number counts builds: behind a word that says so (`b1234`, `r12`), or of four digits and more.
+/// Whether a single number counts builds: behind a word that says so (`b1234`, `r12`), or of four digits and more. Years
+/// are no serial numbers: `2022` to `2025` is a new major version.
 fn serial(tokens: &[Token<'_>], version: &Run, sketch: &Sketch) -> bool {
     let counter = |word: usize| Words::default().counts_builds(tokens[word].text) && tokens[word].text != "v";
+    let mut values = sketch.rows.iter().map(|(values, _)| values[version.numbers.start]);
     version.numbers.len() == 1
         && (version.word.is_some_and(counter)
-            || sketch.rows.iter().all(|(values, _)| values[version.numbers.start] >= 1000))
+            || (values.clone().all(|value| value >= 1000) && !values.all(|value| (1990..2100).contains(&value))))
 }
 
 /// The forms of the shorter tags under which builds of this form are published too: without the build at the end, and

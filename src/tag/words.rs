@@ -48,7 +48,7 @@ impl Stage {
 }
 
 /// Words whose number counts builds, in any list.
-const COUNTERS: [&str; 22] = [
+const COUNTERS: [&str; 23] = [
     "r",
     "rev",
     "revision",
@@ -71,6 +71,7 @@ const COUNTERS: [&str; 22] = [
     "iteration",
     "t",
     "kb",
+    "cu",
 ];
 
 /// Distributions: a number behind the word is the distribution's release, in any list.
@@ -136,6 +137,8 @@ struct Seen {
     versions: usize,
     /// How many versions with their numbers, form by form.
     pairs: usize,
+    /// How often the number is the version itself.
+    repeats: usize,
 }
 
 impl Words {
@@ -146,7 +149,11 @@ impl Words {
         let seen = self.seen.entry(word.to_owned()).or_default();
         for (version, numbers) in rows {
             versions.insert(version);
-            if pairs.insert((version, numbers)) && !seen.values.contains(numbers) {
+            if !pairs.insert((version, numbers)) {
+                continue;
+            }
+            seen.repeats += usize::from(version.len() > 1 && version == numbers);
+            if !seen.values.contains(numbers) {
                 seen.values.insert(numbers.to_vec());
             }
         }
@@ -169,10 +176,12 @@ impl Words {
         if is_of_the_trade(word) {
             return false;
         }
-        if word.len() == 1 || listed(&COUNTERS, word) {
+        if word.len() == 1 || listed(&COUNTERS, word) || word.ends_with("build") {
             return true;
         }
-        self.seen.get(word).is_some_and(|seen| seen.values.len() >= 5 && 5 * seen.values.len() >= 3 * seen.pairs)
+        let own_number = |seen: &Seen| seen.values.len() >= 5 && 5 * seen.values.len() >= 3 * seen.pairs;
+        let repeats_version = |seen: &Seen| seen.repeats >= 2 && 5 * seen.repeats >= 4 * seen.pairs;
+        self.seen.get(word).is_some_and(|seen| own_number(seen) || repeats_version(seen))
     }
 
     /// Whether a number behind `word` is known to be a variant's version: listed, or learned from tags in which it
