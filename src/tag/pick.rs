@@ -1,5 +1,6 @@
 //! The best move of each kind from one tag.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ impl Scheme {
     /// The best moves from `current`, which need not be listed.
     pub fn pick(&self, current: &Tag, now: Moment) -> Picks {
         let reading = self.read(current.as_str());
-        let question = Question { scheme: self, reading: &reading, now };
+        let question = Question::new(self, &reading, now);
         let mut reasons = BTreeMap::new();
         let mut answer =
             |kind: &'static str, pick: Result<Pick, String>| pick.map_err(|why| reasons.insert(kind, why)).ok();
@@ -43,9 +44,15 @@ pub(super) struct Question<'a> {
     pub(super) scheme: &'a Scheme,
     pub(super) reading: &'a Reading<'a>,
     pub(super) now: Moment,
+    /// Where the versions of the current scheme end: the last major and the first of a scheme that was left.
+    pub(super) scheme_end: OnceCell<Option<(u64, u64)>>,
 }
 
 impl<'a> Question<'a> {
+    pub(super) fn new(scheme: &'a Scheme, reading: &'a Reading<'a>, now: Moment) -> Self {
+        Self { scheme, reading, now, scheme_end: OnceCell::new() }
+    }
+
     /// The best tag on the line of this level, or why there is none.
     fn best(&self, level: Level) -> Result<Pick, String> {
         let track = if level == Level::Patch { Track::None } else { self.track_state() };
