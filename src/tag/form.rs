@@ -66,6 +66,10 @@ pub(super) fn write_skeleton(tokens: &[Token<'_>], skeleton: &mut String) {
             Kind::Number(_) if day_of_date(tokens, place) => skeleton.push('?'),
             Kind::Number(_) => skeleton.push('#'),
             Kind::Stamp(Stamp::Date, _) => skeleton.push('%'),
+            // Behind a version, builds may be counted first and timed later: `9.4-1214`, `9.5-1732804088`.
+            Kind::Stamp(Stamp::UnixSeconds, _) if place > 1 && word_before(tokens, place).is_none() => {
+                skeleton.push('#')
+            }
             Kind::Stamp(Stamp::UnixSeconds, _) => skeleton.push('&'),
             Kind::Stamp(Stamp::DateTime, _) => skeleton.push('='),
             Kind::Commit => skeleton.push('@'),
@@ -173,8 +177,10 @@ pub(super) struct Form {
     pub(super) stage_tokens: Range<usize>,
     /// The skeleton up to the version.
     pub(super) prefix: String,
-    /// The skeleton behind the version, without what marks a pre-release.
+    /// The skeleton behind the version, without what marks a pre-release; builds behind no word are one sign each.
     pub(super) suffix: String,
+    /// Whether a build stands behind no word.
+    pub(super) bare_build: bool,
 }
 
 impl Form {
@@ -192,12 +198,14 @@ impl Form {
         let version_tokens = version.as_ref().map_or(0..0, |run| run.tokens.clone());
         let mut prefix = String::new();
         write_skeleton(&tokens[..version_tokens.start], &mut prefix);
-        let mut suffix = String::new();
         let stage_tokens =
             staged.as_ref().map_or(version_tokens.end..version_tokens.end, |(_, written)| written.clone());
-        write_skeleton(&tokens[version_tokens.end..stage_tokens.start], &mut suffix);
-        write_skeleton(&tokens[stage_tokens.end..], &mut suffix);
-        Self { roles, version, stage: staged.map(|(stage, _)| stage), stage_tokens, prefix, suffix }
+        let builds: Vec<&Run> = runs.iter().filter(|run| bare_build(run, &roles)).collect();
+        let behind: Vec<Range<usize>> =
+            vec![version_tokens.end..stage_tokens.start, stage_tokens.end.max(version_tokens.end)..tokens.len()];
+        let suffix = behind.into_iter().map(|range| suffix(tokens, range, &builds)).collect();
+        let stage = staged.map(|(stage, _)| stage);
+        Self { roles, version, stage, stage_tokens, prefix, suffix, bare_build: !builds.is_empty() }
     }
 }
 
@@ -224,12 +232,37 @@ impl Form {
     }
 }
 
+fn bare_build(run: &Run, roles: &[Role]) -> bool {
+    run.word.is_none() && roles.get(run.numbers.start) == Some(&Role::Build)
+}
+
+/// The skeleton of a range of tokens, in which each of the runs is one sign, however many numbers it has.
+fn suffix(tokens: &[Token<'_>], range: Range<usize>, builds: &[&Run]) -> String {
+    let mut suffix = String::new();
+    let mut from = range.start;
+    for run in builds.iter().filter(|run| run.tokens.start >= range.start && run.tokens.end <= range.end) {
+        write_skeleton(&tokens[from..run.tokens.start], &mut suffix);
+        suffix.push('~');
+        from = run.tokens.end;
+    }
+    write_skeleton(&tokens[from..range.end], &mut suffix);
+    suffix
+}
+
 /// Which run is the version: the first, unless words before it say that it belongs to a variant.
 fn version_run(tokens: &[Token<'_>], runs: &[Run], words: &Words) -> Option<usize> {
     let first = runs.first()?;
     let word = first.word.map(|place| tokens[place].text);
     let of_variant = word.is_some_and(|word| words.is_variant(word));
     if of_variant && let Some(later) = runs.iter().skip(1).position(|run| bare(tokens, run)) {
+        return Some(later + 1);
+    }
+    // `pg16-v1.2.3`: one number behind a word, and a version that says so.
+    let marked = |run: &Run| bare(tokens, run) && run.word.is_some();
+    if word.is_some_and(|word| word != "v")
+        && first.numbers.len() == 1
+        && let Some(later) = runs.iter().skip(1).position(marked)
+    {
         return Some(later + 1);
     }
     let leads = match first.kind {

@@ -1,5 +1,12 @@
 //! What a tag means: scheme, order, line, pick.
+//!
+//! [`Scheme::learn`] reads the whole list once; [`Scheme::pick`] answers for one current tag at a time. On the way:
+//! `parse` splits a tag into tokens; `sketch` takes the first look at the list; `form` says which part each number plays,
+//! with what `words` and `versions` learned; `order` and `line` place tags; `pick` and `variant` choose, `refuse` says what
+//! is not chosen and why; `explain` tells a person. `knowledge` is the one place that knows names of the world.
+//! `docs/tags.md` holds the rules with examples.
 
+mod explain;
 mod form;
 mod knowledge;
 mod line;
@@ -9,9 +16,11 @@ mod pick;
 mod refuse;
 mod scheme;
 mod sketch;
+mod variant;
 mod versions;
 mod words;
 
+pub use explain::{NearMiss, explain};
 pub use scheme::Scheme;
 
 use serde::{Deserialize, Serialize};

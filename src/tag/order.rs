@@ -53,6 +53,21 @@ impl Key {
         Self { version: of(&[Role::Version]), maturity, rest: of(&[Role::Step, Role::Build]) }
     }
 
+    /// The place without the build, where there is a version without it: what must not go down with another variant, whose
+    /// builds are counted anew.
+    pub(super) fn release(&self) -> (&[u64], Maturity, &[u64]) {
+        let whole = self.version.is_empty() || self.maturity != Maturity::Release;
+        (&self.version, self.maturity, if whole { &self.rest } else { &[] })
+    }
+
+    /// Whether `self` is a build of what `other` names with fewer numbers: `9.4-1214.1726694543` of `9.4-1214`.
+    pub(super) fn is_build_of(&self, other: &Self) -> bool {
+        self.version == other.version
+            && self.maturity == other.maturity
+            && self.rest.len() > other.rest.len()
+            && self.rest.starts_with(&other.rest)
+    }
+
     /// How large the move from `self` to `to` is.
     pub(super) fn level(&self, to: &Self, levels: Levels) -> Level {
         let at = |key: &Self, place: usize| key.version.get(place).copied();

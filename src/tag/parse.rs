@@ -62,13 +62,6 @@ pub(super) fn tokenize<'a>(text: &'a str, tokens: &mut Vec<Token<'a>>) {
     }
 }
 
-/// The tokens of `text`.
-pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    tokenize(text, &mut tokens);
-    tokens
-}
-
 fn split_chunk<'a>(chunk: &'a str, tokens: &mut Vec<Token<'a>>) {
     if let Some(kind) = whole(chunk, tokens) {
         tokens.push(Token { text: chunk, kind });
@@ -143,6 +136,12 @@ fn number(digits: &str) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn tokens(text: &str) -> Vec<Token<'_>> {
+        let mut tokens = Vec::new();
+        tokenize(text, &mut tokens);
+        tokens
+    }
 
     /// Writes tokens as `kind:text`, separators as themselves.
     fn written(tag: &str) -> String {

@@ -1,6 +1,7 @@
 //! The best move of each kind from one tag.
 
-use std::cmp::{Ordering, Reverse};
+use std::cell::OnceCell;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::form::{Form, RunKind};
@@ -15,7 +16,7 @@ impl Scheme {
     /// The best moves from `current`, which need not be listed.
     pub fn pick(&self, current: &Tag, now: Moment) -> Picks {
         let reading = self.read(current.as_str());
-        let question = Question { scheme: self, reading: &reading, now };
+        let question = Question::new(self, &reading, now);
         let mut reasons = BTreeMap::new();
         let mut answer =
             |kind: &'static str, pick: Result<Pick, String>| pick.map_err(|why| reasons.insert(kind, why)).ok();
@@ -23,7 +24,7 @@ impl Scheme {
         let minor = answer("minor", question.best(Level::Minor));
         let major = answer("major", question.best(Level::Major));
         let variant = answer("variant", question.variant());
-        let line = line::name(&reading.tokens, &reading.form);
+        let line = line::name(&reading.tokens, &reading.form, self.release_length(&reading.form));
         Picks { patch, minor, major, variant, line, precision: self.precision(&reading), reasons }
     }
 
@@ -43,9 +44,15 @@ pub(super) struct Question<'a> {
     pub(super) scheme: &'a Scheme,
     pub(super) reading: &'a Reading<'a>,
     pub(super) now: Moment,
+    /// Where the versions of the current scheme end: the last major and the first of a scheme that was left.
+    pub(super) scheme_end: OnceCell<Option<(u64, u64)>>,
 }
 
 impl<'a> Question<'a> {
+    pub(super) fn new(scheme: &'a Scheme, reading: &'a Reading<'a>, now: Moment) -> Self {
+        Self { scheme, reading, now, scheme_end: OnceCell::new() }
+    }
+
     /// The best tag on the line of this level, or why there is none.
     fn best(&self, level: Level) -> Result<Pick, String> {
         let track = if level == Level::Patch { Track::None } else { self.track_state() };
@@ -68,7 +75,10 @@ impl<'a> Question<'a> {
         best.map(|entry| self.propose(entry, format!("the newest tag on the line {}", within(level)))).ok_or_else(
             || {
                 refused.map_or_else(
-                    || format!("no newer tag on the line {}", within(level)),
+                    || match self.reading.values.is_empty() {
+                        true => "the tag names no version".to_owned(),
+                        false => format!("no newer tag on the line {}", within(level)),
+                    },
                     |(entry, why)| format!("{} is not proposed: {why}", self.name(entry)),
                 )
             },
@@ -78,7 +88,8 @@ impl<'a> Question<'a> {
     /// The tags of the shape on the line that are newer than the current one, the newest first.
     pub(super) fn newer<'b>(&'b self, shape: &'b Shape) -> impl Iterator<Item = &'b Entry> {
         let line = shape.lines.get(&self.reading.variants).map_or(&[][..], Vec::as_slice);
-        line.iter().rev().take_while(|entry| entry.key > self.reading.key)
+        let newer = line.iter().rev().take_while(|entry| entry.key > self.reading.key);
+        newer.filter(|entry| !entry.key.is_build_of(&self.reading.key))
     }
 
     /// The line of the current tag among the tags of its own form.
@@ -99,11 +110,17 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn level(&self, entry: &Entry) -> Level {
+    pub(super) fn level(&self, entry: &Entry) -> Level {
         self.reading.key.level(&entry.key, self.reading.levels)
     }
 
+    /// The order of candidates: a tag that names a build with fewer numbers goes before its builds.
     fn order(&self, a: &Entry, b: &Entry) -> Ordering {
+        if a.key.is_build_of(&b.key) {
+            return Ordering::Less;
+        } else if b.key.is_build_of(&a.key) {
+            return Ordering::Greater;
+        }
         a.key.cmp(&b.key).then_with(|| self.name(a).cmp(self.name(b)))
     }
 
@@ -111,64 +128,8 @@ impl<'a> Question<'a> {
         &self.scheme.tags[entry.tag].name
     }
 
-    fn propose(&self, entry: &Entry, reason: String) -> Pick {
+    pub(super) fn propose(&self, entry: &Entry, reason: String) -> Pick {
         Pick { tag: self.name(entry).clone(), reason }
-    }
-
-    /// The best move of a variant's own version: to the nearest version, then with the fewest variants moved, then to
-    /// the newest variant.
-    fn variant(&self) -> Result<Pick, String> {
-        let shape = self.reading.shape.map(|shape| &self.scheme.shapes[shape]);
-        let best = shape.into_iter().flat_map(|shape| {
-            let rising = shape.lines.iter().filter(|(variants, _)| self.rises(shape, variants));
-            rising.filter_map(|(variants, line)| {
-                let entry = self.nearest(shape, line)?;
-                Some(((Reverse(self.level(entry)), Reverse(self.moved(shape, variants)), variants), entry))
-            })
-        });
-        match best.max_by(|(a, _), (b, _)| a.cmp(b)) {
-            Some((_, entry)) => Ok(self.propose(entry, self.variant_reason(entry))),
-            None if self.reading.variants.is_empty() => Err("the tag names no version of a variant".to_owned()),
-            None => Err("no newer version of the variant carries this version or a newer one".to_owned()),
-        }
-    }
-
-    fn variant_reason(&self, entry: &Entry) -> String {
-        let carried = self.track().iter().any(|own| own.key.version >= entry.key.version);
-        let newest = self.track().last().is_some_and(|own| own.key.version >= entry.key.version);
-        match (carried || newest, self.level(entry)) {
-            (true, _) => "the newest version of the variant".to_owned(),
-            (false, Level::Major) => {
-                "the current version of the variant ends before this major version; it changes the major version"
-                    .to_owned()
-            }
-            (false, _) => "the current version of the variant no longer receives the newest releases".to_owned(),
-        }
-    }
-
-    /// Whether no variant goes down and at least one goes up.
-    fn rises(&self, shape: &Shape, variants: &[u64]) -> bool {
-        variants != self.reading.variants && self.split(shape, variants).all(|(from, to)| from <= to)
-    }
-
-    fn moved(&self, shape: &Shape, variants: &[u64]) -> usize {
-        self.split(shape, variants).filter(|(from, to)| from != to).count()
-    }
-
-    /// Variant by variant: the numbers now and then.
-    fn split<'b>(&'b self, shape: &'b Shape, variants: &'b [u64]) -> impl Iterator<Item = (&'b [u64], &'b [u64])> {
-        shape.variant_lengths.iter().scan(0, move |start, length| {
-            let range = *start..*start + length;
-            *start = range.end;
-            Some((self.reading.variants.get(range.clone())?, variants.get(range)?))
-        })
-    }
-
-    /// The newest tag of a line with another variant: within the same minor version, else the same major, else any.
-    fn nearest<'b>(&self, shape: &Shape, line: &'b [Entry]) -> Option<&'b Entry> {
-        let from = line.partition_point(|entry| entry.key < self.reading.key);
-        let allowed = line[from..].iter().filter(|entry| self.refusal(shape, entry).is_none());
-        allowed.max_by_key(|entry| Reverse(self.level(entry)))
     }
 }
 

@@ -32,23 +32,21 @@ impl<'a> Question<'a> {
 
     /// A version far beyond all others, with few tags: the remains of an older scheme (`20.04.1` beside `5.2.3`).
     fn left_scheme(&self, to: &Key) -> Option<String> {
+        let (low, high) = (*self.scheme_end.get_or_init(|| self.find_scheme_end()))?;
+        (*to.version.first()? >= high).then(|| {
+            format!("versions from {high} on are of a scheme that was left: {low} was never followed by {}", low + 1)
+        })
+    }
+
+    fn find_scheme_end(&self) -> Option<(u64, u64)> {
         if self.reading.levels == Levels::One {
             return None;
         }
-        let (from, to) = (*self.reading.key.version.first()?, *to.version.first()?);
+        let from = self.reading.key.version.first()?;
         let versions = self.scheme.versions(&self.reading.form.prefix)?;
-        let majors = &versions.majors;
-        let neighbours = majors.keys().zip(majors.keys().skip(1));
-        neighbours
-            .filter(|(low, high)| from <= **low && **high <= to)
-            .filter(|(low, high)| **high >= 2 * **low && **high - **low >= 6)
-            .find(|(low, high)| versions.left(**low, **high))
-            .map(|(low, high)| {
-                format!(
-                    "versions from {high} on are of a scheme that was left: {low} was never followed by {}",
-                    low + 1
-                )
-            })
+        let majors = versions.majors.keys().skip_while(|major| *major < from);
+        let mut gaps = majors.clone().zip(majors.skip(1)).map(|(low, high)| (*low, *high));
+        gaps.find(|(low, high)| *high / 2 >= *low && *high - *low >= 6 && versions.left(*low, *high))
     }
 
     /// A release line without long support, or with another rhythm, where the current one has long support.
@@ -70,6 +68,9 @@ impl<'a> Question<'a> {
         if version.len() < full && !versions.continues(version) {
             return Some("no full version of it is published yet".to_owned());
         }
+        if !version.starts_with(&self.reading.key.version) {
+            return None;
+        }
         let track = self.track();
         let digest = |entry: &Entry| self.scheme.tags[entry.tag].digest.as_ref();
         let same_version = |step: &&Entry| {
@@ -82,7 +83,7 @@ impl<'a> Question<'a> {
         }
         let newer: Vec<&Entry> = track.iter().filter(same_version).filter(|step| step.key > self.reading.key).collect();
         let differs = digest(entry).is_some() && newer.iter().all(|step| digest(step).is_some());
-        let later = versions.newest().is_some_and(|newest| newest > version.as_slice() && !newest.starts_with(version));
+        let later = versions.was_followed(version, full);
         let newest = newer.last()?;
         (!differs && !later).then(|| format!("it may be another name of {}, which comes first", self.name(newest)))
     }

@@ -9,7 +9,7 @@ use super::order::{self, Key, Levels};
 use super::parse::{Kind, Token};
 use super::sketch::{CommitForms, Sketch, Sketches};
 use super::versions::Versions;
-use super::words::Words;
+use super::words::{self, Words};
 use crate::image::{Digest, ImageName};
 
 /// What the tags of one image repository mean, learned from the whole list.
@@ -41,10 +41,23 @@ pub(super) struct Shape {
     pub(super) levels: Levels,
     /// The distribution's releases among the variants' and the version's numbers: which number, which family.
     pub(super) releases: Vec<(usize, u8)>,
-    /// How the variants' numbers are divided among the variants.
-    pub(super) variant_lengths: Vec<usize>,
+    /// The variants whose versions the tags name, in order.
+    pub(super) variants: Vec<Variant>,
     /// By the numbers of the variants: the tags, in order.
     pub(super) lines: BTreeMap<Vec<u64>, Vec<Entry>>,
+}
+
+/// A variant with a version of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Variant {
+    /// How many numbers its version has.
+    pub(super) length: usize,
+    /// Whether it is a distribution.
+    pub(super) distribution: bool,
+    /// Whether it is neither that nor a language's version, but a full version of something else.
+    pub(super) product: bool,
+    /// Its name.
+    pub(super) word: Option<String>,
 }
 
 /// A tag at its place on a line.
@@ -111,7 +124,7 @@ impl Scheme {
         let mut shape = Shape {
             levels,
             releases: releases(&tokens),
-            variant_lengths: variant_lengths(&tokens, &form),
+            variants: variants(&tokens, &form),
             lines: BTreeMap::new(),
             form,
         };
@@ -159,20 +172,22 @@ impl Scheme {
         Reading { tokens, skeleton, form, levels, key, variants, values, releases, shape }
     }
 
-    /// The shapes a tag may move to: its own; for a pre-release also later stages and the release.
+    /// The shapes a tag may move to: its own; those whose builds have more or fewer numbers; for a pre-release also later
+    /// stages and the release.
     pub(super) fn courses(&self, reading: &Reading<'_>) -> Vec<&Shape> {
-        let Some(stage) = reading.form.stage else {
+        if reading.form.stage.is_none() && !reading.form.bare_build {
             return reading.shape.map(|shape| &self.shapes[shape]).into_iter().collect();
-        };
+        }
         let family = (reading.form.prefix.clone(), reading.form.suffix.clone());
         let related = self.families.get(&family).map_or(&[][..], Vec::as_slice);
         let mut courses: Vec<&Shape> = Vec::new();
         for place in related {
             let shape = &self.shapes[*place];
             let follows = Some(*place) == reading.shape
-                || match shape.form.stage {
-                    Some(later) => later > stage && shape.form.same_precision(&reading.form),
-                    None => self.releases_from(&shape.form, &reading.form),
+                || match (reading.form.stage, shape.form.stage) {
+                    (Some(stage), Some(later)) => later > stage && shape.form.same_precision(&reading.form),
+                    (_, None) => self.releases_from(&shape.form, &reading.form),
+                    (None, Some(_)) => false,
                 };
             if follows {
                 courses.push(shape);
@@ -185,9 +200,14 @@ impl Scheme {
     /// step becomes a full version (`1.21rc2`: `1.21.0`), one that floats becomes a tag of the same precision
     /// (`1.21-rc`: `1.21`).
     fn releases_from(&self, release: &Form, from: &Form) -> bool {
-        let full = self.full_length(&from.prefix);
-        let length = if from.steps() > 0 { from.version_length().max(full) } else { from.version_length() };
-        release.same_kind(from) && release.version_length() == length
+        release.same_kind(from) && release.version_length() == self.release_length(from)
+    }
+
+    /// How many numbers the version of a release has that tags of this form become.
+    pub(super) fn release_length(&self, form: &Form) -> usize {
+        let precise = form.stage.is_some() && form.steps() > 0;
+        let full = if precise { self.full_length(&form.prefix) } else { 0 };
+        form.version_length().max(full)
     }
 
     /// How many numbers a full version behind the prefix has; 0 where there is none.
@@ -217,12 +237,14 @@ fn levels(tokens: &[Token<'_>], form: &Form, sketch: &Sketch) -> Levels {
     if one { Levels::One } else { Levels::Three }
 }
 
-/// Whether a single number counts builds: behind a word that says so (`b1234`, `r12`), or of four digits and more.
+/// Whether a single number counts builds: behind a word that says so (`b1234`, `r12`), or of four digits and more. Years
+/// are no serial numbers: `2022` to `2025` is a new major version.
 fn serial(tokens: &[Token<'_>], version: &Run, sketch: &Sketch) -> bool {
     let counter = |word: usize| Words::default().counts_builds(tokens[word].text) && tokens[word].text != "v";
+    let mut values = sketch.rows.iter().map(|(values, _)| values[version.numbers.start]);
     version.numbers.len() == 1
         && (version.word.is_some_and(counter)
-            || sketch.rows.iter().all(|(values, _)| values[version.numbers.start] >= 1000))
+            || (values.clone().all(|value| value >= 1000) && !values.all(|value| (1990..2100).contains(&value))))
 }
 
 /// The forms of the shorter tags under which builds of this form are published too: without the build at the end, and
@@ -255,10 +277,16 @@ fn releases(tokens: &[Token<'_>]) -> Vec<(usize, u8)> {
     numbers.enumerate().filter_map(family).collect()
 }
 
-fn variant_lengths(tokens: &[Token<'_>], form: &Form) -> Vec<usize> {
-    form::runs(tokens)
-        .iter()
-        .filter(|run| form.roles.get(run.numbers.start) == Some(&form::Role::Variant))
-        .map(|run| run.numbers.len())
-        .collect()
+fn variants(tokens: &[Token<'_>], form: &Form) -> Vec<Variant> {
+    let of_variant = |run: &Run| form.roles.get(run.numbers.start) == Some(&form::Role::Variant);
+    let variant = |run: Run| {
+        let word = run.word.map(|word| tokens[word].text);
+        Variant {
+            length: run.numbers.len(),
+            distribution: run.kind == RunKind::Release || word.is_some_and(words::names_distribution),
+            product: run.numbers.len() > 2 && word.is_some_and(|word| !words::is_of_the_trade(word)),
+            word: word.map(str::to_owned),
+        }
+    };
+    form::runs(tokens).into_iter().filter(of_variant).map(variant).collect()
 }

@@ -15,6 +15,8 @@ pub(super) struct Versions {
     pub(super) majors: MajorVersions,
     /// The newest version whose content is that of the tag `latest`.
     pub(super) latest: Option<Vec<u64>>,
+    /// The versions of pre-releases.
+    staged: BTreeSet<Vec<u64>>,
     /// The versions that are no pre-releases.
     pub(super) released: BTreeSet<Vec<u64>>,
 }
@@ -27,8 +29,9 @@ impl Versions {
         let version = &key.version;
         let Some(first) = version.first() else { return };
         self.lengths.entry(version.len()).or_default().insert(version.clone());
-        if key.maturity == Maturity::Release && !self.released.contains(version) {
-            self.released.insert(version.clone());
+        let kind = if key.maturity == Maturity::Release { &mut self.released } else { &mut self.staged };
+        if !kind.contains(version) {
+            kind.insert(version.clone());
         }
         if version.len() > 1 {
             let (known, newest) = self.majors.entry(*first).or_default();
@@ -66,9 +69,12 @@ impl Versions {
         self.released.range::<[u64], _>(after).next().is_some_and(|next| next.starts_with(version))
     }
 
-    /// The greatest version of two numbers or more.
-    pub(super) fn newest(&self) -> Option<&[u64]> {
-        self.majors.values().next_back().and_then(|(versions, _)| versions.last()).map(Vec::as_slice)
+    /// Whether a full version after this one was released beyond doubt: one that no pre-release names.
+    pub(super) fn was_followed(&self, version: &[u64], full: usize) -> bool {
+        let after = (Bound::Excluded(version), Bound::Unbounded);
+        self.released
+            .range::<[u64], _>(after)
+            .any(|later| later.len() >= full && !later.starts_with(version) && !self.staged.contains(later))
     }
 
     /// How many numbers a full version has: the least length whose versions are mostly not continued by longer ones.
@@ -88,5 +94,53 @@ impl Versions {
             2 * continued.iter().filter(|continued| **continued).count() < judged.max(1)
         });
         full.map_or(0, |(length, _)| *length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tag::{ListedTag, Scheme};
+
+    fn listed(names: &str) -> Vec<ListedTag> {
+        let tag = |name: &str| ListedTag { name: name.parse().expect("a tag"), digest: None, created: None };
+        names.split_whitespace().map(tag).collect()
+    }
+
+    #[track_caller]
+    fn check(names: &str, full: usize) {
+        let tags = listed(names);
+        assert_eq!(Scheme::learn(&tags).full_length(""), full, "{names}");
+    }
+
+    #[test]
+    fn the_length_of_a_full_version() {
+        check("1 1.2 1.2.3 1.3 1.3.0 2 2.0 2.0.0", 3);
+        check("1 1.2 1.3 1.4 2 2.0", 2);
+        check("1.2 1.3 1.4 1.4.1 1.5 1.6", 2);
+        check("3.12.1 3.12.2 3.12.10 3.12.10.1 3.12 3.11 3.11.4", 3);
+        check("12 13 14", 1);
+        check("latest main", 0);
+    }
+
+    #[test]
+    fn a_gap_with_little_behind_it_is_a_scheme_that_was_left() {
+        let versions = |names: &str| Scheme::learn(&listed(names)).versions("").cloned().unwrap_or_default();
+        assert!(versions("5.0 5.1 5.2 5.3 5.4 4.9 4.8 4.7 4.6 20.04").left(5, 20));
+        assert!(!versions("1.12 1.13 17.03 17.06 18.01 19.03 20.10").left(1, 17), "a leap that goes on");
+    }
+
+    #[test]
+    fn times_and_what_latest_is_decide_first() {
+        let mut tags = listed("5.0 5.1 5.2 5.3 5.4 4.9 4.8 4.7 4.6 20.04");
+        for (age, tag) in (0..).zip(tags.iter_mut().rev()) {
+            tag.created = Some(Moment(-age));
+        }
+        assert!(!Scheme::learn(&tags).versions("").expect("versions").left(5, 20), "the newest tag is no remains");
+        let mut tags = listed("1.12 1.13 17.03 17.06 18.01 19.03 20.10 latest");
+        let digest = crate::image::Digest::sha256_of(b"1.13");
+        tags[1].digest = Some(digest.clone());
+        tags[7].digest = Some(digest);
+        assert!(Scheme::learn(&tags).versions("").expect("versions").left(1, 17), "latest stands below");
     }
 }

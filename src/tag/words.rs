@@ -25,7 +25,7 @@ impl Stage {
         let known = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
         if known(&["nightly", "dev", "snapshot", "canary", "edge", "unstable", "daily", "insiders"]) {
             Some(Self::Nightly)
-        } else if known(&["alpha", "preview", "pre", "prerelease", "ea", "eap", "experimental", "test"]) {
+        } else if known(&["alpha", "preview", "pre", "prerelease", "ea", "eap"]) {
             Some(Self::Alpha)
         } else if known(&["beta", "m", "milestone"]) {
             Some(Self::Beta)
@@ -48,7 +48,7 @@ impl Stage {
 }
 
 /// Words whose number counts builds, in any list.
-const COUNTERS: [&str; 22] = [
+const COUNTERS: [&str; 23] = [
     "r",
     "rev",
     "revision",
@@ -71,10 +71,11 @@ const COUNTERS: [&str; 22] = [
     "iteration",
     "t",
     "kb",
+    "cu",
 ];
 
-/// Words whose number is a variant's version, in any list: distributions, languages, platforms.
-const VARIANTS: [&str; 52] = [
+/// Distributions: a number behind the word is the distribution's release, in any list.
+const DISTRIBUTIONS: [&str; 28] = [
     "alpine",
     "debian",
     "ubuntu",
@@ -102,32 +103,24 @@ const VARIANTS: [&str; 52] = [
     "sac",
     "nanoserver",
     "windowsservercore",
-    "python",
-    "py",
-    "php",
-    "node",
-    "nodejs",
-    "ruby",
-    "perl",
-    "go",
-    "golang",
-    "java",
-    "jdk",
-    "jre",
-    "openjdk",
-    "otp",
-    "erlang",
-    "dotnet",
-    "net",
-    "mono",
-    "rust",
-    "lua",
-    "cuda",
-    "cudnn",
-    "rocm",
-    "glibc",
-    "musl",
+    "azurelinux",
 ];
+
+/// Languages, their tools and libraries: a number behind the word is theirs, in any list.
+const PLATFORMS: [&str; 25] = [
+    "python", "py", "php", "node", "nodejs", "ruby", "perl", "go", "golang", "java", "jdk", "jre", "openjdk", "otp",
+    "erlang", "dotnet", "net", "mono", "rust", "lua", "cuda", "cudnn", "rocm", "glibc", "musl",
+];
+
+/// Whether the word names a distribution.
+pub(super) fn names_distribution(word: &str) -> bool {
+    listed(&DISTRIBUTIONS, word)
+}
+
+/// Whether the word names a distribution or a language's version.
+pub(super) fn is_of_the_trade(word: &str) -> bool {
+    names_distribution(word) || listed(&PLATFORMS, word)
+}
 
 /// What was learned of the words of one list of tags.
 #[derive(Debug, Clone, Default)]
@@ -144,6 +137,8 @@ struct Seen {
     versions: usize,
     /// How many versions with their numbers, form by form.
     pairs: usize,
+    /// How often the number is the version itself.
+    repeats: usize,
 }
 
 impl Words {
@@ -154,7 +149,11 @@ impl Words {
         let seen = self.seen.entry(word.to_owned()).or_default();
         for (version, numbers) in rows {
             versions.insert(version);
-            if pairs.insert((version, numbers)) && !seen.values.contains(numbers) {
+            if !pairs.insert((version, numbers)) {
+                continue;
+            }
+            seen.repeats += usize::from(version.len() > 1 && version == numbers);
+            if !seen.values.contains(numbers) {
                 seen.values.insert(numbers.to_vec());
             }
         }
@@ -174,23 +173,58 @@ impl Words {
 
     /// Whether a number behind `word` counts builds.
     pub(super) fn counts_builds(&self, word: &str) -> bool {
-        if listed(&VARIANTS, word) {
+        if is_of_the_trade(word) {
             return false;
         }
-        if word.len() == 1 || listed(&COUNTERS, word) {
+        if word.len() == 1 || listed(&COUNTERS, word) || word.ends_with("build") {
             return true;
         }
-        self.seen.get(word).is_some_and(|seen| seen.values.len() >= 5 && 5 * seen.values.len() >= 3 * seen.pairs)
+        let own_number = |seen: &Seen| seen.values.len() >= 5 && 5 * seen.values.len() >= 3 * seen.pairs;
+        let repeats_version = |seen: &Seen| seen.repeats >= 2 && 5 * seen.repeats >= 4 * seen.pairs;
+        self.seen.get(word).is_some_and(|seen| own_number(seen) || repeats_version(seen))
     }
 
     /// Whether a number behind `word` is known to be a variant's version: listed, or learned from tags in which it
     /// stands behind a version.
     pub(super) fn is_variant(&self, word: &str) -> bool {
-        listed(&VARIANTS, word)
+        names_distribution(word)
+            || listed(&PLATFORMS, word)
             || (self.seen.get(word).is_some_and(|seen| seen.versions > 0) && !self.counts_builds(word))
     }
 }
 
 fn listed(words: &[&str], word: &str) -> bool {
     words.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(word: &str, rows: &[(u64, u64)], builds: bool) {
+        let rows: Vec<([u64; 1], [u64; 1])> = rows.iter().map(|(version, number)| ([*version], [*number])).collect();
+        let mut words = Words::default();
+        words.note(word, rows.iter().map(|(version, number)| (version.as_slice(), number.as_slice())));
+        assert_eq!(words.counts_builds(word), builds, "{word}");
+    }
+
+    #[test]
+    fn a_number_of_its_own_for_each_version_counts_builds() {
+        check("ci", &[(1, 1)], true);
+        check("alpine", &[(1, 15), (2, 16), (3, 17), (4, 18), (5, 19), (6, 20)], false);
+        check("iteration", &[(1, 3)], true);
+        check("foo", &[(1, 101), (2, 102), (3, 103), (4, 104), (5, 105)], true);
+        check("foo", &[(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 2), (4, 3)], false);
+        check("foo", &[(1, 1), (2, 2)], false);
+    }
+
+    #[test]
+    fn dev_beside_latest_is_a_variant() {
+        let mut words = Words::default();
+        assert_eq!(words.stage("dev"), Some(Stage::Nightly));
+        words.note_of_latest("dev");
+        assert_eq!(words.stage("dev"), None);
+        assert_eq!(words.stage("RC"), Some(Stage::Candidate));
+    }
 }
