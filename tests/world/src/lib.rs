@@ -1,3 +1,7 @@
 //! The simulated outside world of Restow's tests, benches and demo: GitHub and registries on the wire.
 
+pub mod clock;
 pub mod github;
+mod world;
+
+pub use world::World;
