@@ -13,8 +13,12 @@ mod edit;
 mod extraction;
 mod kubernetes;
 mod link;
+mod position;
 mod site;
+mod template;
 mod value;
+mod yaml;
+mod yaml_sites;
 
 use crate::repo::FilePath;
 

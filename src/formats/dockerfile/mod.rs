@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::direction::{Direction, Lines};
 use super::extraction::{Extraction, FoundProblem, FoundSite, FoundValue};
+use super::position::Positions;
 use super::site::ProblemCode;
 use super::value::{Value, found_spans};
 use super::{Claim, Format};
@@ -115,8 +116,7 @@ struct Instruction {
 
 struct Reader<'a> {
     text: &'a str,
-    start: usize,
-    line_starts: Vec<usize>,
+    positions: Positions,
     directions: Lines<'a>,
     found: Extraction,
     global: Variables,
@@ -127,11 +127,9 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str) -> Self {
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(index, _)| index + 1)).collect();
         Self {
             text,
-            start: if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 },
-            line_starts,
+            positions: Positions::new(text),
             directions: Lines::new(text),
             found: Extraction::default(),
             global: BTreeMap::new(),
@@ -142,11 +140,11 @@ impl<'a> Reader<'a> {
     }
 
     fn read(mut self) -> Extraction {
-        let head = lines::head(self.text, self.start);
+        let head = lines::head(self.text, self.positions.mark);
         if let Some((offset, image)) = &head.syntax {
             self.reference(*offset, image.clone(), &Value::at(image, 0, *offset));
         }
-        let starts = match lines::starts(self.text, self.start, head.escape) {
+        let starts = match lines::starts(self.text, self.positions.mark, head.escape) {
             Ok(starts) => starts,
             Err((line, starts)) => {
                 self.note_syntax(line, &starts, head.escape);
@@ -191,7 +189,7 @@ impl<'a> Reader<'a> {
             let message = format!("{shown:?} is no instruction; what follows may be read wrongly");
             let offset = unknown.offset;
             let code = ProblemCode::DockerfileSyntax;
-            let line = u32::try_from(line).unwrap_or(1).max(1).min(self.line(offset));
+            let line = u32::try_from(line).unwrap_or(1).max(1).min(self.positions.line(offset));
             self.found.problems.push(FoundProblem { line, code, message });
         }
     }
@@ -320,7 +318,7 @@ impl<'a> Reader<'a> {
     }
 
     fn reference(&mut self, offset: usize, written: String, value: &Value) {
-        let line = self.line(offset);
+        let line = self.positions.line(offset);
         let allow = match self.directions.direction(line) {
             Some(Direction::Ignore) => return,
             Some(Direction::Allow(kinds)) => Some(kinds),
@@ -329,7 +327,7 @@ impl<'a> Reader<'a> {
         match Reference::parse(value.text()) {
             Ok(reference) => {
                 let spans = found_spans(value, &reference);
-                let column = self.column(offset);
+                let column = self.positions.column(offset);
                 let value = FoundValue::Resolved { reference, spans };
                 let format = "dockerfile".to_owned();
                 self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment: None });
@@ -342,22 +340,10 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(&mut self, offset: usize, code: ProblemCode, message: String) {
-        let line = self.line(offset);
+        let line = self.positions.line(offset);
         if self.found.problems.len() < MAX_SITES {
             self.found.problems.push(FoundProblem { line, code, message });
         }
-    }
-
-    fn line(&self, offset: usize) -> u32 {
-        u32::try_from(self.line_starts.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
-    }
-
-    /// The column in bytes; a byte order mark is none.
-    fn column(&self, offset: usize) -> u32 {
-        let line = self.line_starts.partition_point(|start| *start <= offset);
-        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let start = if start == 0 { self.start } else { start };
-        u32::try_from(offset.saturating_sub(start) + 1).unwrap_or(u32::MAX)
     }
 }
 

@@ -1,0 +1,237 @@
+//! YAML as a tree of nodes that know their bytes; aliases are kept, never expanded.
+
+use std::collections::BTreeMap;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+
+use super::position::Positions;
+
+/// More nodes than this in one file are not read.
+const MAX_NODES: usize = 200_000;
+/// Deeper nesting is not read.
+const MAX_DEPTH: usize = 100;
+/// More documents that are wrong are not told.
+const MAX_ERRORS: usize = 20;
+
+/// A node's place in its document.
+pub(super) type NodeId = usize;
+
+/// A node.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// The offset of its first byte: of an alias, where the alias stands.
+    pub(super) offset: usize,
+    pub(super) kind: Kind,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Scalar(Scalar),
+    Sequence(Vec<NodeId>),
+    Mapping(Vec<(NodeId, NodeId)>),
+    /// Stands for another node of the document, where that is known.
+    Alias(Option<NodeId>),
+}
+
+/// A scalar's text and, where its bytes are just that text, where they begin.
+#[derive(Debug, Clone)]
+pub(super) struct Scalar {
+    pub(super) text: String,
+    pub(super) start: Option<usize>,
+    /// A block scalar, whose raw bytes these are.
+    pub(super) block: Option<(usize, usize)>,
+}
+
+/// One document.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    nodes: Vec<Node>,
+}
+
+/// What a text holds.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    pub(super) documents: Vec<Document>,
+    /// The documents that are no YAML: line and reason.
+    pub(super) errors: Vec<(u32, String)>,
+    /// The text is larger or deeper than is read.
+    pub(super) too_large: bool,
+}
+
+impl Document {
+    pub(super) fn root(&self) -> Option<NodeId> {
+        (!self.nodes.is_empty()).then_some(0)
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// The node that counts: of an alias, the one it stands for.
+    pub(super) fn resolved(&self, id: NodeId) -> NodeId {
+        match self.nodes[id].kind {
+            Kind::Alias(Some(target)) if !matches!(self.nodes[target].kind, Kind::Alias(_)) => target,
+            _ => id,
+        }
+    }
+
+    /// The text of a scalar, through an alias.
+    pub(super) fn text(&self, id: NodeId) -> Option<&str> {
+        self.scalar(id).map(|scalar| scalar.text.as_str())
+    }
+
+    pub(super) fn scalar(&self, id: NodeId) -> Option<&Scalar> {
+        match &self.nodes[self.resolved(id)].kind {
+            Kind::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// The entries of a mapping that stands here itself, not through an alias.
+    pub(super) fn entries(&self, id: NodeId) -> &[(NodeId, NodeId)] {
+        match &self.nodes[id].kind {
+            Kind::Mapping(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn items(&self, id: NodeId) -> &[NodeId] {
+        match &self.nodes[id].kind {
+            Kind::Sequence(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The value of a key; of a key given twice, the last.
+    pub(super) fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        let entries = self.entries(id).iter().rev();
+        entries.copied().find(|(name, _)| self.text(*name) == Some(key)).map(|(_, value)| value)
+    }
+}
+
+/// Reads every document; one that is broken costs only itself.
+pub(super) fn parse(text: &str, positions: &Positions) -> Parsed {
+    let mut options = Options::default();
+    options.emit_comments = false;
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut parsed = Parsed::default();
+    let mut builder = Builder::new(text);
+    let mut nodes = 0;
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => {
+                nodes += 1;
+                if nodes > MAX_NODES || builder.open.len() > MAX_DEPTH {
+                    parsed.too_large = true;
+                    break;
+                }
+                if let Some(document) = builder.take(event, &span) {
+                    parsed.documents.push(document);
+                }
+            }
+            Err(error) => {
+                let offset = error.marker().byte_offset().unwrap_or(0);
+                parsed.errors.push((positions.line(offset.min(text.len())), error.info()));
+                builder = Builder::new(text);
+                let more = parsed.errors.len() < MAX_ERRORS && parser.proceed_next_document().unwrap_or(false);
+                if !more {
+                    break;
+                }
+            }
+        }
+    }
+    parsed
+}
+
+/// A collection that is not yet whole.
+enum Open {
+    Sequence(NodeId, Vec<NodeId>),
+    Mapping(NodeId, Vec<(NodeId, NodeId)>, Option<NodeId>),
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    document: Document,
+    open: Vec<Open>,
+    anchors: BTreeMap<usize, NodeId>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, document: Document::default(), open: Vec::new(), anchors: BTreeMap::new() }
+    }
+
+    /// Takes one event; returns the document that it ends.
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Option<Document> {
+        let range = span.byte_range().unwrap_or(0..0);
+        match event {
+            Event::DocumentEnd => {
+                self.open.clear();
+                self.anchors.clear();
+                return Some(std::mem::take(&mut self.document));
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                let scalar = scalar(self.text, text.into_owned(), style, range.start, range.end);
+                self.add(range.start, Kind::Scalar(scalar), anchor);
+            }
+            Event::Alias(id) => {
+                let target = self.anchors.get(&id).copied();
+                self.add(range.start, Kind::Alias(target), 0);
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                let id = self.add(range.start, Kind::Sequence(Vec::new()), anchor);
+                self.open.push(Open::Sequence(id, Vec::new()));
+            }
+            Event::MappingStart(_, anchor, _) => {
+                let id = self.add(range.start, Kind::Mapping(Vec::new()), anchor);
+                self.open.push(Open::Mapping(id, Vec::new(), None));
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            _ => {}
+        }
+        None
+    }
+
+    fn add(&mut self, offset: usize, kind: Kind, anchor: usize) -> NodeId {
+        let id = self.document.nodes.len();
+        self.document.nodes.push(Node { offset, kind });
+        if anchor != 0 {
+            self.anchors.insert(anchor, id);
+        }
+        match self.open.last_mut() {
+            Some(Open::Sequence(_, items)) => items.push(id),
+            Some(Open::Mapping(_, entries, key)) => match key.take() {
+                Some(key) => entries.push((key, id)),
+                None => *key = Some(id),
+            },
+            None => {}
+        }
+        id
+    }
+
+    fn close(&mut self) {
+        match self.open.pop() {
+            Some(Open::Sequence(id, items)) => self.document.nodes[id].kind = Kind::Sequence(items),
+            Some(Open::Mapping(id, entries, _)) => self.document.nodes[id].kind = Kind::Mapping(entries),
+            None => {}
+        }
+    }
+}
+
+/// A scalar, with its bytes where they are just its text.
+fn scalar(source: &str, text: String, style: ScalarStyle, start: usize, end: usize) -> Scalar {
+    let raw = source.get(start..end).unwrap_or("");
+    let quoted = || raw.len() >= 2 && raw.get(1..raw.len() - 1) == Some(text.as_str());
+    let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+    let at = match style {
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => quoted().then_some(start + 1),
+        ScalarStyle::Literal | ScalarStyle::Folded => {
+            let line = text.trim();
+            (!line.is_empty() && !line.contains('\n')).then(|| raw.rfind(line).map(|at| start + at)).flatten()
+        }
+        ScalarStyle::Plain => (raw.trim_end() == text).then_some(start),
+    };
+    let text = if block && at.is_some() { text.trim().to_owned() } else { text };
+    Scalar { text, start: at, block: block.then_some((start, end)) }
+}
