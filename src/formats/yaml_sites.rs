@@ -74,7 +74,8 @@ impl<'a> Collector<'a> {
     pub(super) fn expect(&mut self, document: &Document, id: NodeId) {
         let Some(scalar) = self.first_use(document, id) else { return };
         let offset = self.place(document, id, scalar);
-        if scalar.text.is_empty() {
+        // YAML's null is no image called null.
+        if matches!(scalar.text.as_str(), "" | "~" | "null" | "Null" | "NULL") {
             return;
         }
         match Reference::parse(&scalar.text) {
