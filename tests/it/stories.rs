@@ -1,1 +1,7 @@
-//! stories.
+//! Stories: a push comes in, a pull request goes out, and people have their say. Against the simulated world on the
+//! wire, with its clock.
+
+mod crash;
+mod house;
+mod main_job;
+mod people;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod github;
+pub mod registry;
 mod world;
 
 pub use world::World;

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::github::{GitHub, RepositoryBuilder};
+use crate::registry::Registry;
 
 /// 2026-01-05T09:00:00Z, a Monday.
 const MORNING: i64 = 1_767_603_600_000;
@@ -11,8 +12,9 @@ const MORNING: i64 = 1_767_603_600_000;
 pub struct World {
     /// The simulated GitHub.
     pub github: GitHub,
+    /// A simulated registry.
+    pub registry: Registry,
     clock: Clock,
-    // registry
 }
 
 impl World {
@@ -31,7 +33,8 @@ impl World {
     pub async fn start_at(milliseconds: i64, port: u16) -> Self {
         let clock = Clock::at(milliseconds);
         let github = GitHub::start_on(clock.clone(), port).await.expect("the world has a port and a folder");
-        Self { github, clock }
+        let registry = Registry::start().await.expect("the world has a port");
+        Self { github, registry, clock }
     }
 
     /// The world's clock.

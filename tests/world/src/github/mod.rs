@@ -3,6 +3,7 @@
 mod auth;
 mod change;
 mod delivery;
+mod examples;
 mod fault;
 mod git;
 mod json;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use delivery::Order;
+pub use examples::webhook_examples;
 pub use fault::{Failure as Fault, Matcher};
 pub use model::Request;
 pub use repository::{PullView, Repository, RepositoryBuilder};

@@ -1,0 +1,123 @@
+//! The house in which the stories play: a world, a repository, and Restow's server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use restow::app::{App, SteppedApp};
+use restow::clock::Clock;
+use restow::settings::{LogFormat, Role, Settings};
+use restow::store::JobFilter;
+use secrecy::SecretString;
+use world::World;
+use world::github::{PullView, Repository};
+
+pub(super) const SECRET: &str = "the world's webhook secret";
+
+/// A world with one repository on which the App is installed, and a server that works when it is told to.
+pub(super) struct House {
+    pub(super) world: World,
+    pub(super) repo: Repository,
+    pub(super) app: SteppedApp,
+    _folder: tempfile::TempDir,
+}
+
+/// Settings for a server in this world.
+pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
+    Settings {
+        app_id: world.github.app_id(),
+        private_key: SecretString::from(world.github.app_private_key_pem()),
+        webhook_secrets: vec![SecretString::from(SECRET)],
+        github_url: world.github.url().parse().expect("a URL"),
+        github_api_url: Some(world.github.url().parse().expect("a URL")),
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        database_url: SecretString::from(format!("sqlite:{}", folder.join("restow.db").display())),
+        workers: 2,
+        role: Role::All,
+        insecure_registries: vec![world.registry.address()],
+        allowed_private_addresses: vec!["127.0.0.1".parse().expect("an address")],
+        registry_credentials: Vec::new(),
+        log_format: LogFormat::Human,
+        tag_list_interval: Duration::from_secs(1800),
+        plan_interval: Duration::from_secs(21600),
+        lease: Duration::from_secs(60),
+    }
+}
+
+impl House {
+    /// A house whose repository holds these files; `REGISTRY` in them is the simulated registry.
+    pub(super) async fn with(files: &[(&str, &str)]) -> Self {
+        let world = World::start().await;
+        world.registry.push_all("library/nginx", &["1.25-alpine", "1.26-alpine", "1.27-alpine", "1.27", "latest"]);
+        let builder = files.iter().fold(world.repository("acme/shop"), |builder, (path, content)| {
+            builder.file(path, &content.replace("REGISTRY", &world.registry.address()))
+        });
+        let repo = builder.create();
+        repo.ci_on();
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::Settable(Arc::clone(&world.clock().hand()));
+        let app = App::start(settings(&world, folder.path()), clock).await.expect("a server");
+        let app = SteppedApp::serve(app).expect("a server");
+        world.github.connect_webhook(&format!("http://{}/webhook", app.address()), SECRET);
+        world.github.install("acme", &["acme/shop"]);
+        Self { world, repo, app, _folder: folder }
+    }
+
+    /// Delivers and works until both sides are quiet.
+    pub(super) async fn settle(&self) {
+        for _ in 0..20 {
+            let delivered = self.world.github.deliver_all().await;
+            assert!(delivered.iter().all(|(_, status)| *status == 202), "{delivered:?}");
+            let drained = self.app.drain().await.expect("a queue");
+            if delivered.is_empty() && drained.jobs == 0 {
+                return self.assert_queue_clean().await;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    /// No job is dead, and none that is due is left.
+    async fn assert_queue_clean(&self) {
+        let now = self.world.clock().now_ms();
+        let jobs = self.app.services().store.jobs(&JobFilter::default()).await.expect("jobs");
+        let left: Vec<_> = jobs.iter().filter(|job| job.run_at.0 <= now || job.error.is_some()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    /// A person pushes a file; `REGISTRY` is the simulated registry.
+    pub(super) fn push(&self, path: &str, content: &str) {
+        let content = content.replace("REGISTRY", &self.world.registry.address());
+        self.repo.commit_as_person("main", &[(path, &content)], "work");
+    }
+
+    /// The open pull requests.
+    pub(super) fn open(&self) -> Vec<PullView> {
+        self.repo.pulls().into_iter().filter(|pull| pull.state == "open").collect()
+    }
+
+    /// The only pull request there ever was.
+    #[track_caller]
+    pub(super) fn only_pull(&self) -> PullView {
+        let pulls = self.repo.pulls();
+        assert_eq!(pulls.len(), 1, "{pulls:#?}");
+        pulls.into_iter().next().expect("one")
+    }
+
+    /// Time passes, and what is then due is done.
+    pub(super) async fn later(&self, hours: u64) {
+        self.world.clock().advance(Duration::from_secs(hours * 3600));
+        self.settle().await;
+    }
+
+    /// The text without what differs from run to run.
+    pub(super) fn plain(&self, text: &str) -> String {
+        let text = text.replace(&self.world.registry.address(), "registry.example");
+        let text = text.replace(self.world.github.url().trim_end_matches('/'), "https://github.example");
+        let head = self.repo.head("main").unwrap_or_default();
+        let text = text.replace(&head, "HEAD");
+        // The fingerprint is made of references that hold the port.
+        match text.split_once("\"fingerprint\":\"") {
+            Some((before, after)) => format!("{before}\"fingerprint\":\"F{}", &after[32..]),
+            None => text,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What people do wins; what GitHub does twice, late or not at all changes nothing.
+
+use world::github::{Fault, Matcher};
+
+use super::house::House;
+
+const DOCKERFILE: &str = "FROM REGISTRY/library/nginx:1.25-alpine\n";
+
+#[tokio::test]
+async fn a_closed_pull_request_stays_closed_for_that_tag_only() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    let pull = house.only_pull();
+    house.repo.close_pull(pull.number);
+    house.settle().await;
+    house.push("notes.md", "x");
+    house.settle().await;
+    house.later(7).await;
+    assert_eq!(house.only_pull().state, "closed");
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(7).await;
+    let open = house.open();
+    assert_eq!(open.len(), 1, "the next version is offered");
+    assert!(open[0].title.ends_with("to 1.28-alpine"));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_persons_commit_is_left_alone_and_said_so_once() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    let pull = house.only_pull();
+    let theirs = house.repo.commit_as_person(&pull.head, &[("fix.txt", "mine")], "fix");
+    house.settle().await;
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(7).await;
+    house.later(7).await;
+    assert_eq!(house.repo.head(&pull.head).as_deref(), Some(theirs.as_str()), "nothing was pushed over it");
+    let comments = house.repo.read_comments(pull.number);
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    assert!(comments[0].contains("leaves the branch to you"));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_merged_update_is_done() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    house.repo.merge_pull(house.only_pull().number);
+    house.settle().await;
+    assert_eq!(house.only_pull().state, "merged");
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(7).await;
+    assert_eq!(house.open().len(), 1);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn doubled_deliveries_change_nothing() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.settle().await;
+    house.world.github.double_next(10);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    house.only_pull();
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn errors_of_github_are_tried_again_until_it_works() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.settle().await;
+    house.push("Dockerfile", DOCKERFILE);
+    house.world.github.deliver_all().await;
+    for (method, path) in [("POST", "/git/trees"), ("POST", "/git/refs"), ("POST", "/pulls")] {
+        house.world.github.fail_next(Matcher::new(method, path), Fault::Status(502), 1);
+    }
+    house.world.github.fail_next(Matcher::new("GET", "/git/trees"), Fault::SecondaryRateLimit { retry_after: 90 }, 1);
+    for _ in 0..12 {
+        house.app.drain().await.expect("a queue");
+        house.world.clock().advance(std::time::Duration::from_secs(120));
+    }
+    house.settle().await;
+    house.only_pull();
+    assert_eq!(house.repo.branches().len(), 2, "main and one of Restow's");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn an_uninstalled_app_does_nothing_more() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.settle().await;
+    let installation = house.app.services().store.installations().await.expect("installations")[0].id;
+    house.world.github.uninstall(installation.0);
+    house.settle().await;
+    house.world.github.clear_requests();
+    house.later(7).await;
+    assert_eq!(house.world.github.requests(), []);
+    house.world.github.assert_clean();
+}
