@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -75,21 +76,8 @@ impl App {
     /// The listener broke.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let metrics = web::install_metrics().context("preparing the metrics")?;
-        let mut tasks = JoinSet::new();
-        let upkeep = metrics.clone();
-        let stop = shutdown.clone();
-        tasks.spawn(async move {
-            while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
-                upkeep.run_upkeep();
-            }
-        });
-        if self.settings.role != Role::Web {
-            for number in 0..self.settings.workers {
-                let worker = Worker::new(self.services.clone(), worker_name(number));
-                let stop = shutdown.clone();
-                tasks.spawn(async move { worker.run(&stop).await });
-            }
-        }
+        let mut tasks = self.start_workers(&shutdown);
+        tasks.spawn(keep_up(metrics.clone(), shutdown.clone()));
         // A worker's process serves no webhooks: without secrets every delivery is refused.
         let secrets = match self.settings.role {
             Role::Web | Role::All => self.settings.webhook_secrets.clone(),
@@ -105,15 +93,31 @@ impl App {
             served.await
         })
         .await;
-        match ended {
-            Ok(served) => {
-                served.context("serving")?.context("serving")?;
-                self.services.store.close().await;
-                tracing::info!("stopped");
-            }
-            Err(_) => tracing::warn!("some work did not stop in time; its leases will expire"),
-        }
+        let Ok(served) = ended else {
+            tracing::warn!("some work did not stop in time; its leases will expire");
+            return Ok(());
+        };
+        served.context("serving")?.context("serving")?;
+        self.services.store.close().await;
         Ok(())
+    }
+
+    fn start_workers(&self, shutdown: &CancellationToken) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let count = if self.settings.role == Role::Web { 0 } else { self.settings.workers };
+        for number in 0..count {
+            let worker = Worker::new(self.services.clone(), worker_name(number));
+            let stop = shutdown.clone();
+            tasks.spawn(async move { worker.run(&stop).await });
+        }
+        tasks
+    }
+}
+
+/// Tidies the metrics until `shutdown`.
+async fn keep_up(metrics: PrometheusHandle, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+        metrics.run_upkeep();
     }
 }
 

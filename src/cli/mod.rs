@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod check;
+mod healthcheck;
 mod jobs;
 mod lookup;
 mod output;
@@ -46,6 +47,9 @@ enum Command {
     Check(check::Args),
     /// List the jobs of a server's queue, and retry dead ones
     Jobs(jobs::Args),
+    /// Ask the server on this machine whether it lives
+    #[command(hide = true)]
+    Healthcheck(healthcheck::Args),
     /// Print the completion script of a shell
     Completions {
         /// The shell to complete for
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Tag(command) => tag::run(&command),
         Command::Check(args) => check::run(&args),
         Command::Jobs(args) => jobs::run(&args),
+        Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "restow", &mut std::io::stdout());
             Ok(DONE)

@@ -51,6 +51,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "the expectation reads better as a value")]
     fn check(text: &str, line: u32, expected: Option<Direction>) {
         assert_eq!(Lines::new(text).direction(line), expected);
     }

@@ -23,6 +23,7 @@ mod commit;
 mod error;
 mod graphql;
 mod limits;
+pub mod manifest;
 mod paging;
 mod pull;
 mod tarball;

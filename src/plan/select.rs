@@ -77,7 +77,7 @@ fn pick_of(picks: &Picks, kind: UpdateKind) -> Option<&Pick> {
 impl<'a> Selector<'a> {
     pub(super) fn new(candidates: &'a Candidates, rules: &'a Rules, now: Moment) -> Self {
         let known = candidates.tags.iter().filter_map(|(image, lookup)| match lookup {
-            Lookup::Known(list) => Some((image, Scheme::learn(&list.tags))),
+            Lookup::Known(list) => Some((image, Scheme::learn_for(image, &list.tags))),
             Lookup::Unavailable { .. } => None,
         });
         Self { candidates, schemes: known.collect(), rules, now }
@@ -103,7 +103,12 @@ impl<'a> Selector<'a> {
 
     fn allowed(&self, site: &Site) -> Result<(BTreeSet<UpdateKind>, Pin), String> {
         match self.rules.decide(site) {
-            Decision::Allowed { kinds, pin } => Ok((kinds, pin)),
+            Decision::Allowed { mut kinds, pin } => {
+                if let Some(allow) = &site.allow {
+                    kinds.retain(|kind| allow.iter().any(|name| name == kind.as_str()));
+                }
+                Ok((kinds, pin))
+            }
             Decision::Ignored { reason } => Err(reason),
         }
     }
@@ -167,6 +172,10 @@ impl<'a> Selector<'a> {
         let reason = self.reason(site, &choice, kind, digest.as_ref());
         let tag = (choice.kind.is_some() || site.reference.tag().is_some() || digest.is_some()).then_some(choice.tag);
         let to = site.reference.with(tag, digest);
+        if let Err(refusal) = crate::formats::move_site(site, &to) {
+            decided.holds.push(Hold::new(site, HoldCode::EditRefused, refusal.to_string()));
+            return decided;
+        }
         decided.update = Some(Update {
             site: site.clone(),
             kind,

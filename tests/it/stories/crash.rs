@@ -1,1 +1,147 @@
-//! crash
+//! The real process, killed with `kill -9` at every step of the way: nothing is lost, nothing is doubled.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use world::World;
+use world::github::Repository;
+
+use super::house::SECRET;
+
+/// Servers that were found dead, over all stories.
+static KILLED: AtomicU32 = AtomicU32::new(0);
+
+/// A server that has not done its work by then never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(world: &World, folder: &Path, port: u16) -> Self {
+        let key = folder.join("key.pem");
+        if !key.exists() {
+            std::fs::write(&key, world.github.app_private_key_pem()).expect("a key file");
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+        }
+        let address = format!("127.0.0.1:{port}");
+        let child = Command::new(env!("CARGO_BIN_EXE_restow"))
+            .arg("serve")
+            .env("RESTOW_APP_ID", world.github.app_id().to_string())
+            .env("RESTOW_PRIVATE_KEY_FILE", &key)
+            .env("RESTOW_WEBHOOK_SECRETS", SECRET)
+            .env("RESTOW_GITHUB_URL", world.github.url())
+            .env("RESTOW_GITHUB_API_URL", world.github.url())
+            .env("RESTOW_LISTEN", &address)
+            .env("RESTOW_DATABASE_URL", format!("sqlite:{}", folder.join("restow.db").display()))
+            .env("RESTOW_INSECURE_REGISTRIES", world.registry.address())
+            .env("RESTOW_ALLOWED_PRIVATE_ADDRESSES", "127.0.0.1")
+            .env("RESTOW_LEASE", "5")
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        Self { child, address }
+    }
+
+    async fn ready(&self) {
+        let url = format!("http://{}/readyz", self.address);
+        let begun = Instant::now();
+        while !reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+            assert!(begun.elapsed() < PATIENCE, "the server is never ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn stop(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// Kills the server at step `deadly` (each request to GitHub is two: arrived, and carried out but not answered), starts
+/// it again, and returns whether there was such a step.
+async fn killed_at(deadly: i64) -> bool {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_millis();
+    let world = World::start_at(i64::try_from(now).expect("a moment"), 0).await;
+    world.registry.push_all("library/nginx", &["1.25", "1.26", "1.27"]);
+    let repo = world.repository("acme/shop").file("README.md", "x").create();
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&world, folder.path(), free_port());
+    server.ready().await;
+    let (steps, pid) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicU32::new(server.child.id())));
+    let (counted, victim) = (Arc::clone(&steps), Arc::clone(&pid));
+    world.github.watch(move || {
+        if counted.fetch_add(1, Ordering::SeqCst) + 1 == deadly {
+            let pid = victim.load(Ordering::SeqCst).to_string();
+            let _ = Command::new("kill").args(["-9", &pid]).status();
+        }
+    });
+    world.github.connect_webhook(&format!("http://{}/webhook", server.address), SECRET);
+    let dockerfile = format!("FROM {}/library/nginx:1.25\n", world.registry.address());
+    repo.commit_as_person("main", &[("Dockerfile", &dockerfile)], "work");
+    world.github.install("acme", &["acme/shop"]);
+    for (event, status) in world.github.deliver_all().await {
+        assert_eq!(status, 202, "{event} was stored before anything else happens");
+    }
+    let mut server = server;
+    let begun = Instant::now();
+    while !settled(&repo, folder.path()).await {
+        assert!(begun.elapsed() < PATIENCE, "no rest after step {deadly}: {:?}", repo.pulls());
+        if server.child.try_wait().expect("a process").is_some() {
+            KILLED.fetch_add(1, Ordering::SeqCst);
+            server = Server::start(&world, folder.path(), free_port());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.stop();
+    let pulls = repo.pulls();
+    assert_eq!(pulls.len(), 1, "killed at step {deadly}: {pulls:#?}");
+    assert_eq!(repo.branches().len(), 2, "killed at step {deadly}");
+    let changed = repo.read_file(&pulls[0].head_sha, "Dockerfile").expect("the file");
+    assert!(changed.ends_with("nginx:1.27\n"), "killed at step {deadly}: {changed}");
+    assert_eq!(repo.messages(&pulls[0].head).len(), repo.messages("main").len() + 1, "one commit");
+    assert!(repo.comments(pulls[0].number).is_empty());
+    world.github.assert_clean();
+    steps.load(Ordering::SeqCst) >= deadly
+}
+
+/// There is a pull request, and the queue holds nothing but the next plan.
+async fn settled(repo: &Repository, folder: &Path) -> bool {
+    if repo.pulls().is_empty() {
+        return false;
+    }
+    let database = secrecy::SecretString::from(format!("sqlite:{}", folder.join("restow.db").display()));
+    let clock = restow::clock::Clock::System;
+    let Ok(store) = restow::store::Store::open_existing(&database, clock.clone()).await else { return false };
+    let jobs = store.jobs(&restow::store::JobFilter::default()).await.unwrap_or_default();
+    store.close().await;
+    let now = clock.now();
+    jobs.iter().any(|job| job.kind == "plan") && jobs.iter().all(|job| job.run_at > now.plus_ms(3_600_000))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_killed_at_any_step_loses_and_doubles_nothing() {
+    // Several worlds at once, each with its own process: what is waited for is leases, not the processor.
+    let mut first = 1;
+    loop {
+        let reached = futures::future::join_all((first..first + 12).map(killed_at)).await;
+        let reached = reached.into_iter().all(|reached| reached);
+        if !reached {
+            break;
+        }
+        first += 12;
+    }
+    let killed = KILLED.load(Ordering::SeqCst);
+    assert!(killed >= 20, "the servers were killed indeed, not {killed} of them");
+}

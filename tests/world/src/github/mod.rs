@@ -90,6 +90,7 @@ impl GitHub {
             organizations: BTreeSet::new(),
             next_id: 1000,
             requests_made: 0,
+            watcher: model::Watcher::default(),
             queue: Queue::new(Arc::clone(&news)),
             faults: Vec::new(),
             log: Vec::new(),
@@ -168,6 +169,11 @@ impl GitHub {
     /// Makes the next requests that match go wrong.
     pub fn fail_next(&self, matcher: Matcher, failure: Fault, times: usize) {
         lock(&self.inner.state).faults.push(fault::Fault { matcher, failure, times });
+    }
+
+    /// Calls `watcher` twice for each request: when it has arrived, and when it is carried out and not yet answered.
+    pub fn watch(&self, watcher: impl FnMut() + Send + 'static) {
+        lock(&self.inner.state).watcher = model::Watcher(Some(Box::new(watcher)));
     }
 
     /// Every exchange since the start or the last [`GitHub::clear_requests`].

@@ -173,6 +173,16 @@ pub struct Request {
     pub status: u16,
 }
 
+/// Is told of each request when it has arrived, and again when it is carried out and not yet answered.
+#[derive(Default)]
+pub(crate) struct Watcher(pub(crate) Option<Box<dyn FnMut() + Send>>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Watcher({})", self.0.is_some())
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) clock: Clock,
@@ -186,6 +196,7 @@ pub(crate) struct State {
     pub(crate) organizations: BTreeSet<String>,
     pub(crate) next_id: u64,
     pub(crate) requests_made: u64,
+    pub(crate) watcher: Watcher,
     pub(crate) queue: Queue,
     pub(crate) faults: Vec<Fault>,
     pub(crate) log: Vec<Request>,

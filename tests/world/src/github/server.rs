@@ -101,6 +101,7 @@ type Met = (Option<Reply>, Vec<(&'static str, String)>);
 /// Answers one request and writes it down; no reply means a broken connection.
 fn meet(state: &mut State, ask: &Ask) -> Met {
     state.requests_made += 1;
+    tell(state);
     let mut headers = rate_headers(state);
     let failure = fault::next(&mut state.faults, &ask.method, &ask.path);
     let reply = match &failure {
@@ -108,10 +109,17 @@ fn meet(state: &mut State, ask: &Ask) -> Met {
         Some(Failure::CloseConnection) => Reply::empty(0),
         Some(failure) => failed(state, failure, &mut headers),
     };
+    tell(state);
     let status = reply.status;
     state.log.push(Request { method: ask.method.clone(), path: ask.path.clone(), status });
     let lost = matches!(failure, Some(Failure::CloseConnection | Failure::LoseAnswer));
     (if lost { None } else { Some(reply) }, headers)
+}
+
+fn tell(state: &mut State) {
+    if let Some(watcher) = &mut state.watcher.0 {
+        watcher();
+    }
 }
 
 fn answer(state: &mut State, ask: &Ask) -> Reply {

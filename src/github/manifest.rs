@@ -1,0 +1,17 @@
+//! What the App is registered with; `app.yml` says the same.
+
+/// The permissions that Restow needs: name and level. `issues` only lets `issue_comment` be subscribed.
+pub const PERMISSIONS: &[(&str, &str)] = &[
+    ("metadata", "read"),
+    ("contents", "write"),
+    ("pull_requests", "write"),
+    ("issues", "read"),
+    ("checks", "read"),
+    ("statuses", "read"),
+];
+
+/// Permissions that add something: without `workflows`, files under `.github/workflows` are left alone.
+pub const OPTIONAL_PERMISSIONS: &[(&str, &str)] = &[("workflows", "write")];
+
+/// The events that Restow listens to; `installation` and `installation_repositories` come without being asked for.
+pub const EVENTS: &[&str] = &["push", "pull_request", "check_suite", "status", "issue_comment", "repository"];
