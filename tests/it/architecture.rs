@@ -5,7 +5,16 @@ use std::path::{Path, PathBuf};
 
 const CORE: [&str; 9] = ["repo", "image", "tag", "formats", "policy", "config", "plan", "pull", "report"];
 const OUTSIDE: [&str; 11] = [
-    "tokio", "async fn", "reqwest", "octocrab", "sqlx", "axum", "std::env", "std::fs", "SystemTime", "Instant",
+    "tokio",
+    "async fn",
+    "reqwest",
+    "octocrab",
+    "sqlx",
+    "axum",
+    "std::env",
+    "std::fs",
+    "SystemTime",
+    "Instant",
     "Timestamp::now",
 ];
 
@@ -13,7 +22,8 @@ const OUTSIDE: [&str; 11] = [
 fn table() -> BTreeMap<String, BTreeSet<String>> {
     let text = std::fs::read_to_string("docs/architecture.md").expect("the document");
     let section = text.split_once("## Who may use whom").expect("the section").1;
-    let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1).take_while(|line| line.starts_with('|'));
+    let rows =
+        section.lines().skip_while(|line| !line.starts_with("|---")).skip(1).take_while(|line| line.starts_with('|'));
     let names = |cell: &str| -> BTreeSet<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
     rows.map(|row| {
         let (room, uses) = row[1..].split_once('|').expect("two cells");

@@ -365,3 +365,35 @@ fn names_that_are_no_tags_are_in_no_registry() {
     let (output, _, code) = tag_pick(&[], r#"{"current": "1.0", "tags": ["1.0", "1.1", "1.2+x", "", "é", "1.1 "]}"#);
     assert_eq!((code, &json(&output)["minor"]), (0, &serde_json::Value::from("1.1")));
 }
+
+/// Where tags truly are semantic versions, the order is that of the `semver` crate.
+#[test]
+fn strict_versions_are_ordered_as_semver_orders_them() {
+    use restow::image::Tag;
+    use restow::repo::Moment;
+    use restow::tag::{ListedTag, Scheme};
+    let versions: Vec<semver::Version> = (1..4)
+        .flat_map(|major| {
+            (0..12).flat_map(move |minor| (0..3).map(move |patch| semver::Version::new(major, minor * 9, patch * 5)))
+        })
+        .collect();
+    let listed = |version: &semver::Version| ListedTag {
+        name: Tag::parse(&version.to_string()).expect("a tag"),
+        digest: None,
+        created: None,
+    };
+    let scheme = Scheme::learn(&versions.iter().map(listed).collect::<Vec<_>>());
+    for current in &versions {
+        let best = |fits: &dyn Fn(&semver::Version) -> bool| {
+            versions.iter().filter(|one| *one > current && fits(one)).max().map(ToString::to_string)
+        };
+        let picks = scheme.pick(&Tag::parse(&current.to_string()).expect("a tag"), Moment(0));
+        let tag = |pick: &Option<restow::tag::Pick>| pick.as_ref().map(|pick| pick.tag.to_string());
+        assert_eq!(
+            tag(&picks.patch),
+            best(&|one| (one.major, one.minor) == (current.major, current.minor)),
+            "{current}"
+        );
+        assert_eq!(tag(&picks.major), best(&|one| one.major > current.major), "{current}");
+    }
+}
