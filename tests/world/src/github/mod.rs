@@ -9,6 +9,7 @@ mod git;
 mod json;
 mod merge;
 mod model;
+pub mod openapi;
 mod reply;
 mod repository;
 mod routes;

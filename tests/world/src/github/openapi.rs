@@ -45,7 +45,8 @@ impl Checker {
         else {
             panic!("the fixture has operations and schemas");
         };
-        let mut operations: Vec<Operation> = operations.into_iter().map(|(name, body)| operation(&name, body)).collect();
+        let mut operations: Vec<Operation> =
+            operations.into_iter().map(|(name, body)| operation(&name, body)).collect();
         // The most literal template is asked first.
         operations.sort_by_key(|one| one.path.iter().filter(|part| part.starts_with('{')).count());
         Self { operations, schemas, compiled: Mutex::default() }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::fault::{self, Failure};
 use super::model::{Request, State};
+use super::openapi::Checker;
 use super::reply::{Ask, Body, Reply};
 use super::routes;
 
@@ -139,8 +140,13 @@ fn answer(state: &mut State, ask: &Ask) -> Reply {
 
 /// What GitHub's published description has against this exchange.
 fn check_exchange(ask: &Ask, reply: &Reply) -> Vec<String> {
-    let _ = (ask.has_body, &reply.body);
-    Vec::new()
+    let checker = Checker::shared();
+    let body = ask.has_body.then_some(&ask.body);
+    let mut findings = checker.request(&ask.method, &ask.path, body);
+    if let Body::Json(body) = &reply.body {
+        findings.extend(checker.response(&ask.method, &ask.path, reply.status, Some(body)));
+    }
+    findings
 }
 
 fn rate_headers(state: &State) -> Vec<(&'static str, String)> {
