@@ -1,6 +1,8 @@
 //! The whole way in one process: a simulated GitHub and registry, Restow's real server on an SQLite file, a signed
 //! push over TCP, and the pull request that comes of it. `--once` ends when it is shown; otherwise all stays up.
 
+#![expect(clippy::print_stdout, reason = "the demo talks to the person who runs it")]
+
 use std::time::Duration;
 
 use anyhow::Context;

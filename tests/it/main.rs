@@ -1,5 +1,7 @@
 //! The integration tests: one binary, one module a subject.
 
+#![expect(clippy::panic, reason = "helpers of tests fail by panicking")]
+
 mod architecture;
 mod cli;
 mod config;

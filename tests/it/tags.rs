@@ -388,7 +388,7 @@ fn strict_versions_are_ordered_as_semver_orders_them() {
             versions.iter().filter(|one| *one > current && fits(one)).max().map(ToString::to_string)
         };
         let picks = scheme.pick(&Tag::parse(&current.to_string()).expect("a tag"), Moment(0));
-        let tag = |pick: &Option<restow::tag::Pick>| pick.as_ref().map(|pick| pick.tag.to_string());
+        let tag = |pick: &Option<Pick>| pick.as_ref().map(|pick| pick.tag.to_string());
         assert_eq!(
             tag(&picks.patch),
             best(&|one| (one.major, one.minor) == (current.major, current.minor)),

@@ -30,7 +30,7 @@ async fn all_sites_of_an_image_move_together_and_keep_their_bytes() {
     house.push("deploy/compose.yaml", compose);
     house.push(
         "k8s/app.yaml",
-        "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: REGISTRY/library/nginx:1.26-alpine",
+        "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: REGISTRY/library/nginx:1.25-alpine",
     );
     house.settle().await;
     let pull = house.only_pull();

@@ -196,7 +196,7 @@ fn merge(state: &mut State, call: &InRepo<'_>, number: u64) -> Outcome {
     let usual = match method {
         Method::Squash => (format!("{} (#{number})", pull.title), String::new()),
         Method::Merge | Method::Rebase => {
-            (format!("Merge pull request #{number} from {}/{}", repo.owner, pull.head), pull.title.clone())
+            (format!("Merge pull request #{number} from {}/{}", repo.owner, pull.head), pull.title)
         }
     };
     let title = ask.text("commit_title").unwrap_or(&usual.0);
