@@ -1,1 +1,145 @@
-//! cli.
+//! The command line as a user meets it: what it prints, what it changes, how it exits.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn restow(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_restow")).args(arguments).current_dir(folder).output().expect("it runs")
+}
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, content) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, content).expect("written");
+    }
+    folder
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+const FILES: [(&str, &str); 3] = [
+    ("docker/Dockerfile", "FROM nginx:1.25-alpine\n"),
+    (
+        "compose.yaml",
+        "services:\n  a: {image: \"index.docker.io/library/nginx:${TAG}\"}\n  b: {build: ., image: own:1}\n",
+    ),
+    (".env", "TAG=1.25-alpine\n"),
+];
+
+#[test]
+fn scan_prints_the_json_of_the_contract() {
+    let folder = folder(&FILES);
+    let run = restow(folder.path(), &["scan", "--offline", "--format", "json"]);
+    assert_eq!(run.status.code(), Some(0));
+    let scan: serde_json::Value = serde_json::from_slice(&run.stdout).expect("JSON");
+    assert_eq!((scan["version"].as_u64(), scan["root"].as_str()), (Some(1), Some(".")));
+    let sites = scan["sites"].as_array().expect("sites");
+    assert_eq!(sites.len(), 2, "{sites:#?}");
+    let compose = &sites[0];
+    assert_eq!(compose["written"], "index.docker.io/library/nginx:${TAG}");
+    assert_eq!(
+        (compose["image"].as_str(), compose["tag"].as_str()),
+        (Some("docker.io/library/nginx"), Some("1.25-alpine"))
+    );
+    assert_eq!(compose["spans"][1], serde_json::json!({ "part": "tag", "start": 4, "end": 15, "path": ".env" }));
+    let docker = &sites[1];
+    assert_eq!((docker["line"].as_u64(), docker["column"].as_u64()), (Some(1), Some(6)));
+    assert_eq!(docker["spans"], serde_json::json!([{ "part": "reference", "start": 5, "end": 22 }]));
+    assert_eq!((&docker["update"], &docker["digest"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(scan["stats"]["images"], 1);
+}
+
+#[test]
+fn scan_tells_people_and_scripts_what_it_found() {
+    let folder = folder(&FILES);
+    let human = restow(folder.path(), &["scan", "--offline"]);
+    let table = text(&human.stdout);
+    assert!(
+        table.contains("nginx") && table.contains("docker/Dockerfile:1") && table.contains("2 references"),
+        "{table}"
+    );
+    assert!(!table.contains('\u{1b}'), "no colour where no terminal is");
+    assert_eq!(restow(folder.path(), &["scan", "--offline", "--exit-code"]).status.code(), Some(1));
+    let sarif = restow(folder.path(), &["scan", "--offline", "--format", "sarif"]);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&sarif.stdout).expect("JSON")["version"], "2.1.0");
+    let missing = restow(folder.path(), &["scan", "--offline", "nowhere"]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(text(&missing.stderr).contains("nowhere"));
+    assert_eq!(restow(folder.path(), &["scan", "--frob"]).status.code(), Some(2));
+}
+
+#[test]
+fn update_moves_every_spelling_and_nothing_else() {
+    let folder = folder(&FILES);
+    let dry = restow(folder.path(), &["update", "--image", "nginx", "--to", "1.27-alpine", "--dry-run"]);
+    assert_eq!(dry.status.code(), Some(0), "{}", text(&dry.stderr));
+    let diff = text(&dry.stdout);
+    assert!(diff.contains("-TAG=1.25-alpine\n+TAG=1.27-alpine") && diff.contains("+FROM nginx:1.27-alpine"), "{diff}");
+    let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).expect("a file");
+    assert_eq!(read("docker/Dockerfile"), FILES[0].1, "a dry run changes nothing");
+    let run =
+        restow(folder.path(), &["update", "--image", "docker.io/nginx", "--to", "1.27-alpine", "--path", "docker/"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert_eq!(read("docker/Dockerfile"), "FROM nginx:1.27-alpine\n");
+    assert_eq!((read("compose.yaml").as_str(), read(".env").as_str()), (FILES[1].1, FILES[2].1));
+}
+
+#[test]
+fn update_never_leaves_an_old_digest_beside_a_new_tag() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let folder = folder(&[("Dockerfile", &format!("FROM nginx:1.25@{digest}\n"))]);
+    let run = restow(folder.path(), &["update", "--image", "nginx", "--to", "1.27"]);
+    assert_eq!(run.status.code(), Some(3));
+    assert!(text(&run.stderr).contains("a digest stands there"), "{}", text(&run.stderr));
+    let other = format!("1.27@sha256:{}", "b".repeat(64));
+    let run = restow(folder.path(), &["update", "--image", "nginx", "--to", &other]);
+    assert_eq!(run.status.code(), Some(0));
+    let content = std::fs::read_to_string(folder.path().join("Dockerfile")).expect("a file");
+    assert_eq!(content, format!("FROM nginx:{other}\n"));
+}
+
+#[cfg(unix)]
+#[test]
+fn update_keeps_modes_and_follows_no_link_out() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let outside = folder(&[("Dockerfile", "FROM nginx:1\n")]);
+    let inside = folder(&[("Dockerfile", "FROM nginx:1\n")]);
+    symlink(outside.path(), inside.path().join("linked")).expect("a link");
+    let own = inside.path().join("Dockerfile");
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    let run = restow(inside.path(), &["update", "--image", "nginx", "--to", "2"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert_eq!(std::fs::metadata(&own).expect("it").permissions().mode() & 0o777, 0o755);
+    assert_eq!(std::fs::read_to_string(own).expect("it"), "FROM nginx:2\n");
+    assert_eq!(std::fs::read_to_string(outside.path().join("Dockerfile")).expect("it"), "FROM nginx:1\n");
+}
+
+#[test]
+fn check_draws_mistakes_and_exits_with_two() {
+    let good = folder(&[(".github/restow.yml", "pin: true\nignore: {images: [redis]}\n")]);
+    let run = restow(good.path(), &["check"]);
+    assert_eq!(run.status.code(), Some(0));
+    assert!(text(&run.stdout).contains("image redis") && text(&run.stdout).contains("is valid"));
+    let bad = folder(&[(".github/restow.yml", "ignroe: {}\n")]);
+    let run = restow(bad.path(), &["check"]);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(text(&run.stderr).contains("did you mean `ignore`?"), "{}", text(&run.stderr));
+    let none = folder(&[("x", "")]);
+    assert!(text(&restow(none.path(), &["check"]).stdout).contains("the defaults apply"));
+}
+
+#[test]
+fn serve_names_every_setting_that_is_missing() {
+    let folder = folder(&[]);
+    let run = Command::new(env!("CARGO_BIN_EXE_restow")).arg("serve").env_clear().current_dir(folder.path()).output();
+    let run = run.expect("it runs");
+    assert_eq!(run.status.code(), Some(2));
+    let message = text(&run.stderr);
+    for name in ["RESTOW_APP_ID", "RESTOW_PRIVATE_KEY", "RESTOW_WEBHOOK_SECRETS"] {
+        assert!(message.contains(name), "{message}");
+    }
+}
