@@ -62,6 +62,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     match format {
         LogFormat::Human => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),

@@ -47,8 +47,10 @@ async fn apply(services: &Services, id: InstallationId, told: Told) -> Result<Ve
             Ok(Vec::new())
         }
         Told::Active(details, repositories) => {
+            let resumed = is_stopped(services, id).await?;
             services.store.save_installation(&row(&details, InstallationState::Active)).await?;
-            save_repositories(services, id, &repositories).await
+            let extent = if resumed { Extent::All } else { Extent::Changed };
+            save_repositories(services, id, &repositories, extent).await
         }
     }
 }
@@ -58,11 +60,28 @@ fn row(details: &InstallationDetails, state: InstallationState) -> InstallationR
     InstallationRow { id: details.id, account, state }
 }
 
+/// Whether an installation is suspended or gone: then nothing is done in its repositories. One that was never heard of
+/// is not: its own event may come later.
+pub(super) async fn is_stopped(services: &Services, id: InstallationId) -> Result<bool, JobError> {
+    let row = services.store.installation(id).await?;
+    Ok(row.is_some_and(|row| row.state != InstallationState::Active))
+}
+
+/// Which repositories are scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// All: the installation was suspended.
+    All,
+    /// Those that are new or have changed.
+    Changed,
+}
+
 /// Saves the repositories, forgets those that left, and scans those that are new or have changed.
 async fn save_repositories(
     services: &Services,
     id: InstallationId,
     told: &[RepoDetails],
+    extent: Extent,
 ) -> Result<Vec<NewJob>, JobError> {
     let known = services.store.repositories_of(id).await?;
     let now = services.clock.now();
@@ -77,7 +96,7 @@ async fn save_repositories(
                 || before.default_branch != row.default_branch
         });
         services.store.save_repository(&row).await?;
-        if changed && row.state == RepositoryState::Active {
+        if (changed || extent == Extent::All) && row.state == RepositoryState::Active {
             scans.push(scan_job(id, row.id, &row.name, now));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job};
 use super::observe::observe;
 use super::publish::Publisher;
@@ -41,7 +42,7 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
 
 async fn gather(services: &Services, payload: &RepoPayload) -> Result<Option<Gathered>, JobError> {
     let Some(row) = services.store.repository(payload.repo).await? else { return Ok(None) };
-    if row.state != RepositoryState::Active {
+    if row.state != RepositoryState::Active || is_stopped(services, row.installation).await? {
         return Ok(None);
     }
     // A scan that is missing or of another version is queued by the next push.

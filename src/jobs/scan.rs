@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
-use super::installation::repository_row;
+use super::installation::{is_stopped, repository_row};
 use super::kind::{RepoPayload, plan_job};
 use super::worker::Guard;
 use super::{JobError, Services};
@@ -93,7 +93,8 @@ async fn known_repository(services: &Services, payload: &RepoPayload) -> Result<
             row
         }
     };
-    Ok((row.state == RepositoryState::Active).then_some(row))
+    let stopped = is_stopped(services, row.installation).await?;
+    Ok((row.state == RepositoryState::Active && !stopped).then_some(row))
 }
 
 fn previous(row: &RepositoryRow) -> Result<Option<StoredScan>, JobError> {

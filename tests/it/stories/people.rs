@@ -98,3 +98,20 @@ async fn an_uninstalled_app_does_nothing_more() {
     assert_eq!(house.world.github.requests(), []);
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_suspended_app_waits_and_goes_on_afterwards() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.settle().await;
+    let installation = house.app.services().store.installations().await.expect("installations")[0].id;
+    house.world.github.suspend(installation.0);
+    house.settle().await;
+    house.world.github.clear_requests();
+    house.push("Dockerfile", DOCKERFILE);
+    house.later(7).await;
+    assert_eq!(house.world.github.requests(), []);
+    house.world.github.unsuspend(installation.0);
+    house.settle().await;
+    house.only_pull();
+    house.world.github.assert_clean();
+}
