@@ -69,6 +69,21 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
+/// A server that has read the installation and is at rest.
+async fn installed(world: &World, folder: &Path) -> Server {
+    let server = Server::start(world, folder, free_port());
+    server.ready().await;
+    world.github.connect_webhook(&format!("http://{}/webhook", server.address), SECRET);
+    world.github.install("acme", &["acme/shop"]);
+    world.github.deliver_all().await;
+    let begun = Instant::now();
+    while !quiet(folder).await {
+        assert!(begun.elapsed() < PATIENCE, "the installation is never read");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server
+}
+
 /// Kills the server at step `deadly` (each request to GitHub is two: arrived, and carried out but not answered), starts
 /// it again, and returns whether there was such a step.
 async fn killed_at(deadly: i64) -> bool {
@@ -77,16 +92,7 @@ async fn killed_at(deadly: i64) -> bool {
     world.registry.push_all("library/nginx", &["1.25", "1.26", "1.27"]);
     let repo = world.repository("acme/shop").file("README.md", "x").create();
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(&world, folder.path(), free_port());
-    server.ready().await;
-    world.github.connect_webhook(&format!("http://{}/webhook", server.address), SECRET);
-    world.github.install("acme", &["acme/shop"]);
-    world.github.deliver_all().await;
-    let begun = Instant::now();
-    while !quiet(folder.path()).await {
-        assert!(begun.elapsed() < PATIENCE, "the installation is never read");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let server = installed(&world, folder.path()).await;
     let steps = Arc::new(AtomicI64::new(0));
     let (counted, pid) = (Arc::clone(&steps), server.child.id().to_string());
     world.github.watch(move || {
