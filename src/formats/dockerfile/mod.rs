@@ -302,6 +302,8 @@ impl<'a> Reader<'a> {
         match value {
             Ok(value) if value.is_empty() || is_stage(self, value.text()) => {}
             Ok(value) => self.reference(place, written.to_owned(), &value),
+            // `FROM build-$TARGETOS` chooses among stages of this file.
+            Err(NoValue::Undefined(name)) if self.chooses_a_stage(&name, written) => {}
             Err(NoValue::Undefined(name)) => {
                 let advice = match PLATFORM_ARGUMENTS.contains(&name.as_str()) {
                     true => "the builder sets it for each platform".to_owned(),
@@ -315,6 +317,13 @@ impl<'a> Reader<'a> {
                 self.problem(place, ProblemCode::UnresolvedVariable, message);
             }
         }
+    }
+
+    fn chooses_a_stage(&self, variable: &str, written: &str) -> bool {
+        let prefix = written.split('$').next().unwrap_or("").to_ascii_lowercase();
+        PLATFORM_ARGUMENTS.contains(&variable)
+            && !prefix.is_empty()
+            && self.stages.iter().any(|stage| stage.starts_with(&prefix))
     }
 
     fn reference(&mut self, offset: usize, written: String, value: &Value) {
