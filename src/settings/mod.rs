@@ -6,6 +6,7 @@
 mod fields;
 mod raw;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -117,7 +118,10 @@ impl Settings {
     /// # Errors
     /// Every setting that is missing or wrong, by name, with what to do.
     pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, SettingsError> {
-        Self::from_parts(path, std::env::vars().collect(), overrides)
+        // Variables that are no text are none of Restow's; a value that is no text is refused like any wrong value.
+        let text = |name: OsString, value: OsString| Some((name.into_string().ok()?, value.to_string_lossy().into()));
+        let environment = std::env::vars_os().filter_map(|(name, value)| text(name, value)).collect();
+        Self::from_parts(path, environment, overrides)
     }
 
     fn from_parts(

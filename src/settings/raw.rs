@@ -19,6 +19,8 @@ const PREFIX: &str = "RESTOW_";
 /// Settings that are lists; in the environment their values are parted by commas.
 const LISTS: [&str; 4] =
     ["webhook_secrets", "webhook_secret_files", "insecure_registries", "allowed_private_addresses"];
+/// Settings that are numbers; every other value of the environment is text, whatever it looks like.
+const NUMBERS: [&str; 5] = ["app_id", "workers", "tag_list_interval", "plan_interval", "lease"];
 /// Names that a server's environment may hold for other reasons.
 const OTHER_VARIABLES: [&str; 2] = ["RESTOW_SETTINGS", "RESTOW_TEST_POSTGRES"];
 
@@ -90,9 +92,8 @@ fn environment_value(setting: &str, text: &str) -> Value {
             text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect();
         return Value::from(items);
     }
-    let secret = matches!(setting, "private_key" | "database_url");
     match text.parse::<u64>() {
-        Ok(number) if !secret => Value::from(number),
+        Ok(number) if NUMBERS.contains(&setting) => Value::from(number),
         Ok(_) | Err(_) if setting == "registry_credentials" => text.parse().unwrap_or_else(|_| Value::from(text)),
         Ok(_) | Err(_) => Value::from(text),
     }
@@ -123,17 +124,33 @@ fn figment_mistakes(error: figment::Error, before: &[String]) -> SettingsError {
             figment::error::Kind::UnknownField(name, known) => {
                 format!("{setting}: {name} is not known there; known are {}", known.join(", "))
             }
-            figment::error::Kind::InvalidType(_, expected) => named(&setting, &format!("expected {expected}")),
-            figment::error::Kind::InvalidValue(_, expected) => named(&setting, &format!("expected {expected}")),
+            figment::error::Kind::InvalidType(_, expected) | figment::error::Kind::InvalidValue(_, expected) => {
+                named(&setting, &format!("expected {}", in_words(expected.as_ref())))
+            }
             figment::error::Kind::UnknownVariant(_, known) => {
                 named(&setting, &format!("expected one of {}", known.join(", ")))
             }
             figment::error::Kind::MissingField(name) => format!("{setting}: {name} is missing"),
-            other if setting.is_empty() => format!("the settings file: {other}"),
+            other if setting.is_empty() => no_toml(&other.to_string()),
             other => named(&setting, &other.to_string()),
         });
     }
     SettingsError { mistakes }
+}
+
+/// The type that a setting wants, as a person calls it.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u64" | "usize" | "i64" => "a number",
+        "a sequence" => "a list",
+        other => other,
+    }
+}
+
+/// A syntax error by its place alone: the lines that TOML's message draws may hold a secret.
+fn no_toml(message: &str) -> String {
+    let place = message.lines().next().unwrap_or("it is no TOML");
+    format!("the settings file: {place}; look at the quotes, brackets and commas there")
 }
 
 /// A mistake by the setting's two names.

@@ -70,7 +70,10 @@ fn check(name: &str, value: &str, expected: &str) {
 #[test]
 fn a_wrong_setting_is_one_message_that_names_it() {
     check("RESTOW_WORKERS", "0", "workers (RESTOW_WORKERS): 0 is not from 1 to 64");
-    check("RESTOW_LISTEN", "8080", "listen (RESTOW_LISTEN): expected a string");
+    let listen = "listen (RESTOW_LISTEN): expected an address and a port, such as 127.0.0.1:8080 or [::]:8080";
+    check("RESTOW_LISTEN", "8080", listen);
+    check("RESTOW_APP_ID", "restow", "app_id (RESTOW_APP_ID): expected a number");
+    check("RESTOW_WORKERS", "-1", "workers (RESTOW_WORKERS): expected a number");
     check("RESTOW_ROLE", "boss", "role (RESTOW_ROLE): expected one of web, worker, all");
     check("RESTOW_WROKERS", "2", "RESTOW_WROKERS: there is no such setting; did you mean workers?");
     check(
@@ -128,4 +131,24 @@ fn an_unknown_key_of_the_file_is_refused() {
     let message =
         Settings::from_parts(Some(file.path()), Vec::new(), &Overrides::default()).expect_err("refused").to_string();
     assert!(message.contains("did you mean webhook_secrets?"), "{message}");
+}
+
+#[test]
+fn a_file_that_is_no_toml_names_the_place_and_shows_no_secret() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(b"app_id = 7\nwebhook_secrets = [\"hunter2\" \"hunter3\"]\n").expect("written");
+    let message =
+        Settings::from_parts(Some(file.path()), Vec::new(), &Overrides::default()).expect_err("refused").to_string();
+    assert!(message.contains("line 2"), "{message}");
+    assert!(!message.contains("hunter"), "{message}");
+}
+
+#[test]
+fn a_wrong_type_in_the_file_shows_no_secret() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(b"webhook_secrets = \"hunter2\"\n").expect("written");
+    let message =
+        Settings::from_parts(Some(file.path()), Vec::new(), &Overrides::default()).expect_err("refused").to_string();
+    assert!(message.starts_with("webhook_secrets (RESTOW_WEBHOOK_SECRETS): expected"), "{message}");
+    assert!(!message.contains("hunter"), "{message}");
 }
