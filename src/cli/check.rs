@@ -52,7 +52,15 @@ pub(super) fn run(args: &Args) -> Outcome {
             let text = "no configuration file (.github/restow.yml): the defaults apply";
             return report(args, None, text, &Ok(Rules::default()));
         }
-        Found::Both => anyhow::bail!("both {} and {} are there; remove one", NAMES[0], NAMES[1]),
+        Found::Both => {
+            let both = Mistake {
+                line: 1,
+                column: 1,
+                message: format!("both {} and {} are there", NAMES[0], NAMES[1]),
+                help: Some("remove one of the two".to_owned()),
+            };
+            return report(args, Some(&args.path.join(NAMES[0])), "", &Err(vec![both]));
+        }
         Found::One(path) => {
             let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
             (path, text)
@@ -101,15 +109,15 @@ fn as_json(path: Option<&str>, outcome: &Result<Rules, Vec<Mistake>>) -> serde_j
 /// The rules in force, as a table.
 fn effective(rules: &Rules) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["for", "kinds", "digests"]);
+    table.load_style(presets::NOTHING).set_header(["for", "kinds", "digests", "reason"]);
     if !rules.enabled {
         return "enabled is false: Restow does nothing in this repository".to_owned();
     }
     for pattern in &rules.ignore_paths {
-        table.add_row([format!("path {}", pattern.as_str()), "ignored".to_owned(), String::new()]);
+        table.add_row([format!("path {}", pattern.as_str()), "ignored".to_owned(), String::new(), String::new()]);
     }
     for pattern in &rules.ignore_images {
-        table.add_row([format!("image {}", pattern.as_str()), "ignored".to_owned(), String::new()]);
+        table.add_row([format!("image {}", pattern.as_str()), "ignored".to_owned(), String::new(), String::new()]);
     }
     for rule in rules.rules.iter().rev() {
         let images = rule.images.iter().map(|pattern| pattern.as_str());
@@ -117,9 +125,10 @@ fn effective(rules: &Rules) -> String {
         let whom: Vec<&str> = images.chain(paths).collect();
         let whom = if whom.is_empty() { "everything".to_owned() } else { whom.join(", ") };
         let kinds = rule.allow.as_ref().map_or("as below".to_owned(), kinds_text);
-        table.add_row([whom, kinds, rule.pin.map_or("as below", pin_text).to_owned()]);
+        let reason = rule.reason.as_deref().map(one_line).unwrap_or_default();
+        table.add_row([whom, kinds, rule.pin.map_or("as below", pin_text).to_owned(), reason]);
     }
-    table.add_row(["all else".to_owned(), kinds_text(&rules.allow), pin_text(rules.pin).to_owned()]);
+    table.add_row(["all else".to_owned(), kinds_text(&rules.allow), pin_text(rules.pin).to_owned(), String::new()]);
     table.to_string()
 }
 
@@ -129,6 +138,11 @@ fn kinds_text(kinds: &std::collections::BTreeSet<UpdateKind>) -> String {
         all if all == UpdateKind::ALL.len() => "every kind".to_owned(),
         _ => kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", "),
     }
+}
+
+/// The file may be anybody's: no line breaks and no escape sequences reach the terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn pin_text(pin: Pin) -> &'static str {

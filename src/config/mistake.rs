@@ -49,6 +49,8 @@ pub(super) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
 
 /// Draws the mistakes into the file's text, for a terminal; without colour.
 pub fn render(text: &str, path: &str, mistakes: &[Mistake]) -> String {
+    // Columns are counted behind a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let drawn = mistakes.iter().map(|mistake| render_one(text, path, mistake));
     drawn.collect::<Vec<_>>().join("\n\n")
 }

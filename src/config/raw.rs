@@ -51,15 +51,23 @@ pub(super) struct RawRule {
     pub(super) allow: Option<Vec<Spanned<String>>>,
     /// Whether a digest is put behind each tag.
     pub(super) pin: Option<bool>,
+    /// Why the rule is there, for people: `restow check` shows it.
+    pub(super) reason: Option<String>,
 }
 
 /// Whom a rule is for: an image and a path must match, where both are given.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawMatch {
+    /// One glob over image names, beside those of `images`.
+    #[schemars(with = "Option<String>")]
+    pub(super) image: Option<Spanned<String>>,
     /// Globs over image names.
     #[schemars(with = "Vec<String>")]
     pub(super) images: Vec<Spanned<String>>,
+    /// One glob over file paths, beside those of `paths`.
+    #[schemars(with = "Option<String>")]
+    pub(super) path: Option<Spanned<String>>,
     /// Globs over file paths.
     #[schemars(with = "Vec<String>")]
     pub(super) paths: Vec<Spanned<String>>,

@@ -63,3 +63,38 @@ fn a_mistake_is_drawn_into_the_file() {
     let mistakes = parse(text).expect_err("a mistake");
     insta::assert_snapshot!(render(text, ".github/restow.yml", &mistakes));
 }
+
+#[test]
+fn a_byte_order_mark_and_windows_lines_move_no_arrow() {
+    let plain = "allow: [minr]\npin: maybe\n";
+    let odd = format!("\u{feff}{}", plain.replace('\n', "\r\n"));
+    let shown = |text: &str| render(text, "f", &parse(text).expect_err("a mistake"));
+    assert_eq!(shown(&odd), shown(plain));
+}
+
+#[test]
+fn one_image_and_one_path_need_no_list() {
+    let text =
+        "rules:\n  - match: {image: nginx, images: [redis], path: deploy/}\n    pin: true\n    reason: audited\n";
+    let rule = parse(text).expect("valid").rules.remove(0);
+    let images: Vec<&str> = rule.images.iter().map(|pattern| pattern.as_str()).collect();
+    let paths: Vec<&str> = rule.paths.iter().map(|pattern| pattern.as_str()).collect();
+    assert_eq!((images, paths, rule.reason.as_deref()), (vec!["nginx", "redis"], vec!["deploy/"], Some("audited")));
+    check(
+        "rules:\n  - match: {image: \"a[\", path: \"\"}\n    pin: true\n",
+        &["2:20: \"a[\" is not a glob: unclosed character class; missing ']'", "2:32: \"\" is not a glob: it is empty"],
+    );
+}
+
+#[test]
+fn several_mistakes_are_told_at_once() {
+    check(
+        "allow: [minr, pach]\nrules:\n  - match: {image: \"b[\"}\n",
+        &[
+            "1:9: `minr` is no kind of update (did you mean `minor`?)",
+            "1:15: `pach` is no kind of update (did you mean `patch`?)",
+            "3:5: this rule says nothing (give it `allow` or `pin`, or remove it)",
+            "3:20: \"b[\" is not a glob: unclosed character class; missing ']'",
+        ],
+    );
+}

@@ -30,6 +30,8 @@ pub(super) fn rules(raw: Raw) -> Result<Rules, Vec<Mistake>> {
 fn rule(raw: Spanned<RawRule>, mistakes: &mut Vec<Mistake>) -> Rule {
     let (line, column) = place(&raw.referenced);
     let raw = raw.value;
+    let images: Vec<_> = raw.matching.image.into_iter().chain(raw.matching.images).collect();
+    let paths: Vec<_> = raw.matching.path.into_iter().chain(raw.matching.paths).collect();
     if raw.allow.is_none() && raw.pin.is_none() {
         mistakes.push(
             Mistake::new(line, column, "this rule says nothing")
@@ -37,10 +39,11 @@ fn rule(raw: Spanned<RawRule>, mistakes: &mut Vec<Mistake>) -> Rule {
         );
     }
     Rule {
-        images: patterns(&raw.matching.images, ImagePattern::parse, mistakes),
-        paths: patterns(&raw.matching.paths, PathPattern::parse, mistakes),
+        images: patterns(&images, ImagePattern::parse, mistakes),
+        paths: patterns(&paths, PathPattern::parse, mistakes),
         allow: raw.allow.map(|allow| kinds(&allow, mistakes)),
         pin: raw.pin.map(pin),
+        reason: raw.reason,
         line,
     }
 }

@@ -34,10 +34,14 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// A comment longer than this is none of ours, and lines may be very long.
+const LONGEST_COMMENT: usize = 1000;
+
 /// The direction in one line's comment.
 fn read(line: &str) -> Option<Direction> {
-    let comment = &line[line.find("# restow:").or_else(|| line.find("#restow:"))?..];
-    let said = comment.split_once("restow:")?.1.trim();
+    let line = &line[line.floor_char_boundary(line.len().saturating_sub(LONGEST_COMMENT))..];
+    let mut comments = line.match_indices('#').map(|(index, _)| line[index + 1..].trim_start());
+    let said = comments.find_map(|comment| comment.strip_prefix("restow:"))?.trim();
     let word = said.split_whitespace().next()?;
     match word.split_once('=') {
         None if word == "ignore" => Some(Direction::Ignore),
@@ -64,6 +68,7 @@ mod tests {
         check("a: b # restow: ignore\nimage: y", 2, None);
         let kinds = vec!["patch".to_owned(), "minor".to_owned()];
         check("  # restow: allow=patch,minor (until June)\nimage: y", 2, Some(Direction::Allow(kinds)));
+        check("image: x#y  #restow: ignore", 1, Some(Direction::Ignore));
         check("# restow: dance\nFROM x", 2, None);
     }
 }

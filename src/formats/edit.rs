@@ -119,20 +119,23 @@ fn tag_text(tag: Option<&Tag>) -> &str {
 fn move_parts(site: &Site, to: &Reference) -> Result<Vec<Edit>, EditRefusal> {
     let mut edits = Vec::new();
     let digests = spans_of(site, Part::Digest);
-    // A digest that has no place of its own is written behind the tag.
-    let behind_tag = match (site.reference.digest(), to.digest()) {
-        (None, Some(digest)) if digests.is_empty() => format!("@{digest}"),
-        _ => String::new(),
-    };
     if let (Some(old), Some(new)) = (site.reference.digest(), to.digest())
         && old != new
     {
         let [span] = digests.as_slice() else { return Err(not_written(site, "digest")) };
         edits.push(edit(site, span, old.to_string(), new.to_string()));
     }
-    let (old, new) = (tag_text(site.reference.tag()), format!("{}{behind_tag}", tag_text(to.tag())));
-    if old != new {
-        edits.push(move_tag(site, old, &new)?);
+    // A digest that has no place of its own is written behind the tag.
+    let behind_tag = match (site.reference.digest(), to.digest()) {
+        (None, Some(digest)) => format!("@{digest}"),
+        _ => String::new(),
+    };
+    let (old, new) = (tag_text(site.reference.tag()), tag_text(to.tag()));
+    if old.is_empty() {
+        let colon = if new.is_empty() { "" } else { ":" };
+        edits.extend(behind_name(site, &format!("{colon}{new}{behind_tag}"))?);
+    } else if old != new || !behind_tag.is_empty() {
+        edits.extend(move_tag(site, old, new, &behind_tag)?);
     }
     Ok(edits)
 }
@@ -141,34 +144,51 @@ fn not_written(site: &Site, part: &'static str) -> EditRefusal {
     EditRefusal::NotWritten { path: site.path.clone(), line: site.line, part }
 }
 
-/// The tag, where one of its pieces can take the whole change.
-fn move_tag(site: &Site, old: &str, new: &str) -> Result<Edit, EditRefusal> {
-    let spans = spans_of(site, Part::Tag);
-    if old.is_empty() {
-        // No tag stands there: it goes behind the name.
-        let name = site.reference.name();
-        return match spans_of(site, Part::Repository).as_slice() {
-            [span] if span.end - span.start == name.len() => {
-                Ok(edit(site, span, name.to_owned(), format!("{name}:{new}")))
-            }
-            _ => Err(not_written(site, "tag")),
-        };
+/// Text behind a name that has no tag: in the last piece that holds a byte of the name.
+fn behind_name(site: &Site, added: &str) -> Result<Option<Edit>, EditRefusal> {
+    if added.is_empty() {
+        return Ok(None);
     }
+    let name = site.reference.name();
+    let spans = spans_of(site, Part::Repository);
+    let last = spans.last().and_then(|span| Some((span, name.get(name.len().checked_sub(span.end - span.start)?..)?)));
+    let (span, old) = last.ok_or_else(|| not_written(site, "tag"))?;
+    Ok(Some(edit(site, span, old.to_owned(), format!("{old}{added}"))))
+}
+
+/// The tag, where one of its pieces can take the whole change; `behind` goes behind its last piece.
+fn move_tag(site: &Site, old: &str, new: &str, behind: &str) -> Result<Vec<Edit>, EditRefusal> {
+    let spans = spans_of(site, Part::Tag);
     if spans.iter().map(|span| span.end - span.start).sum::<usize>() != old.len() {
         return Err(not_written(site, "tag"));
     }
+    let mut pieces = Vec::new();
     let mut start = 0;
     for span in spans {
         let end = start + (span.end - span.start);
-        let (before, after) = (&old[..start], &old[end..]);
-        let fits = new.len() >= before.len() + after.len() && new.starts_with(before) && new.ends_with(after);
-        if fits {
-            let changed = &new[before.len()..new.len() - after.len()];
-            return Ok(edit(site, span, old[start..end].to_owned(), changed.to_owned()));
-        }
+        let text = old.get(start..end).ok_or_else(|| not_written(site, "tag"))?;
+        pieces.push((span, text, changed_piece(old, new, start, end).filter(|_| old != new)));
         start = end;
     }
-    Err(not_written(site, "tag"))
+    let changing = pieces.iter().position(|(_, _, changed)| changed.is_some());
+    if changing.is_none() && old != new {
+        return Err(not_written(site, "tag"));
+    }
+    let last = pieces.len().saturating_sub(1);
+    let mut edits = Vec::new();
+    for (index, (span, text, changed)) in pieces.into_iter().enumerate() {
+        let body = changed.filter(|_| changing == Some(index)).unwrap_or(text);
+        let tail = if index == last { behind } else { "" };
+        if body != text || !tail.is_empty() {
+            edits.push(edit(site, span, text.to_owned(), format!("{body}{tail}")));
+        }
+    }
+    Ok(edits)
+}
+
+/// What the piece from `start` to `end` of the old tag becomes where the text around it stays.
+fn changed_piece<'a>(old: &str, new: &'a str, start: usize, end: usize) -> Option<&'a str> {
+    new.strip_prefix(&old[..start])?.strip_suffix(&old[end..]).filter(|piece| !piece.is_empty())
 }
 
 /// The version in the comment behind the reference moves along where it says just what the tag says.
@@ -255,6 +275,10 @@ fn prove(before: &Inventory, after: &Inventory, moves: &[(Site, Reference)]) -> 
         if !same || found.reference != *expected {
             return Err(unintended(site));
         }
+    }
+    // A change that spoils another part of a file is not the one intended.
+    if let Some(problem) = after.problems.iter().find(|_| after.problems.len() > before.problems.len()) {
+        return Err(EditRefusal::Unintended { path: problem.path.clone(), line: problem.line });
     }
     let lost = moves.iter().find(|(from, _)| !before.sites.iter().any(|site| same_place(from, site)));
     match (lost, results.next()) {

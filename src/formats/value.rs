@@ -7,11 +7,18 @@ use crate::image::Reference;
 /// Where a byte stands: the file (an index that the caller gives meaning) and the offset. `None` is computed text.
 pub(super) type Origin = Option<(usize, usize)>;
 
-/// Text with the origin of each byte.
+/// Text with the origin of each byte, kept as runs of bytes that stand beside one another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Value {
     text: String,
-    origins: Vec<Origin>,
+    runs: Vec<Run>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    length: usize,
+    /// Of its first byte.
+    origin: Origin,
 }
 
 /// A part of a reference and the pieces of files that hold it, in order.
@@ -26,17 +33,22 @@ pub(super) struct PartSpan {
 impl Value {
     /// Text that stands in a file from `offset` on, byte by byte.
     pub(super) fn at(text: &str, file: usize, offset: usize) -> Self {
-        let origins = (0..text.len()).map(|index| Some((file, offset + index))).collect();
-        Self { text: text.to_owned(), origins }
+        Self::of_run(text, Some((file, offset)))
     }
 
     /// Text that stands nowhere.
     pub(super) fn computed(text: &str) -> Self {
-        Self { text: text.to_owned(), origins: vec![None; text.len()] }
+        Self::of_run(text, None)
     }
 
     pub(super) fn of(span: &TextSpan, file: usize) -> Self {
         Self::at(&span.text, file, span.start)
+    }
+
+    fn of_run(text: &str, origin: Origin) -> Self {
+        let mut value = Self::default();
+        value.push_str(text, origin);
+        value
     }
 
     pub(super) fn text(&self) -> &str {
@@ -50,36 +62,65 @@ impl Value {
     /// Adds one character with the origin of its first byte.
     pub(super) fn push(&mut self, c: char, origin: Origin) {
         self.text.push(c);
-        let bytes = (0..c.len_utf8()).map(|index| origin.map(|(file, offset)| (file, offset + index)));
-        self.origins.extend(bytes);
+        self.push_run(Run { length: c.len_utf8(), origin });
+    }
+
+    /// Adds text with the origin of its first byte.
+    pub(super) fn push_str(&mut self, text: &str, origin: Origin) {
+        self.text.push_str(text);
+        self.push_run(Run { length: text.len(), origin });
     }
 
     pub(super) fn append(&mut self, other: &Self) {
         self.text.push_str(&other.text);
-        self.origins.extend_from_slice(&other.origins);
+        for run in &other.runs {
+            self.push_run(*run);
+        }
+    }
+
+    fn push_run(&mut self, run: Run) {
+        match self.runs.last_mut() {
+            _ if run.length == 0 => {}
+            Some(last) if after(last.origin, last.length) == run.origin => last.length += run.length,
+            _ => self.runs.push(run),
+        }
     }
 
     /// The part between two byte offsets of the text.
     pub(super) fn slice(&self, start: usize, end: usize) -> Self {
-        Self { text: self.text[start..end].to_owned(), origins: self.origins[start..end].to_vec() }
+        let mut runs = Vec::new();
+        let mut begin = 0;
+        for run in &self.runs {
+            let (from, to) = (start.max(begin), end.min(begin + run.length));
+            if from < to {
+                runs.push(Run { length: to - from, origin: after(run.origin, from - begin) });
+            }
+            begin += run.length;
+        }
+        Self { text: self.text[start..end].to_owned(), runs }
     }
 
     /// The origin of the byte at an offset of the text.
     pub(super) fn origin(&self, index: usize) -> Origin {
-        self.origins.get(index).copied().flatten()
+        let mut begin = 0;
+        for run in &self.runs {
+            if index < begin + run.length {
+                return after(run.origin, index - begin);
+            }
+            begin += run.length;
+        }
+        None
+    }
+
+    /// The first byte of each run that stands in a file.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        self.runs.iter().filter_map(|run| run.origin.map(|(_, offset)| offset))
     }
 
     /// The pieces of files that hold the bytes from `start` to `end`; `None` where one of them is computed.
     fn pieces(&self, start: usize, end: usize) -> Option<Vec<(usize, usize, usize)>> {
-        let mut pieces: Vec<(usize, usize, usize)> = Vec::new();
-        for origin in &self.origins[start..end] {
-            let (file, offset) = (*origin)?;
-            match pieces.last_mut() {
-                Some(last) if last.0 == file && last.2 == offset => last.2 += 1,
-                _ => pieces.push((file, offset, offset + 1)),
-            }
-        }
-        Some(pieces)
+        let part = self.slice(start, end);
+        part.runs.iter().map(|run| run.origin.map(|(file, offset)| (file, offset, offset + run.length))).collect()
     }
 
     /// Where `reference`, which this text is, stands: one span where it stands in one piece, else its parts. A part
@@ -92,10 +133,12 @@ impl Value {
             return vec![span(Part::Reference, *whole)];
         }
         let name = reference.name().len();
+        let repository = self.repository_start(reference);
         let tag = reference.tag().map_or(0, |tag| tag.as_str().len() + 1);
         let digest = reference.digest().map_or(0, |digest| digest.as_str().len() + 1);
         let ranges = [
-            (Part::Repository, 0, name),
+            (Part::Registry, 0, repository.saturating_sub(1)),
+            (Part::Repository, repository, name),
             (Part::Tag, name + 1, name + tag),
             (Part::Digest, name + tag + 1, name + tag + digest),
         ];
@@ -105,6 +148,28 @@ impl Value {
         }
         spans
     }
+
+    /// Where the repository begins: behind the registry, where a piece of its own holds just that.
+    fn repository_start(&self, reference: &Reference) -> usize {
+        let name = reference.name();
+        let registry = name.find('/').filter(|slash| is_registry(&name[..*slash]));
+        let apart = |slash: usize| {
+            let pieces = self.pieces(0, slash)?;
+            let alone = pieces.len() == 1 && self.pieces(0, slash + 1).is_none_or(|wider| wider.len() > 1);
+            alone.then_some(slash + 1)
+        };
+        registry.and_then(apart).unwrap_or(0)
+    }
+}
+
+/// Whether the first component of a name is a host.
+fn is_registry(first: &str) -> bool {
+    first == "localhost" || first.contains(['.', ':']) || first.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+/// The origin of the byte that stands `length` bytes further.
+fn after(origin: Origin, length: usize) -> Origin {
+    origin.map(|(file, offset)| (file, offset + length))
 }
 
 /// The spans of a value that stands in one file only.

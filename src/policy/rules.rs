@@ -106,6 +106,8 @@ pub struct Rule {
     pub allow: Option<BTreeSet<UpdateKind>>,
     /// What it says of pinning; `None` leaves what earlier rules said.
     pub pin: Option<Pin>,
+    /// Why it is there, in the words of whoever wrote it.
+    pub reason: Option<String>,
     /// Where it stands in the file: the line, from 1.
     pub line: u32,
 }

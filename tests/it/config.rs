@@ -1,1 +1,120 @@
-//! config.
+//! `restow check` as a person runs it: what is printed, and the exit code.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder with these files.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    fs::create_dir(folder.path().join(".github")).expect("a folder");
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).expect("written");
+    }
+    folder
+}
+
+fn restow_check(folder: &TempDir, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_restow"));
+    command.current_dir(folder).arg("check").args(more).output().expect("restow runs")
+}
+
+/// Runs it on one configuration file; the exit code and what was printed.
+fn checked(text: &[u8], more: &[&str]) -> (i32, String) {
+    let output = restow_check(&folder(&[(".github/restow.yml", text)]), more);
+    let shown = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+    (output.status.code().expect("an exit code"), String::from_utf8(shown.clone()).expect("UTF-8"))
+}
+
+#[test]
+fn without_a_file_the_defaults_apply() {
+    let output = restow_check(&folder(&[]), &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.starts_with("no configuration file (.github/restow.yml): the defaults apply\n"), "{text}");
+}
+
+#[test]
+fn a_valid_file_shows_the_rules_in_force() {
+    let text =
+        b"ignore:\n  paths: [legacy/]\nallow: [patch, minor]\npin: true\nrules:\n  - match: {image: nginx}\n    \
+                 allow: [major]\n    reason: tested by hand\n";
+    let (code, shown) = checked(text, &[]);
+    assert_eq!(code, 0, "{shown}");
+    let lines: Vec<String> = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "./.github/restow.yml is valid",
+            "",
+            "for kinds digests reason",
+            "path legacy/ ignored",
+            "nginx major as below tested by hand",
+            "all else patch, minor added",
+        ]
+    );
+}
+
+#[test]
+fn a_mistake_is_drawn_and_the_exit_code_is_two() {
+    let (code, shown) = checked(b"pin: true\nignroe:\n  paths: []\n", &[]);
+    assert_eq!(code, 2, "{shown}");
+    insta::assert_snapshot!(shown, @r"
+    error: there is no setting `ignroe` here
+     --> ./.github/restow.yml:2:1
+      |
+    2 | ignroe:
+      | ^^^^^^
+      |
+      = help: did you mean `ignore`?
+    ");
+}
+
+#[test]
+fn scripts_get_every_mistake_with_its_place() {
+    let (code, shown) = checked(b"allow: [minr]\n", &["--format", "json"]);
+    assert_eq!(code, 2);
+    let json: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(json["valid"], false);
+    assert_eq!(
+        json["mistakes"][0],
+        serde_json::json!({
+            "line": 1, "column": 9, "message": "`minr` is no kind of update", "help": "did you mean `minor`?"
+        })
+    );
+}
+
+#[test]
+fn two_files_are_a_mistake_for_neither_says_which_holds() {
+    let output = restow_check(&folder(&[(".github/restow.yml", b""), (".github/restow.yaml", b"")]), &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let shown = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(shown.contains("both .github/restow.yml and .github/restow.yaml are there"), "{shown}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_no_mistake_of_its_text() {
+    let (code, shown) = checked(b"\xff\xfe", &[]);
+    assert_eq!(code, 3, "{shown}");
+    assert!(shown.contains("restow.yml"), "{shown}");
+    let output = restow_check(&folder(&[]), &["no/such/folder"]);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+/// Nothing that a repository can write makes the reader slow, and none of it is taken for rules.
+#[test]
+fn hostile_files_are_refused() {
+    let deep = format!("ignore: {}", "{a: ".repeat(20_000));
+    let wide = format!("allow: [{}]", "patch, ".repeat(30_000));
+    let long = format!("# {}", "x".repeat(1024 * 1024));
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let before = format!("*a{}, ", level - 1).repeat(10);
+        bomb.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+    }
+    for text in [deep, wide, long, bomb, "pin: &p true\npin: *p\n".to_owned(), "\0".repeat(100)] {
+        let mistakes = restow::config::parse(&text).expect_err("refused");
+        assert!(!mistakes.is_empty() && mistakes.iter().all(|mistake| mistake.line > 0 && mistake.column > 0));
+    }
+}

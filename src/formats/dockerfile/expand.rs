@@ -7,10 +7,25 @@ use crate::formats::value::Value;
 /// Nesting of `${A:-${B:-…}}`.
 const MAX_DEPTH: usize = 8;
 /// A longer value is no reference.
-const MAX_LENGTH: usize = 4096;
+const MAX_LENGTH: usize = 1024;
+/// A longer pattern, or what replaces it, is for no tag.
+const MAX_PATTERN: usize = 64;
 
-/// The variables that are known, with their values.
+/// Variables with their values.
 pub(super) type Variables = BTreeMap<String, Value>;
+
+/// The variables that a word sees: those of its stage, then those before the first FROM.
+#[derive(Clone, Copy)]
+pub(super) struct Visible<'a> {
+    pub(super) stage: Option<&'a Variables>,
+    pub(super) global: Option<&'a Variables>,
+}
+
+impl<'a> Visible<'a> {
+    fn get(self, name: &str) -> Option<&'a Value> {
+        self.stage.and_then(|stage| stage.get(name)).or_else(|| self.global.and_then(|global| global.get(name)))
+    }
+}
 
 /// Why a word has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,24 +37,26 @@ pub(super) enum NoValue {
 }
 
 /// The value of a word.
-pub(super) fn expand(word: &Value, variables: &Variables) -> Result<Value, NoValue> {
-    expand_at(word, variables, 0)
+pub(super) fn expand(word: &Value, variables: Visible<'_>) -> Result<Value, NoValue> {
+    let value = expand_at(word, variables, 0)?;
+    if value.text().len() > MAX_LENGTH { Err(NoValue::Malformed) } else { Ok(value) }
 }
 
-fn expand_at(word: &Value, variables: &Variables, depth: usize) -> Result<Value, NoValue> {
+fn expand_at(word: &Value, variables: Visible<'_>, depth: usize) -> Result<Value, NoValue> {
     if depth > MAX_DEPTH {
         return Err(NoValue::Malformed);
     }
     let text = word.text();
     let mut value = Value::default();
     let mut index = 0;
-    while let Some(c) = text[index..].chars().next() {
+    while index < text.len() {
         if value.text().len() > MAX_LENGTH {
             return Err(NoValue::Malformed);
         }
-        if c != '$' {
-            value.push(c, word.origin(index));
-            index += c.len_utf8();
+        let plain = text[index..].find('$').unwrap_or(text.len() - index);
+        if plain > 0 {
+            value.append(&word.slice(index, index + plain));
+            index += plain;
             continue;
         }
         let rest = &text[index + 1..];
@@ -81,12 +98,12 @@ fn name_length(text: &str) -> usize {
     if begins { text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count() } else { 0 }
 }
 
-fn lookup<'a>(name: &str, variables: &'a Variables) -> Result<&'a Value, NoValue> {
+fn lookup<'a>(name: &str, variables: Visible<'a>) -> Result<&'a Value, NoValue> {
     variables.get(name).ok_or_else(|| NoValue::Undefined(name.to_owned()))
 }
 
 /// `NAME`, or `NAME` with an operator and its word.
-fn braced(inside: &Value, variables: &Variables, depth: usize) -> Result<Value, NoValue> {
+fn braced(inside: &Value, variables: Visible<'_>, depth: usize) -> Result<Value, NoValue> {
     let length = name_length(inside.text());
     if length == 0 {
         return Err(NoValue::Malformed);
@@ -125,6 +142,9 @@ fn braced(inside: &Value, variables: &Variables, depth: usize) -> Result<Value, 
 
 /// `#pattern`, `##pattern`, `%pattern`, `%%pattern`, `/pattern/text`, `//pattern/text`: the result stands nowhere.
 fn computed(text: &str, operator: &str) -> Option<String> {
+    if operator.len() > 2 * MAX_PATTERN {
+        return None;
+    }
     if let Some(pattern) = operator.strip_prefix("##") {
         return Some(cut_front(text, pattern, Longest::Yes));
     }
@@ -143,7 +163,7 @@ fn computed(text: &str, operator: &str) -> Option<String> {
     };
     let (pattern, replacement) = rest.split_once('/').unwrap_or((rest, ""));
     let plain = !pattern.is_empty() && !pattern.contains(['*', '?', '[', '\\', '$']);
-    plain.then(|| text.replacen(pattern, replacement, all))
+    (plain && replacement.len() <= MAX_PATTERN).then(|| text.replacen(pattern, replacement, all))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -153,48 +173,37 @@ enum Longest {
 }
 
 fn cut_front(text: &str, pattern: &str, longest: Longest) -> String {
-    let mut ends: Vec<usize> = text.char_indices().map(|(index, _)| index).chain([text.len()]).collect();
-    if longest == Longest::Yes {
-        ends.reverse();
-    }
-    let cut = ends.into_iter().find(|end| matches(pattern, &text[..*end])).unwrap_or(0);
-    text[cut..].to_owned()
+    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let cut = matched(&pattern, &text, longest).unwrap_or(0);
+    text[cut..].iter().collect()
 }
 
 fn cut_back(text: &str, pattern: &str, longest: Longest) -> String {
-    let mut starts: Vec<usize> = text.char_indices().map(|(index, _)| index).chain([text.len()]).collect();
-    if longest == Longest::No {
-        starts.reverse();
-    }
-    let cut = starts.into_iter().find(|start| matches(pattern, &text[*start..])).unwrap_or(text.len());
-    text[..cut].to_owned()
+    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().rev().collect(), pattern.chars().rev().collect());
+    let cut = matched(&pattern, &text, longest).unwrap_or(0);
+    text[cut..].iter().rev().collect()
 }
 
-/// Shell patterns of `*` and `?`, without backtracking beyond the last `*`.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
+/// How many of the first characters a shell pattern of `*` and `?` matches; every length is followed at once, so that
+/// no pattern takes longer than its length times the text's.
+fn matched(pattern: &[char], text: &[char], longest: Longest) -> Option<usize> {
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    for wanted in pattern {
+        if *wanted == '*' {
+            let first = reached.iter().position(|at| *at)?;
+            reached[first..].fill(true);
+            continue;
         }
+        for index in (0..text.len()).rev() {
+            reached[index + 1] = reached[index] && (*wanted == '?' || *wanted == text[index]);
+        }
+        reached[0] = false;
     }
-    pattern[p..].iter().all(|c| *c == '*')
+    match longest {
+        Longest::Yes => reached.iter().rposition(|at| *at),
+        Longest::No => reached.iter().position(|at| *at),
+    }
 }
 
 #[cfg(test)]
@@ -211,7 +220,9 @@ mod tests {
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "the expectation reads better as a value")]
     fn check(word: &str, expected: Result<&str, NoValue>) {
-        let value = expand(&Value::at(word, 0, 0), &variables());
+        let variables = variables();
+        let visible = Visible { stage: None, global: Some(&variables) };
+        let value = expand(&Value::at(word, 0, 0), visible);
         assert_eq!(value.as_ref().map(Value::text), expected.as_ref().copied(), "{word}");
     }
 

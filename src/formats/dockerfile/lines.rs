@@ -29,11 +29,16 @@ pub(super) fn head(text: &str, start: usize) -> Head {
                 break;
             }
             let value = value.trim();
+            if value.is_empty() {
+                break;
+            }
             match name.to_ascii_lowercase().as_str() {
                 "escape" => head.escape = if value == "`" { '`' } else { '\\' },
                 "syntax" if head.syntax.is_none() => {
+                    // What follows the image is for the frontend.
                     let at = line.rfind(value).map(|column| offset + column);
-                    head.syntax = at.map(|at| (at, value.to_owned()));
+                    let image = value.split_whitespace().next().unwrap_or(value);
+                    head.syntax = at.map(|at| (at, image.to_owned()));
                 }
                 _ => {}
             }
@@ -47,6 +52,10 @@ pub(super) fn head(text: &str, start: usize) -> Head {
 /// own scanner finds.
 pub(super) fn starts(text: &str, start: usize, escape: char) -> Result<Vec<usize>, (usize, Vec<usize>)> {
     match parse_dockerfile::parse(&text[start..]) {
+        // It does not see a directive behind a shebang or an indent.
+        Ok(parsed) if parsed.parser_directives.escape.as_ref().map_or('\\', |one| one.value.value) != escape => {
+            Ok(scan(text, start, escape))
+        }
         Ok(parsed) => Ok(parsed.instructions.iter().map(|one| start + keyword_start(one)).collect()),
         Err(error) => Err((error.line(), scan(text, start, escape))),
     }
@@ -125,8 +134,9 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// An escaped escape character at the end continues nothing.
 fn continues(line: &str, escape: char) -> bool {
-    line.trim_end().ends_with(escape)
+    line.trim_end().strip_suffix(escape).is_some_and(|before| !before.ends_with(escape))
 }
 
 struct Heredoc {

@@ -23,11 +23,13 @@ use super::value::{Value, found_spans};
 use super::{Claim, Format};
 use crate::image::Reference;
 use crate::repo::FilePath;
-use expand::{NoValue, Variables, expand};
+use expand::{NoValue, Variables, Visible, expand};
 use words::{Word, Words};
 
 /// More references than this in one file are not read.
 const MAX_SITES: usize = 1000;
+/// More words that set or name something than this are not read.
+const MAX_WORDS: usize = 20_000;
 /// Set by the builder, so that no file can say what they are.
 const PLATFORM_ARGUMENTS: [&str; 8] = [
     "TARGETPLATFORM",
@@ -74,7 +76,13 @@ impl Format for Dockerfile {
             let prefix = name
                 .strip_prefix(stem)
                 .is_some_and(|rest| rest.is_empty() || (rest.starts_with(['.', '-', '_']) && !other_file(rest)));
-            prefix || name.ends_with(&format!(".{stem}")) || name.ends_with(&format!("-{stem}"))
+            // `DockerfileProd`, `Dockerfile17`
+            let numbered = name.strip_prefix(stem).is_some_and(|rest| {
+                let written = &path.file_name()[name.len() - rest.len()..];
+                written.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit()) && !other_file(rest)
+            });
+            let suffix = ['.', '-', '_'].iter().any(|mark| name.ends_with(&format!("{mark}{stem}")));
+            prefix || numbered || suffix
         };
         if is("dockerfile") || is("containerfile") { Claim::ByPath } else { Claim::No }
     }
@@ -86,23 +94,76 @@ impl Format for Dockerfile {
 
 /// Endings that make a file beside a Dockerfile something else.
 fn other_file(ending: &str) -> bool {
-    const OTHERS: [&str; 16] = [
+    const OTHERS: &[&str] = &[
+        ".adoc",
+        ".bak",
+        ".bat",
+        ".c",
+        ".cc",
+        ".cfg",
+        ".cjs",
+        ".conf",
+        ".cpp",
+        ".cs",
+        ".css",
+        ".csv",
+        ".diff",
         ".dockerignore",
-        ".md",
+        ".env",
+        ".ex",
+        ".exs",
+        ".gif",
         ".go",
-        ".rs",
-        ".py",
+        ".h",
+        ".html",
+        ".ini",
+        ".ipynb",
+        ".java",
+        ".jpg",
         ".js",
-        ".ts",
         ".json",
+        ".jsx",
+        ".kt",
+        ".lock",
+        ".log",
+        ".lua",
+        ".md",
+        ".mdx",
+        ".mjs",
+        ".orig",
+        ".patch",
+        ".pdf",
+        ".php",
+        ".pl",
+        ".png",
+        ".ps1",
+        ".py",
+        ".pyc",
+        ".rb",
+        ".rej",
+        ".rs",
+        ".rst",
+        ".scala",
+        ".sh",
+        ".sig",
+        ".snap",
+        ".svg",
+        ".swift",
+        ".swp",
+        ".tar",
+        ".tar.gz",
+        ".tgz",
+        ".toml",
+        ".ts",
+        ".tsx",
+        ".txt",
+        ".vim",
+        ".vue",
+        ".xml",
         ".yaml",
         ".yml",
-        ".txt",
-        ".sh",
-        ".html",
-        ".java",
-        ".rb",
-        ".lock",
+        ".zip",
+        "~",
     ];
     OTHERS.iter().any(|other| ending.ends_with(other))
 }
@@ -121,8 +182,10 @@ struct Reader<'a> {
     found: Extraction,
     global: Variables,
     stage: Variables,
-    stages: Vec<String>,
+    stages: BTreeSet<String>,
     in_stage: bool,
+    /// Where the instruction begins that is read now.
+    at: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -134,8 +197,9 @@ impl<'a> Reader<'a> {
             found: Extraction::default(),
             global: BTreeMap::new(),
             stage: BTreeMap::new(),
-            stages: Vec::new(),
+            stages: BTreeSet::new(),
             in_stage: false,
+            at: 0,
         }
     }
 
@@ -154,12 +218,15 @@ impl<'a> Reader<'a> {
         let instructions: Vec<Instruction> =
             starts.into_iter().filter_map(|offset| self.instruction(offset, head.escape)).collect();
         let stages: BTreeSet<String> = instructions.iter().filter_map(stage_name).collect();
+        let mut words = 0;
         for instruction in &instructions {
-            if self.found.sites.len() >= MAX_SITES {
-                let message = format!("more than {MAX_SITES} references; the rest was not read");
+            words += instruction.words.len();
+            if self.found.sites.len() >= MAX_SITES || words > MAX_WORDS {
+                let message = "the file names more than is read; the rest was left out".to_owned();
                 self.problem(instruction.offset, ProblemCode::TooLarge, message);
                 break;
             }
+            self.at = instruction.offset;
             self.step(instruction, &stages);
         }
         self.found
@@ -213,7 +280,7 @@ impl<'a> Reader<'a> {
                 Some(equals) => (&text[..equals], Some(word.value.slice(equals + 1, text.len()))),
                 None => (text, None),
             };
-            let scope = if self.in_stage { &self.stage } else { &self.global };
+            let scope = Visible { stage: Some(if self.in_stage { &self.stage } else { &self.global }), global: None };
             let value = match value {
                 Some(value) if word.literal => Some(value),
                 Some(value) => expand(&value, scope).ok(),
@@ -234,7 +301,8 @@ impl<'a> Reader<'a> {
             let text = word.value.text();
             let Some(equals) = text.find('=') else { continue };
             let name = text[..equals].to_owned();
-            if let Ok(value) = expand(&word.value.slice(equals + 1, text.len()), &self.stage) {
+            let scope = Visible { stage: Some(&self.stage), global: None };
+            if let Ok(value) = expand(&word.value.slice(equals + 1, text.len()), scope) {
                 self.stage.insert(name, value);
             }
         }
@@ -245,14 +313,10 @@ impl<'a> Reader<'a> {
         self.stage = BTreeMap::new();
         let image = instruction.words.iter().find(|word| !word.value.text().starts_with("--"));
         if let Some(image) = image {
-            let global = std::mem::take(&mut self.global);
             // A FROM sees the stages before it only.
-            self.image(image, &global, |reader, name| {
-                name == "scratch" || reader.stages.contains(&name.to_ascii_lowercase())
-            });
-            self.global = global;
+            self.image(image, |reader, name| name == "scratch" || reader.stages.contains(&name.to_ascii_lowercase()));
         }
-        self.stages.push(stage_name(instruction).unwrap_or_default());
+        self.stages.extend(stage_name(instruction));
     }
 
     /// `--from=` and each `--mount=…,from=…`.
@@ -267,16 +331,9 @@ impl<'a> Reader<'a> {
                 None
             };
             let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
-            let variables = self.visible();
             let word = Word { value, start: word.start, literal: word.literal };
-            self.image(&word, &variables, &is_stage);
+            self.image(&word, &is_stage);
         }
-    }
-
-    fn visible(&self) -> Variables {
-        let mut visible = self.global.clone();
-        visible.extend(self.stage.clone());
-        visible
     }
 
     fn is_stage(&self, name: &str, stages: &BTreeSet<String>) -> bool {
@@ -295,8 +352,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn image(&mut self, word: &Word, variables: &Variables, is_stage: impl Fn(&Self, &str) -> bool) {
+    fn image(&mut self, word: &Word, is_stage: impl Fn(&Self, &str) -> bool) {
         let written = word.value.text();
+        let variables = Visible { stage: Some(&self.stage), global: Some(&self.global) };
         let place = word.value.origin(0).map_or(word.start, |(_, offset)| offset);
         let value = if word.literal { Ok(word.value.clone()) } else { expand(&word.value, variables) };
         match value {
@@ -328,7 +386,7 @@ impl<'a> Reader<'a> {
 
     fn reference(&mut self, offset: usize, written: String, value: &Value) {
         let line = self.positions.line(offset);
-        let allow = match self.directions.direction(line) {
+        let allow = match self.direction(offset, value) {
             Some(Direction::Ignore) => return,
             Some(Direction::Allow(kinds)) => Some(kinds),
             None => None,
@@ -346,6 +404,12 @@ impl<'a> Reader<'a> {
                 self.problem(offset, ProblemCode::InvalidReference, format!("{shown:?} names no image: {error}"));
             }
         }
+    }
+
+    /// The direction beside the image, its instruction, or a place where a part of it is given its value.
+    fn direction(&self, offset: usize, value: &Value) -> Option<Direction> {
+        let places = [offset, self.at].into_iter().chain(value.places());
+        places.filter_map(|place| self.directions.direction(self.positions.line(place))).next()
     }
 
     fn problem(&mut self, offset: usize, code: ProblemCode, message: String) {
@@ -371,8 +435,8 @@ fn stage_name(instruction: &Instruction) -> Option<String> {
 fn mount_from(mount: &Value) -> Option<Value> {
     let mut start = 0;
     for field in mount.text().split(',') {
-        let value = field.strip_prefix("from=");
-        if let Some(value) = value {
+        let value = field.split_once('=').filter(|(key, _)| key.eq_ignore_ascii_case("from"));
+        if let Some((_, value)) = value {
             let begin = start + field.len() - value.len();
             return Some(mount.slice(begin, start + field.len()));
         }

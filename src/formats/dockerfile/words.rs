@@ -33,15 +33,13 @@ impl<'a> Words<'a> {
     fn skip_line_end(&mut self) -> bool {
         let rest = &self.text[self.offset..];
         let Some(behind) = rest.strip_prefix(self.escape) else { return false };
-        let Some(line_end) = behind.find('\n').filter(|end| behind[..*end].trim().is_empty()) else {
-            // The last line of the file may end in the escape character.
-            let last = behind.trim().is_empty();
-            if last {
-                self.offset = self.text.len();
-            }
-            return last;
-        };
-        self.offset += self.escape.len_utf8() + line_end + 1;
+        let line = behind.trim_start_matches([' ', '\t', '\r']);
+        let blanks = behind.len() - line.len();
+        // The last line of the file may end in the escape character.
+        if !line.is_empty() && !line.starts_with('\n') {
+            return false;
+        }
+        self.offset += self.escape.len_utf8() + blanks + usize::from(!line.is_empty());
         while let Some(line) = self.text[self.offset..].split_inclusive('\n').next() {
             if !line.trim_start().starts_with('#') && !line.trim().is_empty() {
                 break;
