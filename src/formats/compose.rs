@@ -1,4 +1,5 @@
-//! Compose files: `services.*.image`, the first version's services at the root, `x-` blocks and `dockerfile_inline`.
+//! Compose files: `services.*.image`, the first version's services at the root, `x-` blocks, image volumes,
+//! `dockerfile_inline` and `additional_contexts`.
 //!
 //! An `image` beside `build` names what is built and is no site. Variables are `${NAME:-default}` and the like, from a
 //! `.env` beside the file. Example:
@@ -8,10 +9,10 @@
 //!   web: {image: "nginx:${NGINX:-1.25}"}
 //! ```
 
+use super::collector::{Collector, shown};
 use super::extraction::{Extraction, FoundValue, Operator, Piece, TextSpan};
 use super::site::ProblemCode;
 use super::yaml::{Document, NodeId, Scalar};
-use super::yaml_sites::Collector;
 use super::{Claim, Format};
 use crate::repo::FilePath;
 
@@ -64,14 +65,33 @@ fn file(collector: &mut Collector<'_>, document: &Document, root: NodeId) {
 }
 
 fn service(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
-    if let Some(build) = document.get(id, "build") {
-        if let Some(inline) = document.get(build, "dockerfile_inline") {
-            inline_dockerfile(collector, document, inline);
+    for volume in document.get(id, "volumes").map_or(&[][..], |volumes| document.items(volumes)) {
+        let kind = document.get(*volume, "type").and_then(|kind| document.text(kind));
+        if let Some(source) = document.get(*volume, "source").filter(|_| kind == Some("image")) {
+            image_value(collector, document, source);
         }
-        return;
     }
-    if let Some(image) = document.get(id, "image") {
-        image_value(collector, document, image);
+    match (document.get(id, "build"), document.get(id, "image")) {
+        (Some(build), _) => self::build(collector, document, build),
+        (None, Some(image)) => image_value(collector, document, image),
+        (None, None) => {}
+    }
+}
+
+/// A service that is built here: its `image` names the result and is no site.
+fn build(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
+    if let Some(inline) = document.get(id, "dockerfile_inline") {
+        inline_dockerfile(collector, document, inline);
+    }
+    let Some(contexts) = document.get(id, "additional_contexts") else { return };
+    for (_, context) in document.entries(contexts) {
+        collector.perhaps_behind(document, *context, "docker-image://");
+    }
+    for item in document.items(contexts) {
+        let name = document.text(*item).and_then(|text| text.split_once("=docker-image://"));
+        if let Some(prefix) = name.map(|(name, _)| format!("{name}=docker-image://")) {
+            collector.perhaps_behind(document, *item, &prefix);
+        }
     }
 }
 
@@ -104,10 +124,6 @@ fn image_value(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
             collector.problem(offset, ProblemCode::UnresolvedVariable, message);
         }
     }
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(200).collect()
 }
 
 /// Splits at variables; `None` where the syntax is not Compose's.

@@ -1,5 +1,5 @@
-//! Directions in comments: `# restow: ignore`, `# restow: allow=patch,minor`, on the line of the image or the one
-//! above it.
+//! Directions in comments: `# restow: ignore`, `# restow: allow=patch,minor`, `# restow: image=ghcr.io/acme/tool`, on the
+//! line of the image or the one above it.
 
 /// What a comment asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub(super) enum Direction {
     Ignore,
     /// Only these kinds.
     Allow(Vec<String>),
+    /// The version on this line, or the next, is one of this image.
+    Image(String),
 }
 
 /// The lines of a file, for looking beside a site.
@@ -29,7 +31,11 @@ impl<'a> Lines<'a> {
         }
         let index = usize::try_from(line).ok()?.checked_sub(1)?;
         let above = index.checked_sub(1).and_then(|above| self.lines.get(above));
-        let above = above.filter(|above| above.trim_start_matches('\u{feff}').trim_start().starts_with('#'));
+        let comment = |line: &str| {
+            let text = line.trim_start_matches('\u{feff}').trim_start();
+            COMMENTS.iter().any(|sign| text.starts_with(sign))
+        };
+        let above = above.filter(|above| comment(above));
         self.lines.get(index).and_then(|line| read(line)).or_else(|| above.and_then(|line| read(line)))
     }
 }
@@ -37,14 +43,23 @@ impl<'a> Lines<'a> {
 /// A comment longer than this is none of ours, and lines may be very long.
 const LONGEST_COMMENT: usize = 1000;
 
-/// The direction in one line's comment.
-fn read(line: &str) -> Option<Direction> {
+/// Signs that begin a comment in some language.
+const COMMENTS: [&str; 6] = ["#", "//", "<!--", "/*", "--", ";"];
+
+/// What stands behind `word` in a line, where a comment begins with it.
+pub(super) fn commented<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let line = &line[line.floor_char_boundary(line.len().saturating_sub(LONGEST_COMMENT))..];
-    let mut comments = line.match_indices('#').map(|(index, _)| line[index + 1..].trim_start());
-    let said = comments.find_map(|comment| comment.strip_prefix("restow:"))?.trim();
-    let word = said.split_whitespace().next()?;
+    let mut places = line.match_indices(word).map(|(at, _)| (line[..at].trim_end(), &line[at + word.len()..]));
+    let found = places.find(|(before, _)| COMMENTS.iter().any(|sign| before.ends_with(sign)));
+    found.map(|(_, said)| said.trim().trim_end_matches("-->").trim_end_matches("*/").trim_end())
+}
+
+/// The direction in one line's comment.
+pub(super) fn read(line: &str) -> Option<Direction> {
+    let word = commented(line, "restow:")?.split_whitespace().next()?;
     match word.split_once('=') {
         None if word == "ignore" => Some(Direction::Ignore),
+        Some(("image", image)) if !image.is_empty() => Some(Direction::Image(image.to_owned())),
         Some(("allow", kinds)) => Some(Direction::Allow(kinds.split(',').map(str::to_owned).collect())),
         _ => None,
     }

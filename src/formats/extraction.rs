@@ -40,6 +40,26 @@ pub struct FoundSite {
     /// A version in the comment at the end of the line, which moves with the tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<TextSpan>,
+    /// How it was found.
+    #[serde(default, skip_serializing_if = "Confidence::is_parsed")]
+    pub confidence: Confidence,
+}
+
+/// How a site was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// By a parser of the file's syntax.
+    #[default]
+    Parsed,
+    /// By a scanner of lines, in a file whose syntax cannot be parsed: a template, a script, source code.
+    Scanned,
+}
+
+impl Confidence {
+    fn is_parsed(&self) -> bool {
+        *self == Self::Parsed
+    }
 }
 
 /// The value of a reference.

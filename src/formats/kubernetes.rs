@@ -7,22 +7,17 @@
 //! spec: {template: {spec: {containers: [{name: web, image: "nginx:1.25"}]}}}
 //! ```
 
-use super::extraction::{Extraction, FoundSpan, FoundValue};
-use super::site::Part;
+use super::collector::{Collector, versioned};
+use super::extraction::Extraction;
 use super::yaml::{Document, Kind, NodeId};
-use super::yaml_sites::{Collector, value_of};
+use super::yaml_sites::USUAL_KEYS;
 use super::{Claim, Format};
-use crate::image::Reference;
 use crate::repo::FilePath;
 
 /// Lists whose items are containers: their `image` must be a reference.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 /// Kinds that describe or hold other things.
 const SKIPPED_KINDS: [&str; 4] = ["CustomResourceDefinition", "Kustomization", "Component", "ConfigMap"];
-/// Endings of files that an `image` field of a custom resource may name.
-const FILES: [&str; 12] =
-    [".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".iso", ".img", ".qcow2", ".vmdk", ".raw"];
-
 /// The format.
 pub(super) struct Kubernetes;
 
@@ -86,7 +81,7 @@ impl Walker<'_> {
     fn entry(&mut self, document: &Document, parent: NodeId, key: &str, value: NodeId) {
         match key {
             "image" => self.image(document, value),
-            "imageName" | "containerImage" => self.perhaps(document, value),
+            "imageName" | "containerImage" => self.collector.perhaps(document, value),
             "value" => self.variable(document, parent, value),
             "args" | "command" => self.arguments(document, value),
             _ if CONTAINERS.contains(&key) => self.containers(document, value),
@@ -115,7 +110,7 @@ impl Walker<'_> {
         for item in document.items(id) {
             for (key, value) in document.entries(*item) {
                 match document.text(*key) {
-                    Some("image") if self.is_plain(document, *value) => self.collector.expect(document, *value),
+                    Some("image") if document.scalar(*value).is_some() => self.collector.expect_plain(document, *value),
                     Some("image") => self.image(document, *value),
                     key => self.entry(document, *item, key.unwrap_or(""), *value),
                 }
@@ -123,34 +118,16 @@ impl Walker<'_> {
         }
     }
 
-    /// A scalar without the variables of a template.
-    fn is_plain(&self, document: &Document, id: NodeId) -> bool {
-        document.text(id).is_some_and(|text| !text.contains(['$', '{', '%', '<']))
-    }
-
     /// An `image` that may be a text, a map of parts, or an image volume.
     fn image(&mut self, document: &Document, id: NodeId) {
         if document.scalar(id).is_some() {
-            return self.perhaps(document, id);
+            return self.collector.perhaps(document, id);
         }
-        if let Some(reference) = document.get(id, "reference").filter(|value| self.is_plain(document, *value)) {
-            self.perhaps(document, reference);
-        } else if document.get(id, "repository").is_some() {
-            self.parts(document, id);
+        match document.get(id, "reference") {
+            Some(reference) => self.collector.perhaps(document, reference),
+            None => self.collector.parts_of(document, id, &USUAL_KEYS),
         }
         self.walk(document, id);
-    }
-
-    /// A text that is reported where it can only be an image.
-    fn perhaps(&mut self, document: &Document, id: NodeId) {
-        let Some(text) = document.text(id) else { return };
-        if image_like(text)
-            && let Ok(reference) = Reference::parse(text)
-            && let Some(scalar) = self.collector.first_use(document, id)
-        {
-            let offset = self.collector.place(document, id, scalar);
-            self.collector.resolved(offset, scalar.text.clone(), &reference, &value_of(scalar));
-        }
     }
 
     /// `- {name: RELATED_IMAGE_X, value: …}` and other variables that say they name an image.
@@ -159,7 +136,7 @@ impl Walker<'_> {
         let says = name.starts_with("RELATED_IMAGE_") || name.ends_with("_IMAGE") || name == "IMAGE";
         let versioned = document.text(value).is_some_and(versioned);
         if says && versioned {
-            self.perhaps(document, value);
+            self.collector.perhaps(document, value);
         } else {
             self.walk(document, value);
         }
@@ -168,59 +145,13 @@ impl Walker<'_> {
     /// `--image=x:1`, `--sidecar-image=x:1`.
     fn arguments(&mut self, document: &Document, id: NodeId) {
         for item in document.items(id) {
-            let Some(scalar) = document.scalar(*item) else { continue };
-            let Some((flag, image)) = scalar.text.split_once('=') else { continue };
+            let Some((flag, image)) = document.text(*item).and_then(|text| text.split_once('=')) else { continue };
             let names_image = flag.starts_with("--") && (flag == "--image" || flag.ends_with("-image"));
-            if !names_image || !versioned(image) {
-                continue;
+            if names_image && versioned(image) {
+                self.collector.perhaps_behind(document, *item, &format!("{flag}="));
             }
-            let (Ok(reference), Some(scalar)) = (Reference::parse(image), self.collector.first_use(document, *item))
-            else {
-                continue;
-            };
-            let value = value_of(scalar).slice(flag.len() + 1, scalar.text.len());
-            let offset = value.origin(0).map_or(document.node(*item).offset, |(_, offset)| offset);
-            self.collector.resolved(offset, image.to_owned(), &reference, &value);
         }
     }
-
-    /// `image: {registry, repository, tag, digest}`: one site with several spans.
-    fn parts(&mut self, document: &Document, id: NodeId) {
-        let part =
-            |key| document.get(id, key).and_then(|value| document.scalar(value)).filter(|one| !one.text.is_empty());
-        let (registry, tag, digest) =
-            (part("registry"), part("tag").or(part("version")), part("digest").or(part("sha")));
-        let Some(repository) = part("repository") else { return };
-        let mut text = registry.map_or(String::new(), |registry| format!("{}/", registry.text));
-        text.push_str(&repository.text);
-        text.push_str(&tag.map_or(String::new(), |tag| format!(":{}", tag.text)));
-        text.push_str(&digest.map_or(String::new(), |digest| format!("@{}", digest.text)));
-        let (Ok(reference), true) = (Reference::parse(&text), tag.is_some() || digest.is_some()) else { return };
-        let spans = [
-            (Part::Registry, registry),
-            (Part::Repository, Some(repository)),
-            (Part::Tag, tag),
-            (Part::Digest, digest),
-        ];
-        let spans = spans.into_iter().filter_map(|(part, scalar)| {
-            let scalar = scalar?;
-            let start = scalar.start?;
-            Some(FoundSpan { part, start, end: start + scalar.text.len() })
-        });
-        let offset = repository.start.unwrap_or(document.node(id).offset);
-        let spans: Vec<FoundSpan> = spans.collect();
-        self.collector.add(offset, text, FoundValue::Resolved { reference, spans });
-    }
-}
-
-fn versioned(text: &str) -> bool {
-    Reference::parse(text).is_ok_and(|reference| reference.tag().is_some() || reference.digest().is_some())
-}
-
-/// A tag, a digest or a path, and neither a URL nor a file.
-fn image_like(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    (versioned(text) || text.contains('/')) && !text.contains("://") && !FILES.iter().any(|end| lower.ends_with(end))
 }
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ impl Scope<'_> {
             class: class(self.path),
             allow: found.allow.clone(),
             comment: found.comment.clone(),
+            confidence: found.confidence,
         })
     }
 

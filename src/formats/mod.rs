@@ -4,7 +4,9 @@
 //! kept by blob sha for ever. Linking joins the extractions of a repository into its [`Inventory`]: there, variables
 //! that another file defines (`.env`) are resolved.
 
+mod annotation;
 mod class;
+mod collector;
 mod compose;
 mod direction;
 mod dockerfile;
@@ -24,8 +26,8 @@ use crate::repo::FilePath;
 
 pub use edit::{Edit, EditRefusal, apply, move_site, rewrite};
 pub use extraction::{
-    Definition, EXTRACTOR_VERSION, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Operator, Piece,
-    TextSpan,
+    Confidence, Definition, EXTRACTOR_VERSION, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Operator,
+    Piece, TextSpan,
 };
 pub use link::link;
 pub use site::{Inventory, Part, PathClass, Problem, ProblemCode, Site, Span};
@@ -96,5 +98,20 @@ pub fn extract(path_key: &str, bytes: &[u8]) -> Extraction {
         found.definitions.extend(one.definitions);
         found.problems.extend(one.problems);
     }
+    let annotated = annotation::extract(text).sites;
+    let new: Vec<FoundSite> = annotated.into_iter().filter(|site| !is_known(site, &found.sites)).collect();
+    found.sites.extend(new);
     found
+}
+
+/// Whether one of the sites stands in the same bytes.
+fn is_known(site: &FoundSite, sites: &[FoundSite]) -> bool {
+    let ranges = |site: &FoundSite| match &site.value {
+        FoundValue::Resolved { spans, .. } => spans.iter().map(|span| (span.start, span.end)).collect(),
+        FoundValue::Open(_) => Vec::new(),
+    };
+    let own = ranges(site);
+    sites
+        .iter()
+        .any(|other| ranges(other).iter().any(|(start, end)| own.iter().any(|one| one.0 < *end && *start < one.1)))
 }

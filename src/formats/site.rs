@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::extraction::TextSpan;
+use super::extraction::{Confidence, TextSpan};
 use crate::image::Reference;
 use crate::repo::FilePath;
 
@@ -31,6 +31,9 @@ pub struct Site {
     /// A version in the comment at the end of the line, which moves with the tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<TextSpan>,
+    /// How it was found.
+    #[serde(default)]
+    pub confidence: Confidence,
 }
 
 /// A range of bytes, in the file as it lies on disk, that holds a part of a reference.

@@ -1,35 +1,13 @@
-//! What the YAML formats share: a site from a scalar, its direction and the version in its comment.
+//! What the YAML formats share: a site from a scalar, from a map of parts, from a text with variables.
 
-use std::collections::BTreeSet;
-
-use super::direction::{Direction, Lines};
-use super::extraction::{Extraction, FoundProblem, FoundSite, FoundValue, Piece, TextSpan};
-use super::position::Positions;
+use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown};
+use super::extraction::TextSpan;
 use super::site::ProblemCode;
-use super::value::{Value, found_spans};
+use super::value::Value;
 use super::yaml::{Document, NodeId, Parsed, Scalar, parse};
 use crate::image::Reference;
 
-/// More references than this in one file are not read.
-const MAX_SITES: usize = 5000;
-
-/// Collects the sites of one file.
-pub(super) struct Collector<'a> {
-    pub(super) text: &'a str,
-    pub(super) format: &'static str,
-    pub(super) positions: Positions,
-    directions: Lines<'a>,
-    seen: BTreeSet<usize>,
-    pub(super) found: Extraction,
-}
-
-impl<'a> Collector<'a> {
-    pub(super) fn new(text: &'a str, format: &'static str) -> Self {
-        let positions = Positions::new(text);
-        let directions = Lines::new(text);
-        Self { text, format, positions, directions, seen: BTreeSet::new(), found: Extraction::default() }
-    }
-
+impl Collector<'_> {
     /// Reads the text; what is no YAML is a problem unless a template engine makes it one.
     pub(super) fn documents(&mut self) -> Vec<Document> {
         let Parsed { documents, errors, too_large } = parse(self.text, &self.positions);
@@ -37,14 +15,7 @@ impl<'a> Collector<'a> {
             self.problem_at(1, ProblemCode::TooLarge, "the YAML is deeper or larger than is read".to_owned());
         }
         if !errors.is_empty() && super::template::is_template(self.text) {
-            for span in super::template::image_lines(self.text) {
-                let place = span.start;
-                if let Ok(reference) = Reference::parse(&span.text)
-                    && self.seen.insert(place)
-                {
-                    self.resolved(place, span.text.clone(), &reference, &Value::of(&span, 0));
-                }
-            }
+            self.scan_template();
             return Vec::new();
         }
         for (line, reason) in errors {
@@ -53,13 +24,12 @@ impl<'a> Collector<'a> {
         documents
     }
 
-    pub(super) fn problem(&mut self, offset: usize, code: ProblemCode, message: String) {
-        self.problem_at(self.positions.line(offset), code, message);
-    }
-
-    fn problem_at(&mut self, line: u32, code: ProblemCode, message: String) {
-        if self.found.problems.len() < MAX_SITES {
-            self.found.problems.push(FoundProblem { line, code, message });
+    /// The literal references of a file that only a template engine makes YAML.
+    fn scan_template(&mut self) {
+        for TextSpan { start, text, .. } in super::template::image_lines(self.text) {
+            if Reference::parse(&text).is_ok() {
+                self.scanned(|collector| collector.literal(start, &text));
+            }
         }
     }
 
@@ -67,7 +37,7 @@ impl<'a> Collector<'a> {
     pub(super) fn first_use<'d>(&mut self, document: &'d Document, id: NodeId) -> Option<&'d Scalar> {
         let scalar = document.scalar(id)?;
         let place = document.node(document.resolved(id)).offset;
-        self.seen.insert(place).then_some(scalar)
+        self.first_at(place).then_some(scalar)
     }
 
     /// A literal reference that must be one: otherwise it is a problem.
@@ -81,10 +51,59 @@ impl<'a> Collector<'a> {
         match Reference::parse(&scalar.text) {
             Ok(reference) => self.resolved(offset, scalar.text.clone(), &reference, &value_of(scalar)),
             Err(error) => {
-                let shown: String = scalar.text.chars().take(200).collect();
-                self.problem(offset, ProblemCode::InvalidReference, format!("{shown:?} names no image: {error}"));
+                let message = format!("{:?} names no image: {error}", shown(&scalar.text));
+                self.problem(offset, ProblemCode::InvalidReference, message);
             }
         }
+    }
+
+    /// A literal reference that must be one, unless something else fills it in.
+    pub(super) fn expect_plain(&mut self, document: &Document, id: NodeId) {
+        if document.text(id).is_some_and(is_plain) {
+            self.expect(document, id);
+        }
+    }
+
+    /// A text that is reported where it can only be an image.
+    pub(super) fn perhaps(&mut self, document: &Document, id: NodeId) {
+        let Some(text) = document.text(id) else { return };
+        if image_like(text)
+            && let Ok(reference) = Reference::parse(text)
+            && let Some(scalar) = self.first_use(document, id)
+        {
+            let offset = self.place(document, id, scalar);
+            self.resolved(offset, scalar.text.clone(), &reference, &value_of(scalar));
+        }
+    }
+
+    /// A text behind a prefix that says that it names an image, such as `docker://`: an image for certain.
+    pub(super) fn perhaps_behind(&mut self, document: &Document, id: NodeId, prefix: &str) {
+        let Some(scalar) = document.scalar(id) else { return };
+        let Some(image) = scalar.text.strip_prefix(prefix).filter(|image| is_plain(image)) else { return };
+        if let Ok(reference) = Reference::parse(image)
+            && let Some(scalar) = self.first_use(document, id)
+        {
+            let value = value_of(scalar).slice(prefix.len(), scalar.text.len());
+            let offset = value.origin(0).map_or(document.node(id).offset, |(_, offset)| offset);
+            self.resolved(offset, image.to_owned(), &reference, &value);
+        }
+    }
+
+    /// `{registry, repository, tag, digest}` under the keys given: one site with several spans.
+    pub(super) fn parts_of(&mut self, document: &Document, id: NodeId, keys: &PartKeys<'_>) {
+        let part = |names: &[&str]| {
+            let found = names.iter().find_map(|name| document.get(id, name))?;
+            let scalar = document.scalar(found).filter(|scalar| is_filled(&scalar.text))?;
+            Some(PartText { text: &scalar.text, start: scalar.start })
+        };
+        let parts = Parts {
+            registry: part(keys.registry),
+            repository: part(keys.repository),
+            tag: part(keys.tag),
+            digest: part(keys.digest),
+        };
+        let Some(repository) = parts.repository else { return };
+        self.parts(repository.start.unwrap_or(document.node(id).offset), &parts);
     }
 
     /// Where a site is used: the scalar's own first byte, or the alias.
@@ -92,51 +111,27 @@ impl<'a> Collector<'a> {
         let here = document.resolved(id) == id;
         scalar.start.filter(|_| here).unwrap_or(document.node(id).offset)
     }
+}
 
-    /// A reference whose text is all in this file.
-    pub(super) fn resolved(&mut self, offset: usize, written: String, reference: &Reference, value: &Value) {
-        let spans = found_spans(value, reference);
-        self.add(offset, written, FoundValue::Resolved { reference: reference.clone(), spans });
-    }
+/// The names of the keys that hold the parts of a reference; of several, the first that is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartKeys<'a> {
+    pub(super) registry: &'a [&'a str],
+    pub(super) repository: &'a [&'a str],
+    pub(super) tag: &'a [&'a str],
+    pub(super) digest: &'a [&'a str],
+}
 
-    /// A reference with variables.
-    pub(super) fn open(&mut self, offset: usize, written: String, pieces: Vec<Piece>) {
-        self.add(offset, written, FoundValue::Open(pieces));
-    }
+/// The keys that most charts and resources use.
+pub(super) const USUAL_KEYS: PartKeys<'static> = PartKeys {
+    registry: &["registry"],
+    repository: &["repository"],
+    tag: &["tag", "version"],
+    digest: &["digest", "sha"],
+};
 
-    pub(super) fn add(&mut self, offset: usize, written: String, value: FoundValue) {
-        let line = self.positions.line(offset);
-        let allow = match self.directions.direction(line) {
-            Some(Direction::Ignore) => return,
-            Some(Direction::Allow(kinds)) => Some(kinds),
-            None => None,
-        };
-        if self.found.sites.len() >= MAX_SITES {
-            return;
-        }
-        let column = self.positions.column(offset);
-        let comment = self.comment(offset, &written);
-        let format = self.format.to_owned();
-        self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment });
-    }
-
-    /// The version in the comment at the end of the line, where it is the tag's own text.
-    fn comment(&self, offset: usize, written: &str) -> Option<TextSpan> {
-        let line_end = self.text[offset..].find('\n').map_or(self.text.len(), |end| offset + end);
-        let rest = &self.text[offset..line_end];
-        let begin = offset + rest.find(" #")? + 2;
-        let tag = Reference::parse(written).ok()?.tag()?.to_string();
-        let bare = tag.strip_prefix('v').unwrap_or(&tag);
-        let mut at = begin;
-        for word in self.text[begin..line_end].split_inclusive(char::is_whitespace) {
-            let text = word.trim();
-            if text == tag || text == bare || text.strip_prefix('v') == Some(bare) {
-                return Some(TextSpan { start: at, end: at + text.len(), text: text.to_owned() });
-            }
-            at += word.len();
-        }
-        None
-    }
+fn is_filled(text: &str) -> bool {
+    !matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
 /// A scalar's text with its bytes; without them where quotes or folds changed them.

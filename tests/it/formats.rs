@@ -1,4 +1,6 @@
-//! Second opinions on what the formats read, and hostile input.
+//! Second opinions on what the formats read, hostile input, and the fixtures.
+
+mod fixtures;
 
 use std::collections::BTreeMap;
 

@@ -15,10 +15,10 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::direction::{Direction, Lines};
-use super::extraction::{Extraction, FoundProblem, FoundSite, FoundValue};
-use super::position::Positions;
+use super::collector::{Collector, shown};
+use super::extraction::{Confidence, Extraction, FoundValue};
 use super::site::ProblemCode;
+use super::template::is_template;
 use super::value::{Value, found_spans};
 use super::{Claim, Format};
 use crate::image::Reference;
@@ -177,9 +177,7 @@ struct Instruction {
 
 struct Reader<'a> {
     text: &'a str,
-    positions: Positions,
-    directions: Lines<'a>,
-    found: Extraction,
+    collector: Collector<'a>,
     global: Variables,
     stage: Variables,
     stages: BTreeSet<String>,
@@ -192,9 +190,7 @@ impl<'a> Reader<'a> {
     fn new(text: &'a str) -> Self {
         Self {
             text,
-            positions: Positions::new(text),
-            directions: Lines::new(text),
-            found: Extraction::default(),
+            collector: Collector::new(text, "dockerfile"),
             global: BTreeMap::new(),
             stage: BTreeMap::new(),
             stages: BTreeSet::new(),
@@ -204,13 +200,14 @@ impl<'a> Reader<'a> {
     }
 
     fn read(mut self) -> Extraction {
-        let head = lines::head(self.text, self.positions.mark);
+        let head = lines::head(self.text, self.collector.positions.mark);
         if let Some((offset, image)) = &head.syntax {
             self.reference(*offset, image.clone(), &Value::at(image, 0, *offset));
         }
-        let starts = match lines::starts(self.text, self.positions.mark, head.escape) {
+        let starts = match lines::starts(self.text, self.collector.positions.mark, head.escape) {
             Ok(starts) => starts,
             Err((line, starts)) => {
+                self.collector.confidence = Confidence::Scanned;
                 self.note_syntax(line, &starts, head.escape);
                 starts
             }
@@ -221,7 +218,7 @@ impl<'a> Reader<'a> {
         let mut words = 0;
         for instruction in &instructions {
             words += instruction.words.len();
-            if self.found.sites.len() >= MAX_SITES || words > MAX_WORDS {
+            if self.collector.found.sites.len() >= MAX_SITES || words > MAX_WORDS {
                 let message = "the file names more than is read; the rest was left out".to_owned();
                 self.problem(instruction.offset, ProblemCode::TooLarge, message);
                 break;
@@ -229,7 +226,7 @@ impl<'a> Reader<'a> {
             self.at = instruction.offset;
             self.step(instruction, &stages);
         }
-        self.found
+        self.collector.found
     }
 
     fn instruction(&self, offset: usize, escape: char) -> Option<Instruction> {
@@ -251,13 +248,14 @@ impl<'a> Reader<'a> {
             .iter()
             .filter_map(|start| self.instruction(*start, escape))
             .find(|instruction| !INSTRUCTIONS.contains(&instruction.keyword.as_str()));
-        if let Some(unknown) = unknown {
+        // What a template engine fills in before the file is a Dockerfile is no mistake.
+        if let Some(unknown) = unknown.filter(|_| !is_template(self.text)) {
             let shown: String = unknown.keyword.chars().take(40).collect();
             let message = format!("{shown:?} is no instruction; what follows may be read wrongly");
             let offset = unknown.offset;
             let code = ProblemCode::DockerfileSyntax;
-            let line = u32::try_from(line).unwrap_or(1).max(1).min(self.positions.line(offset));
-            self.found.problems.push(FoundProblem { line, code, message });
+            let line = u32::try_from(line).unwrap_or(1).max(1).min(self.collector.positions.line(offset));
+            self.collector.problem_at(line, code, message);
         }
     }
 
@@ -385,38 +383,24 @@ impl<'a> Reader<'a> {
     }
 
     fn reference(&mut self, offset: usize, written: String, value: &Value) {
-        let line = self.positions.line(offset);
-        let allow = match self.direction(offset, value) {
-            Some(Direction::Ignore) => return,
-            Some(Direction::Allow(kinds)) => Some(kinds),
-            None => None,
-        };
         match Reference::parse(value.text()) {
             Ok(reference) => {
                 let spans = found_spans(value, &reference);
-                let column = self.positions.column(offset);
-                let value = FoundValue::Resolved { reference, spans };
-                let format = "dockerfile".to_owned();
-                self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment: None });
+                // A direction may stand beside the image, its instruction, or where a part of it is given its value.
+                let places: Vec<usize> = [offset, self.at].into_iter().chain(value.places()).collect();
+                self.collector.add_beside(&places, offset, written, FoundValue::Resolved { reference, spans });
             }
+            Err(_) if is_template(value.text()) => {}
             Err(error) => {
-                let shown: String = value.text().chars().take(200).collect();
-                self.problem(offset, ProblemCode::InvalidReference, format!("{shown:?} names no image: {error}"));
+                let message = format!("{:?} names no image: {error}", shown(value.text()));
+                self.problem(offset, ProblemCode::InvalidReference, message);
             }
         }
     }
 
-    /// The direction beside the image, its instruction, or a place where a part of it is given its value.
-    fn direction(&self, offset: usize, value: &Value) -> Option<Direction> {
-        let places = [offset, self.at].into_iter().chain(value.places());
-        places.filter_map(|place| self.directions.direction(self.positions.line(place))).next()
-    }
-
+    /// Silent where the image or its instruction is to be ignored.
     fn problem(&mut self, offset: usize, code: ProblemCode, message: String) {
-        let line = self.positions.line(offset);
-        if self.found.problems.len() < MAX_SITES {
-            self.found.problems.push(FoundProblem { line, code, message });
-        }
+        self.collector.problem_beside(&[offset, self.at], offset, code, message);
     }
 }
 

@@ -85,7 +85,8 @@ fn what_cannot_be_told_is_a_problem() {
     assert_eq!(problems("FROM a:1\nFROM b:$V\n"), [(2, ProblemCode::UnresolvedVariable)]);
     assert_eq!(problems("FROM a-$TARGETARCH:1\n"), [(1, ProblemCode::UnresolvedVariable)]);
     assert_eq!(problems("FROM Bad:1\n"), [(1, ProblemCode::InvalidReference)]);
-    assert_eq!(problems("{% if x %}\nFROM a:1\n{% endif %}\n"), [(1, ProblemCode::DockerfileSyntax)]);
+    assert_eq!(problems("HELLO x\nFROM a:1\n"), [(1, ProblemCode::DockerfileSyntax)]);
+    assert_eq!(problems("{% if x %}\nFROM a:1\n{% endif %}\nFROM {{ b }}:1"), [], "a template");
     assert_eq!(problems("FROM a:1 AS bin-linux\nFROM bin-$TARGETOS AS x\n"), []);
     assert_eq!(problems("FROM a:1\nFROM --platform=$TARGETPLATFORM b:1\n"), []);
 }

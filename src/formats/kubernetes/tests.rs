@@ -1,6 +1,7 @@
 //! What is found in Kubernetes objects, and what is not.
 
 use super::*;
+use crate::formats::extraction::FoundValue;
 use crate::formats::site::ProblemCode;
 
 fn found(text: &str) -> Vec<(String, Vec<String>)> {

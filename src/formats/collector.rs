@@ -1,0 +1,216 @@
+//! Collects the sites and problems of one file: their lines, the directions beside them, the version in the comment.
+
+use std::collections::BTreeSet;
+
+use super::direction::{Direction, Lines};
+use super::extraction::{Confidence, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Piece, TextSpan};
+use super::position::Positions;
+use super::site::{Part, ProblemCode};
+use super::value::{Value, found_spans};
+use crate::image::Reference;
+
+/// More references than this in one file are not read.
+const MAX_SITES: usize = 5000;
+/// A comment that begins further behind a reference than this is not read.
+const LONGEST_LINE: usize = 1000;
+/// Endings of files that an `image` field may name: a picture or a disk.
+const FILES: [&str; 16] = [
+    ".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".iso", ".img", ".qcow2", ".vmdk", ".raw", ".tar", ".gz",
+    ".bin", ".md",
+];
+
+/// Collects the sites of one file.
+pub(super) struct Collector<'a> {
+    pub(super) text: &'a str,
+    format: &'static str,
+    pub(super) positions: Positions,
+    directions: Lines<'a>,
+    seen: BTreeSet<usize>,
+    pub(super) confidence: Confidence,
+    pub(super) found: Extraction,
+}
+
+/// A part of a reference that stands by itself, and where: `None` where its bytes are not just its text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartText<'a> {
+    pub(super) text: &'a str,
+    pub(super) start: Option<usize>,
+}
+
+/// The parts of a reference that stand apart, as in a Helm chart's values.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Parts<'a> {
+    pub(super) registry: Option<PartText<'a>>,
+    pub(super) repository: Option<PartText<'a>>,
+    pub(super) tag: Option<PartText<'a>>,
+    pub(super) digest: Option<PartText<'a>>,
+}
+
+impl<'a> Collector<'a> {
+    /// A collector for the sites of `format` in `text`.
+    pub(super) fn new(text: &'a str, format: &'static str) -> Self {
+        Self {
+            text,
+            format,
+            positions: Positions::new(text),
+            directions: Lines::new(text),
+            seen: BTreeSet::new(),
+            confidence: Confidence::Parsed,
+            found: Extraction::default(),
+        }
+    }
+
+    /// What `find` adds was found by a scanner of lines, not by a parser of the file's syntax.
+    pub(super) fn scanned(&mut self, find: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.confidence, Confidence::Scanned);
+        find(self);
+        self.confidence = before;
+    }
+
+    /// Marks the place of a reference as reported; false where it already was.
+    pub(super) fn first_at(&mut self, offset: usize) -> bool {
+        self.seen.insert(offset)
+    }
+
+    /// What cannot be read or resolved at an offset; silent where a direction says `ignore`.
+    pub(super) fn problem(&mut self, offset: usize, code: ProblemCode, message: String) {
+        self.problem_beside(&[offset], offset, code, message);
+    }
+
+    /// The same where the directions of several places count.
+    pub(super) fn problem_beside(&mut self, places: &[usize], offset: usize, code: ProblemCode, message: String) {
+        if self.direction(places) != Some(Direction::Ignore) {
+            self.problem_at(self.positions.line(offset), code, message);
+        }
+    }
+
+    /// The first direction beside one of several places.
+    fn direction(&self, places: &[usize]) -> Option<Direction> {
+        places.iter().find_map(|place| self.directions.direction(self.positions.line(*place)))
+    }
+
+    /// The same for a line, from 1.
+    pub(super) fn problem_at(&mut self, line: u32, code: ProblemCode, message: String) {
+        if self.found.problems.len() < MAX_SITES {
+            self.found.problems.push(FoundProblem { line, code, message });
+        }
+    }
+
+    /// Text at an offset that must be a reference: otherwise it is a problem.
+    pub(super) fn literal(&mut self, offset: usize, text: &str) {
+        if !self.first_at(offset) {
+            return;
+        }
+        match Reference::parse(text) {
+            Ok(reference) => self.resolved(offset, text.to_owned(), &reference, &Value::at(text, 0, offset)),
+            Err(error) => {
+                let message = format!("{:?} names no image: {error}", shown(text));
+                self.problem(offset, ProblemCode::InvalidReference, message);
+            }
+        }
+    }
+
+    /// A reference whose text is all in this file.
+    pub(super) fn resolved(&mut self, offset: usize, written: String, reference: &Reference, value: &Value) {
+        let spans = found_spans(value, reference);
+        self.add(offset, written, FoundValue::Resolved { reference: reference.clone(), spans });
+    }
+
+    /// A reference whose parts stand apart: one site with several spans. Without tag and digest it is none; what is
+    /// no reference is none either.
+    pub(super) fn parts(&mut self, offset: usize, parts: &Parts<'_>) {
+        let Some(repository) = parts.repository else { return };
+        if (parts.tag.is_none() && parts.digest.is_none()) || !self.first_at(offset) {
+            return;
+        }
+        let mut text = parts.registry.map_or(String::new(), |registry| format!("{}/", registry.text));
+        text.push_str(repository.text);
+        text.push_str(&parts.tag.map_or(String::new(), |tag| format!(":{}", tag.text)));
+        text.push_str(&parts.digest.map_or(String::new(), |digest| format!("@{}", digest.text)));
+        let Ok(reference) = Reference::parse(&text) else { return };
+        let spans = [
+            (Part::Registry, parts.registry),
+            (Part::Repository, parts.repository),
+            (Part::Tag, parts.tag),
+            (Part::Digest, parts.digest),
+        ];
+        let spans = spans.into_iter().filter_map(|(part, one)| {
+            let (one, start) = one.and_then(|one| Some((one, one.start?)))?;
+            Some(FoundSpan { part, start, end: start + one.text.len() })
+        });
+        let spans = spans.collect();
+        self.add(offset, text, FoundValue::Resolved { reference, spans });
+    }
+
+    /// A reference with variables that another file defines.
+    pub(super) fn open(&mut self, offset: usize, written: String, pieces: Vec<Piece>) {
+        self.add(offset, written, FoundValue::Open(pieces));
+    }
+
+    /// A site at an offset, unless a direction says `ignore`.
+    pub(super) fn add(&mut self, offset: usize, written: String, value: FoundValue) {
+        self.add_beside(&[offset], offset, written, value);
+    }
+
+    /// The same where the directions of several places count.
+    pub(super) fn add_beside(&mut self, places: &[usize], offset: usize, written: String, value: FoundValue) {
+        let line = self.positions.line(offset);
+        let allow = match self.direction(places) {
+            Some(Direction::Ignore) => return,
+            Some(Direction::Allow(kinds)) => Some(kinds),
+            Some(Direction::Image(_)) | None => None,
+        };
+        if self.found.sites.len() >= MAX_SITES {
+            return;
+        }
+        let column = self.positions.column(offset);
+        let comment = self.comment(offset, &value);
+        let (format, confidence) = (self.format.to_owned(), self.confidence);
+        self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment, confidence });
+    }
+
+    /// The version in the comment at the end of the line, where it is the tag's own text.
+    fn comment(&self, offset: usize, value: &FoundValue) -> Option<TextSpan> {
+        let FoundValue::Resolved { reference, spans } = value else { return None };
+        let last = spans.last().map_or(offset, |span| span.end).max(offset);
+        let limit = self.text.floor_char_boundary(last.saturating_add(LONGEST_LINE));
+        let rest = self.text.get(last..limit)?;
+        let rest = &rest[..rest.find('\n').unwrap_or(rest.len())];
+        let begin = last + rest.find(" #").map(|at| at + 2).or_else(|| rest.find(" //").map(|at| at + 3))?;
+        let tag = reference.tag()?.as_str();
+        let bare = tag.strip_prefix('v').unwrap_or(tag);
+        let mut at = begin;
+        for word in self.text[begin..last + rest.len()].split_inclusive(char::is_whitespace) {
+            let text = word.trim();
+            if text == tag || text == bare || text.strip_prefix('v') == Some(bare) {
+                return Some(TextSpan { start: at, end: at + text.len(), text: text.to_owned() });
+            }
+            at += word.len();
+        }
+        None
+    }
+}
+
+/// At most 200 characters, for a message.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+/// A reference with a tag or a digest.
+pub(super) fn versioned(text: &str) -> bool {
+    Reference::parse(text).is_ok_and(|reference| reference.tag().is_some() || reference.digest().is_some())
+}
+
+/// A tag, a digest or a path, and neither a URL nor a file.
+pub(super) fn image_like(text: &str) -> bool {
+    if !(text.contains(['/', ':', '@'])) || text.contains("://") || text.starts_with(['.', '/']) {
+        return false;
+    }
+    let lower = text.to_ascii_lowercase();
+    !FILES.iter().any(|end| lower.ends_with(end)) && (text.contains('/') || versioned(text))
+}
+
+/// Text that a template engine, a shell or another program fills in before it is an image.
+pub(super) fn is_plain(text: &str) -> bool {
+    !text.contains(['$', '{', '}', '%', '<', '>', ' ', '\t'])
+}
