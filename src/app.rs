@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::github::{GitHub, GitHubSettings};
-use crate::jobs::{Drained, Services, Times, Worker, intake};
+use crate::jobs::{Drained, Services, Times, Worker, intake, reconcile_job};
 use crate::registry::{Registries, RegistrySettings};
 use crate::settings::{Role, Settings};
 use crate::store::{Store, StoreError};
@@ -50,9 +50,17 @@ impl App {
         .context("preparing the GitHub client")?;
         let registries =
             Registries::new(registry_settings(&settings, &clock)).context("preparing the registry client")?;
-        let times =
-            Times { tag_lists: settings.tag_list_interval, plans: settings.plan_interval, lease: settings.lease };
+        let times = Times {
+            tag_lists: settings.tag_list_interval,
+            plans: settings.plan_interval,
+            reconcile: settings.reconcile_interval,
+            lease: settings.lease,
+        };
         let services = Services::new(store, github, settings.github_url.clone(), registries, &times, clock);
+        if settings.role != Role::Web {
+            let job = reconcile_job(services.clock.now());
+            services.store.enqueue(&job).await.context("queueing the comparison with GitHub")?;
+        }
         let listener = TcpListener::bind(settings.listen)
             .await
             .with_context(|| format!("listening on {} (setting listen, RESTOW_LISTEN)", settings.listen))?;

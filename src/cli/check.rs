@@ -7,12 +7,10 @@ use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
+use super::rules::{Found, find};
 use super::{DONE, Outcome, USAGE};
 use crate::config::{self, Mistake};
 use crate::policy::{Pin, Rules, UpdateKind};
-
-/// Where the file may stand.
-const NAMES: [&str; 2] = [".github/restow.yml", ".github/restow.yaml"];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -35,13 +33,6 @@ enum Format {
     Json,
 }
 
-/// What was found.
-enum Found {
-    None,
-    One(PathBuf),
-    Both,
-}
-
 pub(super) fn run(args: &Args) -> Outcome {
     if args.schema {
         super::output::line(&serde_json::to_string_pretty(&config::schema())?)?;
@@ -53,13 +44,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             return report(args, None, text, &Ok(Rules::default()));
         }
         Found::Both => {
-            let both = Mistake {
-                line: 1,
-                column: 1,
-                message: format!("both {} and {} are there", NAMES[0], NAMES[1]),
-                help: Some("remove one of the two".to_owned()),
-            };
-            return report(args, Some(&args.path.join(NAMES[0])), "", &Err(vec![both]));
+            return report(args, Some(&args.path.join(config::PATHS[0])), "", &Err(vec![config::both_there()]));
         }
         Found::One(path) => {
             let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -67,19 +52,6 @@ pub(super) fn run(args: &Args) -> Outcome {
         }
     };
     report(args, Some(&path), &text, &config::parse(&text))
-}
-
-fn find(path: &Path) -> anyhow::Result<Found> {
-    let metadata = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
-    if metadata.is_file() {
-        return Ok(Found::One(path.to_owned()));
-    }
-    let mut there = NAMES.iter().map(|name| path.join(name)).filter(|path| path.exists());
-    Ok(match (there.next(), there.next()) {
-        (None, _) => Found::None,
-        (Some(one), None) => Found::One(one),
-        (Some(_), Some(_)) => Found::Both,
-    })
 }
 
 fn report(args: &Args, path: Option<&Path>, text: &str, outcome: &Result<Rules, Vec<Mistake>>) -> Outcome {

@@ -5,6 +5,7 @@ mod healthcheck;
 mod jobs;
 mod lookup;
 mod output;
+mod rules;
 mod scan;
 mod serve;
 mod tag;
@@ -60,6 +61,11 @@ enum Command {
 /// What a subcommand returns: an exit code, or an error that says what to do.
 pub type Outcome = anyhow::Result<u8>;
 
+/// The command line or a configuration is wrong: the exit code is [`USAGE`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct ConfigurationError(String);
+
 /// Reads the command line, runs the subcommand, and returns the process's exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -79,7 +85,7 @@ pub fn main() -> ExitCode {
     outcome.map_or_else(
         |error| {
             eprintln!("restow: {error:#}");
-            ExitCode::from(FAILED)
+            ExitCode::from(if error.is::<ConfigurationError>() { USAGE } else { FAILED })
         },
         ExitCode::from,
     )

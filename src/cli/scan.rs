@@ -11,9 +11,8 @@ use clap::ValueEnum;
 use super::lookup::{LookupArgs, look_up};
 use super::output::{self, ColorChoice};
 use super::walk::{Walked, walk};
-use super::{DONE, FINDINGS, Outcome};
+use super::{DONE, FINDINGS, Outcome, rules};
 use crate::plan::Plan;
-use crate::policy::Rules;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -62,7 +61,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let walked = walk(&args.path)?;
     let plan = match args.offline {
         true => None,
-        false => Some(look_up(&args.lookup, &walked.inventory, &rules(&args.path)?)?),
+        false => Some(look_up(&args.lookup, &walked.inventory, &rules::of_folder(&args.path)?)?),
     };
     let scan = Scan { root: args.path.display().to_string(), walked, plan, elapsed_ms: start.elapsed().as_millis() };
     let text = match args.format {
@@ -74,11 +73,4 @@ pub(super) fn run(args: &Args) -> Outcome {
     output::line(&text)?;
     let found = scan.plan.as_ref().map_or(!scan.walked.inventory.sites.is_empty(), |plan| !plan.updates.is_empty());
     Ok(if args.exit_code && found { FINDINGS } else { DONE })
-}
-
-/// The folder's own rules, where it has valid ones.
-pub(super) fn rules(root: &std::path::Path) -> anyhow::Result<Rules> {
-    let Ok(text) = std::fs::read_to_string(root.join(".github/restow.yml")) else { return Ok(Rules::default()) };
-    crate::config::parse(&text)
-        .map_err(|_| anyhow::anyhow!("{}/.github/restow.yml has mistakes; see `restow check`", root.display()))
 }

@@ -9,7 +9,7 @@ use similar::TextDiff;
 
 use super::lookup::{LookupArgs, look_up};
 use super::walk::walk;
-use super::{DONE, Outcome, output};
+use super::{DONE, Outcome, output, rules};
 use crate::formats::{self, Inventory, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
 use crate::policy::{PathPattern, UpdateKind};
@@ -85,7 +85,7 @@ fn planned_moves(args: &Args, inventory: &Inventory) -> anyhow::Result<Moves> {
             None => bail!("{text:?} is no kind of update"),
         },
     };
-    let plan = look_up(&args.lookup, inventory, &super::scan::rules(&args.path)?)?;
+    let plan = look_up(&args.lookup, inventory, &rules::of_folder(&args.path)?)?;
     for hold in plan.holds.iter().filter(|hold| hold.code == crate::plan::HoldCode::RegistryUnavailable) {
         eprintln!("held: {}:{}: {}", hold.site.path, hold.site.line, hold.reason);
     }

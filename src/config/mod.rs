@@ -10,6 +10,15 @@ use crate::policy::Rules;
 
 pub use mistake::{Mistake, render};
 
+/// Where the file may stand in a repository; in one of the two places.
+pub const PATHS: [&str; 2] = [".github/restow.yml", ".github/restow.yaml"];
+
+/// What is wrong where both are there.
+pub fn both_there() -> Mistake {
+    let message = format!("both {} and {} are there", PATHS[0], PATHS[1]);
+    Mistake { help: Some("remove one of the two".to_owned()), ..Mistake::new(1, 1, message) }
+}
+
 /// A longer file is refused.
 const LONGEST: usize = 256 * 1024;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::kind::{SyncPayload, scan_job};
+use super::kind::{Extent, SyncPayload, scan_job};
 use super::worker::Guard;
 use super::{JobError, Services};
 use crate::github::{InstallationDetails, RepoDetails};
@@ -20,7 +20,7 @@ enum Told {
 pub(super) async fn run(services: &Services, payload: &SyncPayload, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
     let told = gather(services, payload.installation).await?;
     guard.check()?;
-    apply(services, payload.installation, told).await
+    apply(services, payload, told).await
 }
 
 async fn gather(services: &Services, id: InstallationId) -> Result<Told, JobError> {
@@ -35,7 +35,8 @@ async fn gather(services: &Services, id: InstallationId) -> Result<Told, JobErro
     Ok(Told::Active(details, repositories))
 }
 
-async fn apply(services: &Services, id: InstallationId, told: Told) -> Result<Vec<NewJob>, JobError> {
+async fn apply(services: &Services, payload: &SyncPayload, told: Told) -> Result<Vec<NewJob>, JobError> {
+    let id = payload.installation;
     match told {
         Told::Gone => {
             services.github.forget_installation(id);
@@ -49,7 +50,7 @@ async fn apply(services: &Services, id: InstallationId, told: Told) -> Result<Ve
         Told::Active(details, repositories) => {
             let resumed = is_stopped(services, id).await?;
             services.store.save_installation(&row(&details, InstallationState::Active)).await?;
-            let extent = if resumed { Extent::All } else { Extent::Changed };
+            let extent = if resumed { Extent::All } else { payload.extent };
             save_repositories(services, id, &repositories, extent).await
         }
     }
@@ -65,15 +66,6 @@ fn row(details: &InstallationDetails, state: InstallationState) -> InstallationR
 pub(super) async fn is_stopped(services: &Services, id: InstallationId) -> Result<bool, JobError> {
     let row = services.store.installation(id).await?;
     Ok(row.is_some_and(|row| row.state != InstallationState::Active))
-}
-
-/// Which repositories are scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    /// All: the installation was suspended.
-    All,
-    /// Those that are new or have changed.
-    Changed,
 }
 
 /// Saves the repositories, forgets those that left, and scans those that are new or have changed.

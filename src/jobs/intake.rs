@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::kind::{plan_job, scan_job, sync_job};
+use super::kind::{Extent, plan_job, scan_job, sync_job};
 use crate::github::AccountKind;
 use crate::github::webhook::{Event, PullRequestEvent, PushEvent, PushTarget, parse};
 use crate::repo::Moment;
@@ -58,9 +58,11 @@ fn kept(event: &Event) -> (Option<String>, Option<crate::repo::RepoId>, Value) {
 
 fn jobs(event: &Event, now: Moment) -> Vec<NewJob> {
     match event {
-        Event::Installation(event) => vec![sync_job(event.installation, now)],
-        Event::InstallationRepositories(event) => vec![sync_job(event.installation, now)],
-        Event::Repository(event) => event.installation.map(|id| sync_job(id, now)).into_iter().collect(),
+        Event::Installation(event) => vec![sync_job(event.installation, Extent::Changed, now)],
+        Event::InstallationRepositories(event) => vec![sync_job(event.installation, Extent::Changed, now)],
+        Event::Repository(event) => {
+            event.installation.map(|id| sync_job(id, Extent::Changed, now)).into_iter().collect()
+        }
         Event::Push(event) => push_jobs(event, now),
         Event::PullRequest(event) => pull_jobs(event, now),
         Event::Ping | Event::CheckSuite(_) | Event::Status(_) | Event::IssueComment(_) | Event::Other { .. } => {

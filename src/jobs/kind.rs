@@ -12,6 +12,8 @@ const TRIES: u32 = 10;
 /// A kind of job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
+    /// Find what no webhook told.
+    Reconcile,
     /// Compare an installation's repositories with what is known.
     Sync,
     /// Read a repository's references.
@@ -24,6 +26,7 @@ impl JobKind {
     /// The kind's name in the queue.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Reconcile => "reconcile",
             Self::Sync => "sync",
             Self::Scan => "scan",
             Self::Plan => "plan",
@@ -32,7 +35,7 @@ impl JobKind {
 
     /// Reads the queue's name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Sync, Self::Scan, Self::Plan].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Reconcile, Self::Sync, Self::Scan, Self::Plan].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -40,6 +43,19 @@ impl JobKind {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SyncPayload {
     pub(super) installation: InstallationId,
+    #[serde(default)]
+    pub(super) extent: Extent,
+}
+
+/// Which repositories a comparison scans.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extent {
+    /// All of them: pushes may have been missed.
+    All,
+    /// Those that are new or have changed.
+    #[default]
+    Changed,
 }
 
 /// The payload of [`JobKind::Scan`] and [`JobKind::Plan`].
@@ -50,10 +66,15 @@ pub(super) struct RepoPayload {
     pub(super) name: RepoName,
 }
 
+/// Queues a comparison of all that is known with GitHub.
+pub fn reconcile_job(run_at: Moment) -> NewJob {
+    new_job(JobKind::Reconcile, "app".to_owned(), json!({}), 10, run_at)
+}
+
 /// Queues a comparison of an installation.
-pub fn sync_job(installation: InstallationId, run_at: Moment) -> NewJob {
+pub fn sync_job(installation: InstallationId, extent: Extent, run_at: Moment) -> NewJob {
     let key = format!("installation:{installation}");
-    new_job(JobKind::Sync, key, json!(SyncPayload { installation }), 10, run_at)
+    new_job(JobKind::Sync, key, json!(SyncPayload { installation, extent }), 10, run_at)
 }
 
 /// Queues a scan of a repository.

@@ -9,6 +9,7 @@ mod lookups;
 mod observe;
 mod plan;
 mod publish;
+mod reconcile;
 mod scan;
 mod worker;
 
@@ -25,7 +26,7 @@ use crate::store::Store;
 
 pub use error::JobError;
 pub use intake::intake;
-pub use kind::{JobKind, plan_job, scan_job, sync_job};
+pub use kind::{Extent, JobKind, plan_job, reconcile_job, scan_job, sync_job};
 pub use lookups::Lookups;
 pub use worker::{Drained, Worker};
 
@@ -42,10 +43,8 @@ pub struct Services {
     pub lookups: Lookups,
     /// The time of day.
     pub clock: Clock,
-    /// How long after a plan the next one is due.
-    pub plan_interval: Duration,
-    /// How long a claim holds without being renewed.
-    pub lease: Duration,
+    /// The intervals of the jobs.
+    pub times: Times,
     slug: Arc<OnceCell<String>>,
 }
 
@@ -61,7 +60,7 @@ impl Services {
     ) -> Self {
         let lookups = Lookups::new(store.clone(), registries, clock.clone(), times.tag_lists);
         let slug = Arc::new(OnceCell::new());
-        Self { store, github, web_url, lookups, clock, plan_interval: times.plans, lease: times.lease, slug }
+        Self { store, github, web_url, lookups, clock, times: *times, slug }
     }
 
     /// The login under which the App commits: `restow[bot]`.
@@ -84,6 +83,8 @@ pub struct Times {
     pub tag_lists: Duration,
     /// How long after a plan the next one is due.
     pub plans: Duration,
+    /// How long after a comparison with GitHub the next one is due.
+    pub reconcile: Duration,
     /// How long a claim holds without being renewed.
     pub lease: Duration,
 }

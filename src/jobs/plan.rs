@@ -35,7 +35,7 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let Some(gathered) = gather(services, payload).await? else { return Ok(Vec::new()) };
     let plan = plan::plan(&gathered.scan.inventory, &gathered.candidates, &gathered.rules, gathered.now);
     apply(services, &gathered, &plan, guard).await?;
-    let interval = i64::try_from(services.plan_interval.as_millis()).unwrap_or(i64::MAX);
+    let interval = i64::try_from(services.times.plans.as_millis()).unwrap_or(i64::MAX);
     let row = &gathered.row;
     Ok(vec![plan_job(row.installation, row.id, &row.name, gathered.now.plus_ms(interval))])
 }

@@ -22,8 +22,6 @@ const TARBALL_ABOVE: usize = 50;
 const BLOBS_AT_ONCE: usize = 8;
 /// No file that names images is larger.
 const BLOB_LIMIT: usize = 4 * 1024 * 1024;
-/// Where the repository's rules stand.
-const RULES_PATHS: [&str; 2] = [".github/restow.yml", ".github/restow.yaml"];
 
 /// What a scan leaves for the plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,7 +43,8 @@ struct Gathered {
     candidates: Vec<Candidate>,
     known: BTreeMap<Key, Extraction>,
     contents: BTreeMap<BlobSha, Vec<u8>>,
-    rules: Option<Vec<u8>>,
+    /// The contents of the configuration files that are there.
+    rules: Vec<Vec<u8>>,
     cut: Option<String>,
 }
 
@@ -105,11 +104,10 @@ fn previous(row: &RepositoryRow) -> Result<Option<StoredScan>, JobError> {
 
 async fn gather(services: &Services, repo: &Repo, commit: CommitSha) -> Result<Gathered, JobError> {
     let FileList { files, cut } = repo.list_files(&commit).await?;
-    let rules = files.iter().find(|file| RULES_PATHS.contains(&file.path.as_str())).map(|file| file.sha.clone());
-    let rules = match rules {
-        Some(sha) => Some(repo.blob(&sha, BLOB_LIMIT).await?.to_vec()),
-        None => None,
-    };
+    let mut rules = Vec::new();
+    for file in files.iter().filter(|file| config::PATHS.contains(&file.path.as_str())) {
+        rules.push(repo.blob(&file.sha, BLOB_LIMIT).await?.to_vec());
+    }
     let candidates: Vec<Candidate> = files.into_iter().filter_map(candidate).collect();
     let known = known_extractions(services, &candidates).await?;
     let unknown: BTreeMap<FilePath, BlobSha> = candidates
@@ -201,18 +199,28 @@ fn too_large() -> Extraction {
 }
 
 /// The rules in force: those of the file, or the last valid ones where it has mistakes.
-fn choose_rules(file: Option<Vec<u8>>, before: Option<StoredScan>) -> (Option<String>, Vec<String>) {
-    let Some(bytes) = file else { return (None, Vec::new()) };
-    let mistakes = match String::from_utf8(bytes) {
-        Ok(text) => match config::parse(&text) {
-            Ok(_) => return (Some(text), Vec::new()),
-            Err(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
+fn choose_rules(files: Vec<Vec<u8>>, before: Option<StoredScan>) -> (Option<String>, Vec<String>) {
+    let mut files = files.into_iter();
+    let mistakes = match (files.next(), files.next()) {
+        (None, _) => return (None, Vec::new()),
+        (Some(_), Some(_)) => vec![config::both_there().to_string()],
+        (Some(bytes), None) => match read_rules(bytes) {
+            Ok(text) => return (Some(text), Vec::new()),
+            Err(mistakes) => mistakes,
         },
-        Err(_) => vec!["the file is not UTF-8".to_owned()],
     };
     // Without any valid rules, nothing is done until the file is mended.
     let last = before.map_or(Some("enabled: false".to_owned()), |before| before.rules);
     (last, mistakes)
+}
+
+/// The file's text, where it is valid.
+fn read_rules(bytes: Vec<u8>) -> Result<String, Vec<String>> {
+    let text = String::from_utf8(bytes).map_err(|_| vec!["the file is not UTF-8".to_owned()])?;
+    match config::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(mistakes) => Err(mistakes.iter().map(ToString::to_string).collect()),
+    }
 }
 
 async fn apply(services: &Services, row: &RepositoryRow, decided: Decided) -> Result<(), JobError> {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::kind::{JobKind, RepoPayload, SyncPayload};
-use super::{JobError, Services, installation, plan, scan};
+use super::{JobError, Services, installation, plan, reconcile, scan};
 use crate::store::{Claim, Held, NewJob, Retry, StoreError};
 
 /// How long a worker without work waits before it looks again: for expired leases and for other processes' jobs.
@@ -57,7 +57,7 @@ impl Worker {
     /// Works until `shutdown`; a job that is then running is given back.
     pub async fn run(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
-            match self.services.store.claim(&self.name, self.services.lease).await {
+            match self.services.store.claim(&self.name, self.services.times.lease).await {
                 Ok(Some(claim)) => self.work(claim, shutdown).await,
                 Ok(None) => self.wait(shutdown).await,
                 Err(error) => {
@@ -75,7 +75,7 @@ impl Worker {
     /// The database does not answer.
     pub async fn drain(&self) -> Result<Drained, StoreError> {
         let mut jobs = 0;
-        while let Some(claim) = self.services.store.claim(&self.name, self.services.lease).await? {
+        while let Some(claim) = self.services.store.claim(&self.name, self.services.times.lease).await? {
             jobs += 1;
             self.work(claim, &CancellationToken::new()).await;
         }
@@ -116,8 +116,8 @@ impl Worker {
     /// Keeps the lease; returns when it is lost.
     async fn renew(&self, claim: &Claim, guard: &Guard) {
         loop {
-            tokio::time::sleep(self.services.lease / 3).await;
-            match self.services.store.renew(claim, self.services.lease).await {
+            tokio::time::sleep(self.services.times.lease / 3).await;
+            match self.services.store.renew(claim, self.services.times.lease).await {
                 Ok(Held::Yes) => {}
                 Ok(Held::Lost) => break guard.lose(),
                 Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
@@ -127,6 +127,7 @@ impl Worker {
 
     async fn dispatch(&self, claim: &Claim, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
         match JobKind::parse(&claim.kind) {
+            Some(JobKind::Reconcile) => reconcile::run(&self.services).await,
             Some(JobKind::Sync) => installation::run(&self.services, &payload::<SyncPayload>(claim)?, guard).await,
             Some(JobKind::Scan) => scan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::Plan) => plan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,

@@ -58,6 +58,12 @@ pub const FIELDS: &[Field] = &[
         "Seconds that an image's list of tags is good for, for all repositories together.",
     ),
     field("plan_interval", "21600", "Seconds after which a repository is planned again without a push."),
+    field(
+        "reconcile_interval",
+        "86400",
+        "Seconds after which all repositories are compared with GitHub again, in case webhooks were lost; it is also done \
+         at start.",
+    ),
     field("lease", "60", "Seconds that a job stays claimed without a sign of life, 5 to 3600."),
 ];
 

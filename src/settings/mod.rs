@@ -74,6 +74,8 @@ pub struct Settings {
     pub tag_list_interval: Duration,
     /// How long after a plan the next one is due.
     pub plan_interval: Duration,
+    /// How long after a comparison of all repositories with GitHub the next one is due.
+    pub reconcile_interval: Duration,
     /// How long a job's claim holds without being renewed.
     pub lease: Duration,
 }

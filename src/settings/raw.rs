@@ -20,7 +20,7 @@ const PREFIX: &str = "RESTOW_";
 const LISTS: [&str; 4] =
     ["webhook_secrets", "webhook_secret_files", "insecure_registries", "allowed_private_addresses"];
 /// Settings that are numbers; every other value of the environment is text, whatever it looks like.
-const NUMBERS: [&str; 5] = ["app_id", "workers", "tag_list_interval", "plan_interval", "lease"];
+const NUMBERS: [&str; 6] = ["app_id", "workers", "tag_list_interval", "plan_interval", "reconcile_interval", "lease"];
 /// Names that a server's environment may hold for other reasons.
 const OTHER_VARIABLES: [&str; 2] = ["RESTOW_SETTINGS", "RESTOW_TEST_POSTGRES"];
 
@@ -45,6 +45,7 @@ pub(super) struct Raw {
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
     plan_interval: Option<u64>,
+    reconcile_interval: Option<u64>,
     lease: Option<u64>,
 }
 
@@ -217,6 +218,7 @@ impl Raw {
             log_format: self.log_format.unwrap_or(LogFormat::Human),
             tag_list_interval: Duration::from_secs(self.tag_list_interval.unwrap_or(1800)),
             plan_interval: Duration::from_secs(self.plan_interval.unwrap_or(21600)),
+            reconcile_interval: Duration::from_secs(self.reconcile_interval.unwrap_or(86400)),
             lease: Duration::from_secs(lease),
         })
     }

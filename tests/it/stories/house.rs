@@ -39,6 +39,7 @@ pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
         log_format: LogFormat::Human,
         tag_list_interval: Duration::from_secs(1800),
         plan_interval: Duration::from_secs(21600),
+        reconcile_interval: Duration::from_secs(86400),
         lease: Duration::from_secs(60),
     }
 }

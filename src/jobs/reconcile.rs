@@ -1,0 +1,21 @@
+//! Compares what is known with GitHub when the server starts and once a day, since webhooks are lost: GitHub sends
+//! each once and does not repeat one that was not answered.
+
+use std::collections::BTreeSet;
+
+use super::kind::{Extent, reconcile_job, sync_job};
+use super::{JobError, Services};
+use crate::repo::InstallationId;
+use crate::store::NewJob;
+
+/// Runs the job: one comparison for each installation that GitHub tells or the store knows, and the next round.
+pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
+    let told = services.github.installations().await?;
+    let known = services.store.installations().await?;
+    let ids: BTreeSet<InstallationId> =
+        told.into_iter().map(|details| details.id).chain(known.into_iter().map(|row| row.id)).collect();
+    let now = services.clock.now();
+    let interval = i64::try_from(services.times.reconcile.as_millis()).unwrap_or(i64::MAX);
+    let next = reconcile_job(now.plus_ms(interval));
+    Ok(ids.into_iter().map(|id| sync_job(id, Extent::All, now)).chain([next]).collect())
+}
