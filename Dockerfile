@@ -11,9 +11,12 @@ RUN mkdir -p src tests/it tests/world/src benches \
  && cargo build --release --locked --bin restow
 COPY src src
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin restow
+# A fresh volume takes over the owner of the folder that it covers.
+RUN mkdir /data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/restow /restow
+COPY --from=build --chown=65532:65532 /data /data
 ENV RESTOW_LISTEN=0.0.0.0:8080 RESTOW_DATABASE_URL=sqlite:/data/restow.db
 VOLUME /data
 EXPOSE 8080

@@ -133,6 +133,24 @@ fn check_draws_mistakes_and_exits_with_two() {
 }
 
 #[test]
+fn the_rules_of_the_folder_hold_and_broken_ones_stop_the_command() {
+    let files = |name, rules| [("Dockerfile", "FROM nginx:1.25\n"), (name, rules)];
+    let valid = folder(&files(".github/restow.yaml", "enabled: false\n"));
+    let run = restow(valid.path(), &["update"]);
+    assert_eq!((run.status.code(), text(&run.stderr)), (Some(0), "changed 0 references in 0 files\n".to_owned()));
+    let broken = folder(&files(".github/restow.yml", "enabledd: false\n"));
+    for command in ["scan", "update"] {
+        let run = restow(broken.path(), &[command]);
+        assert_eq!(run.status.code(), Some(2), "{command}");
+        assert!(text(&run.stderr).contains("did you mean `enabled`?"), "{}", text(&run.stderr));
+    }
+    let both = folder(&[("Dockerfile", "FROM nginx:1.25\n"), (".github/restow.yml", ""), (".github/restow.yaml", "")]);
+    let run = restow(both.path(), &["scan"]);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(text(&run.stderr).contains("remove one of the two"), "{}", text(&run.stderr));
+}
+
+#[test]
 fn serve_names_every_setting_that_is_missing() {
     let folder = folder(&[]);
     let run = Command::new(env!("CARGO_BIN_EXE_restow")).arg("serve").env_clear().current_dir(folder.path()).output();

@@ -23,6 +23,21 @@ async fn a_push_ends_in_a_verified_pull_request_whose_checks_start() {
 }
 
 #[tokio::test]
+async fn what_no_webhook_told_is_found_at_start_and_once_a_day() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.world.github.drop_waiting();
+    house.settle().await;
+    assert!(house.plain(&house.only_pull().title).ends_with("to 1.27-alpine"), "found at start");
+    house.push("compose.yaml", "services: {web: {image: 'REGISTRY/library/nginx:1.25-alpine'}}");
+    house.world.github.drop_waiting();
+    house.later(25).await;
+    let pull = house.only_pull();
+    let compose = house.repo.read_file(&pull.head_sha, "compose.yaml").expect("the file");
+    assert!(compose.contains("nginx:1.27-alpine"), "the push that nobody told is found a day later: {compose}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
 async fn all_sites_of_an_image_move_together_and_keep_their_bytes() {
     let compose = "services:\r\n  web:\r\n    image: 'REGISTRY/library/nginx:1.25-alpine' # 1.25-alpine\r\n";
     let house = House::with(&[]).await;
