@@ -99,7 +99,7 @@ fn guid() -> String {
 }
 
 /// The value of `X-Hub-Signature-256`.
-pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
+pub fn signature(secret: &str, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     format!("sha256={}", hex::encode(hmac::sign(&key, body).as_ref()))
 }

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-pub use delivery::Order;
+pub use delivery::{Order, signature};
 pub use examples::webhook_examples;
 pub use fault::{Failure as Fault, Matcher};
 pub use model::Request;
