@@ -89,7 +89,7 @@ async fn ask(registries: &Registries, image: &ImageName) -> Lookup<TagList> {
                 registry::Completeness::Cut { reason } => Completeness::Cut { reason },
             },
         }),
-        Err(error) => Lookup::Unavailable { reason: error.to_string() },
+        Err(error) => Lookup::Unavailable { reason: error.to_string(), may_pass: error.retry_after().is_some() },
     }
 }
 
@@ -101,7 +101,9 @@ async fn digests(
         .map(async |(image, tag)| {
             let answer = match registries.digest(&image, &tag).await {
                 Ok(digest) => Lookup::Known(digest),
-                Err(error) => Lookup::Unavailable { reason: error.to_string() },
+                Err(error) => {
+                    Lookup::Unavailable { reason: error.to_string(), may_pass: error.retry_after().is_some() }
+                }
             };
             ((image, tag), answer)
         })

@@ -60,7 +60,7 @@ fn explain(image: &ImageName, current: &Tag, lookup: &LookupArgs) -> Outcome {
             }
             Ok(DONE)
         }
-        Lookup::Unavailable { reason } => {
+        Lookup::Unavailable { reason, .. } => {
             eprintln!("restow: {reason}");
             Ok(FAILED)
         }

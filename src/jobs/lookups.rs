@@ -51,7 +51,7 @@ impl Lookups {
             .map(async |(image, tag)| {
                 let answer = match self.registries.digest(&image, &tag).await {
                     Ok(digest) => Lookup::Known(digest),
-                    Err(error) => Lookup::Unavailable { reason: error.to_string() },
+                    Err(error) => unavailable(&error),
                 };
                 ((image, tag), answer)
             })
@@ -71,7 +71,7 @@ impl Lookups {
         }
         let row = match self.ask(image, known).await {
             Ok(row) => row,
-            Err(error) => return Ok(Lookup::Unavailable { reason: error.to_string() }),
+            Err(error) => return Ok(unavailable(&error)),
         };
         self.store.save_tag_list(&row).await?;
         Ok(Lookup::Known(list(&row.tags, row.complete)))
@@ -110,6 +110,11 @@ fn list(tags: &[String], complete: bool) -> TagList {
         false => Completeness::Cut { reason: "the registry listed more tags than Restow reads".to_owned() },
     };
     TagList { tags: tags.iter().filter_map(listed).collect(), completeness }
+}
+
+/// An answer that did not come, as the plan sees it.
+fn unavailable<T>(error: &registry::RegistryError) -> Lookup<T> {
+    Lookup::Unavailable { reason: error.to_string(), may_pass: error.retry_after().is_some() }
 }
 
 fn milliseconds(duration: Duration) -> i64 {

@@ -1,6 +1,7 @@
 //! Decides what moves in a repository, and brings GitHub there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job};
@@ -20,6 +21,8 @@ use crate::store::{NewJob, PullRow, RepositoryRow, RepositoryState};
 /// A pull request row's state while the pull request is open.
 pub(super) const OPEN: &str = "open";
 const ENDED: &str = "ended";
+/// When a plan is made again that lacked the answer of a registry.
+const SOON: Duration = Duration::from_secs(30 * 60);
 
 /// What was read before anything is decided.
 struct Gathered {
@@ -35,7 +38,12 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let Some(gathered) = gather(services, payload).await? else { return Ok(Vec::new()) };
     let plan = plan::plan(&gathered.scan.inventory, &gathered.candidates, &gathered.rules, gathered.now);
     apply(services, &gathered, &plan, guard).await?;
-    let interval = i64::try_from(services.times.plans.as_millis()).unwrap_or(i64::MAX);
+    // A registry that was away for a moment does not cost the repository a whole interval.
+    let interval = match gathered.candidates.may_change_soon() {
+        true => services.times.plans.min(SOON),
+        false => services.times.plans,
+    };
+    let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
     let row = &gathered.row;
     Ok(vec![plan_job(row.installation, row.id, &row.name, gathered.now.plus_ms(interval))])
 }

@@ -14,7 +14,15 @@ pub enum Lookup<T> {
     Unavailable {
         /// What happened and, where it helps, what to do.
         reason: String,
+        /// Whether asking again later may help.
+        may_pass: bool,
     },
+}
+
+impl<T> Lookup<T> {
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable { may_pass: true, .. })
+    }
 }
 
 /// Whether a list holds everything there is.
@@ -45,4 +53,11 @@ pub struct Candidates {
     pub tags: BTreeMap<ImageName, Lookup<TagList>>,
     /// What the tags that matter point at.
     pub digests: BTreeMap<(ImageName, Tag), Lookup<Digest>>,
+}
+
+impl Candidates {
+    /// Whether an answer is missing that may come when it is asked for again.
+    pub fn may_change_soon(&self) -> bool {
+        self.tags.values().any(Lookup::may_pass) || self.digests.values().any(Lookup::may_pass)
+    }
 }

@@ -146,7 +146,7 @@ impl<'a> Selector<'a> {
             return Ok(scheme.pick(current, self.now));
         }
         let reason = match self.candidates.tags.get(image) {
-            Some(Lookup::Unavailable { reason }) => reason.clone(),
+            Some(Lookup::Unavailable { reason, .. }) => reason.clone(),
             Some(Lookup::Known(_)) | None => format!("the tags of {image} were not looked up"),
         };
         Err((HoldCode::RegistryUnavailable, reason))
@@ -194,7 +194,7 @@ impl<'a> Selector<'a> {
         let image = site.reference.image();
         match self.candidates.digests.get(&(image.clone(), choice.tag.clone())) {
             Some(Lookup::Known(digest)) => Ok(Some(digest.clone())),
-            Some(Lookup::Unavailable { reason }) => Err(reason.clone()),
+            Some(Lookup::Unavailable { reason, .. }) => Err(reason.clone()),
             None => Err(format!("the digest of {image}:{} was not looked up", choice.tag)),
         }
     }

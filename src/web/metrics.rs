@@ -1,5 +1,7 @@
 //! `GET /metrics`, in the text format of Prometheus.
 
+use std::sync::{Mutex, PoisonError};
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +19,14 @@ const JOBS: &str = "restow_jobs";
 /// # Errors
 /// The process counts elsewhere already.
 pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
+    // The recorder is the process's; a second server in it counts into the same one.
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = installed.as_ref() {
+        return Ok(handle.clone());
+    }
     let handle = PrometheusBuilder::new().install_recorder()?;
+    *installed = Some(handle.clone());
     describe_counter!(DELIVERIES, Unit::Count, "Webhook deliveries received, by what became of them");
     describe_gauge!(JOBS, Unit::Count, "Jobs in the queue, by their state");
     Ok(handle)

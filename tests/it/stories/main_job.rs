@@ -1,5 +1,7 @@
 //! The main job: a push ends in a pull request.
 
+use world::registry::{Behaviour, Credentials, Links};
+
 use super::house::House;
 
 const DOCKERFILE: &str = "# the shop\nFROM REGISTRY/library/nginx:1.25-alpine\nCOPY . /\n";
@@ -172,6 +174,48 @@ async fn a_registry_that_does_not_answer_holds_only_its_own_images() {
     // Nor is what is open closed because its registry is away for a while.
     house.world.registry.behave(|behaviour| behaviour.refusals = vec![(503, None); 200]);
     house.later(7).await;
+    assert_eq!(house.open().len(), 1);
+    house.world.github.assert_clean();
+}
+
+/// The whole way through a registry of one behaviour: a pinned image, moved to the newest tag with its digest.
+async fn check_registry(behaviour: Behaviour) {
+    let label = format!("{behaviour:?}");
+    let house = House::with(&[]).await;
+    let old = house.world.registry.push("library/nginx", "1.25-alpine");
+    let new = house.world.registry.push("library/nginx", "1.27-alpine");
+    house.world.registry.behave(|now| *now = behaviour);
+    house.push("Dockerfile", &format!("FROM REGISTRY/library/nginx:1.25-alpine@{old}\n"));
+    house.settle().await;
+    let pulls = house.repo.pulls();
+    let [pull] = pulls.as_slice() else { panic!("{label}: {pulls:?}") };
+    let changed = house.repo.read_file(&pull.head_sha, "Dockerfile").expect("the file");
+    assert!(changed.ends_with(&format!("nginx:1.27-alpine@{new}\n")), "{label}: {changed}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn registries_as_they_really_are() {
+    let usual = Behaviour::default();
+    for links in [Links::Relative, Links::Absolute, Links::QueryOnly] {
+        check_registry(Behaviour { page_size: Some(2), links, ..usual.clone() }).await;
+    }
+    let odd = vec![("www-authenticate", "Nonsense"), ("link", "garbage"), ("x-empty", "")];
+    check_registry(Behaviour { with_headers: odd, ..usual.clone() }).await;
+    check_registry(Behaviour { without_headers: vec!["docker-content-digest", "content-type"], ..usual.clone() }).await;
+    for token_seconds in [0, 1, 300] {
+        let paged = Behaviour { page_size: Some(2), token_seconds, ..usual.clone() };
+        check_registry(Behaviour { asks_for: Credentials::Bearer, ..paged }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_is_away_for_a_moment_is_asked_again_soon() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.world.registry.behave(|behaviour| behaviour.refusals = vec![(503, None)]);
+    house.settle().await;
+    assert!(house.repo.pulls().is_empty());
+    house.later(1).await;
     assert_eq!(house.open().len(), 1);
     house.world.github.assert_clean();
 }

@@ -1,4 +1,5 @@
-//! A simulated OCI registry on the wire: tags with Link paging, manifests by tag and digest, bearer tokens, refusals.
+//! A simulated OCI registry on the wire: tags with Link paging, manifests by tag and digest, tokens, passwords, refusals,
+//! odd headers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request as HttpRequest, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -17,14 +19,47 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub struct Behaviour {
     /// Tags on a page, with a `Link` to the next; `None` lists all at once.
     pub page_size: Option<usize>,
-    /// Whether a token is asked for.
-    pub bearer: bool,
+    /// What a `Link` looks like.
+    pub links: Links,
+    /// Whom the registry answers.
+    pub asks_for: Credentials,
+    /// Seconds that a token lives; each one is good for a single use where that is 0.
+    pub token_seconds: u64,
+    /// Headers that are left out of every answer, in lower case: `docker-content-digest`, `content-type`, `link`.
+    pub without_headers: Vec<&'static str>,
+    /// Headers that every answer has besides.
+    pub with_headers: Vec<(&'static str, &'static str)>,
     /// The next requests that are refused: status and `Retry-After` in seconds.
     pub refusals: Vec<(u16, Option<u64>)>,
 }
 
+/// The forms of the address in a `Link`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Links {
+    /// `</v2/…>`
+    #[default]
+    Relative,
+    /// `<http://host/v2/…>`
+    Absolute,
+    /// `<?last=…>`
+    QueryOnly,
+}
+
+/// Whom a registry answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// Everybody.
+    #[default]
+    Nothing,
+    /// Who has bought a token.
+    Bearer,
+    /// Who knows the name `world` and the password `secret`.
+    Basic,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
+    tokens: BTreeMap<String, bool>,
     /// Repository → tag → digest.
     tags: BTreeMap<String, BTreeMap<String, String>>,
     manifests: BTreeMap<String, Bytes>,
@@ -118,21 +153,52 @@ async fn answer(State(registry): State<Registry>, request: HttpRequest) -> Respo
     let mut inner = registry.lock();
     inner.requests.push((parts.method.to_string(), parts.uri.to_string()));
     if parts.uri.path() == "/token" {
-        return axum::Json(json!({ "token": "world", "expires_in": 300 })).into_response();
+        return inner.sell_token();
     }
-    if let Some(refusal) = inner.refuse(&parts.headers) {
-        return refusal;
+    let response = inner.answer(&parts);
+    inner.dress(response)
+}
+
+impl Inner {
+    fn answer(&mut self, parts: &Parts) -> Response {
+        if let Some(refusal) = self.refuse(&parts.headers) {
+            return refusal;
+        }
+        let Some(path) = parts.uri.path().strip_prefix("/v2/") else { return not_found("UNSUPPORTED") };
+        if path.is_empty() {
+            return axum::Json(json!({})).into_response();
+        }
+        if let Some(repository) = path.strip_suffix("/tags/list") {
+            return self.list(repository, &parts.uri);
+        }
+        match path.rsplit_once("/manifests/") {
+            Some((repository, reference)) => self.manifest(repository, reference, &parts.method),
+            None => not_found("UNSUPPORTED"),
+        }
     }
-    let Some(path) = parts.uri.path().strip_prefix("/v2/") else { return not_found("UNSUPPORTED") };
-    if path.is_empty() {
-        return axum::Json(json!({})).into_response();
+
+    /// A token of its own for every request.
+    fn sell_token(&mut self) -> Response {
+        let token = format!("token-{}", self.tokens.len());
+        self.tokens.insert(token.clone(), false);
+        axum::Json(json!({ "token": token, "expires_in": self.behaviour.token_seconds.max(1) })).into_response()
     }
-    if let Some(repository) = path.strip_suffix("/tags/list") {
-        return inner.list(repository, &parts.uri);
+
+    /// Whether the token was sold and is still good.
+    fn accepts(&mut self, token: &str) -> bool {
+        let single_use = self.behaviour.token_seconds == 0;
+        self.tokens.get_mut(token).is_some_and(|used| !std::mem::replace(used, true) || !single_use)
     }
-    match path.rsplit_once("/manifests/") {
-        Some((repository, reference)) => inner.manifest(repository, reference, &parts.method),
-        None => not_found("UNSUPPORTED"),
+
+    /// Leaves out and adds the headers of the behaviour.
+    fn dress(&self, mut response: Response) -> Response {
+        for name in &self.behaviour.without_headers {
+            response.headers_mut().remove(*name);
+        }
+        for (name, value) in &self.behaviour.with_headers {
+            response.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        response
     }
 }
 
@@ -150,15 +216,20 @@ impl Inner {
             }
             return Some(response);
         }
-        let authorised = headers.get(header::AUTHORIZATION).is_some_and(|value| value == "Bearer world");
-        if self.behaviour.bearer && !authorised {
-            let challenge = format!(
-                "Bearer realm=\"http://{}/token\",service=\"world\",scope=\"repository:any:pull\"",
-                self.address
-            );
-            return Some((StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response());
-        }
-        None
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let (accepted, challenge) = match self.behaviour.asks_for {
+            Credentials::Nothing => return None,
+            // `world:secret`
+            Credentials::Basic => (given == "Basic d29ybGQ6c2VjcmV0", "Basic realm=\"world\"".to_owned()),
+            Credentials::Bearer => (
+                given.strip_prefix("Bearer ").is_some_and(|token| self.accepts(token)),
+                format!(
+                    "Bearer realm=\"http://{}/token\",service=\"world\",scope=\"repository:any:pull\"",
+                    self.address
+                ),
+            ),
+        };
+        (!accepted).then(|| (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)]).into_response())
     }
 
     fn list(&self, repository: &str, uri: &Uri) -> Response {
@@ -174,12 +245,21 @@ impl Inner {
         let mut response = axum::Json(json!({ "name": repository, "tags": page })).into_response();
         if behind.len() > page.len()
             && let Some(last) = page.last()
-            && let Ok(link) =
-                HeaderValue::from_str(&format!("</v2/{repository}/tags/list?last={last}&n={size}>; rel=\"next\""))
+            && let Ok(link) = HeaderValue::from_str(&self.link(repository, last, size))
         {
             response.headers_mut().insert(header::LINK, link);
         }
         response
+    }
+
+    fn link(&self, repository: &str, last: &str, size: usize) -> String {
+        let query = format!("?last={last}&n={size}");
+        let address = match self.behaviour.links {
+            Links::Relative => format!("/v2/{repository}/tags/list{query}"),
+            Links::Absolute => format!("http://{}/v2/{repository}/tags/list{query}", self.address),
+            Links::QueryOnly => query,
+        };
+        format!("<{address}>; rel=\"next\"")
     }
 
     fn manifest(&self, repository: &str, reference: &str, method: &Method) -> Response {
