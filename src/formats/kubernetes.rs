@@ -37,11 +37,12 @@ impl Format for Kubernetes {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !text.contains("apiVersion") || !text.contains("kind") || !names_images(text) {
+        let is_ours = |text: &str| text.contains("apiVersion") && text.contains("kind") && names_images(text);
+        if !is_ours(text) {
             return Extraction::default();
         }
         let mut walker = Walker { collector: Collector::new(text, "kubernetes") };
-        for document in walker.collector.documents() {
+        for document in walker.collector.documents_where(is_ours) {
             if let Some(root) = document.root().filter(|root| is_object(&document, *root)) {
                 walker.object(&document, root);
             }
@@ -51,7 +52,7 @@ impl Format for Kubernetes {
 }
 
 fn names_images(text: &str) -> bool {
-    text.contains("image") || text.contains("IMAGE") || text.contains("Image")
+    ["image", "IMAGE", "Image"].iter().any(|word| text.contains(word))
 }
 
 fn is_object(document: &Document, id: NodeId) -> bool {

@@ -1,6 +1,7 @@
 //! YAML as a tree of nodes that know their bytes; aliases are kept, never expanded.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 
@@ -41,6 +42,14 @@ pub(super) struct Scalar {
     pub(super) start: Option<usize>,
     /// A block scalar, whose raw bytes these are.
     pub(super) block: Option<(usize, usize)>,
+}
+
+impl Scalar {
+    /// The same in a file that has `base` bytes before it.
+    fn moved(self, base: usize) -> Self {
+        let block = self.block.map(|(start, end)| (start + base, end + base));
+        Self { start: self.start.map(|start| start + base), block, ..self }
+    }
 }
 
 /// One document.
@@ -110,38 +119,62 @@ impl Document {
     }
 }
 
-/// Reads every document; one that is broken costs only itself.
-pub(super) fn parse(text: &str, positions: &Positions) -> Parsed {
-    let mut options = Options::default();
-    options.emit_comments = false;
-    let mut parser = Parser::new_from_str_with_options(text, options);
+/// Reads the documents that are wanted; one that is broken costs only itself. The others are not even parsed: most of
+/// a large file of manifests names no image.
+pub(super) fn parse(text: &str, positions: &Positions, wanted: impl Fn(&str) -> bool) -> Parsed {
     let mut parsed = Parsed::default();
-    let mut builder = Builder::new(text);
-    let mut nodes = 0;
-    while let Some(event) = parser.next_event() {
-        match event {
-            Ok((event, span)) => {
-                nodes += 1;
-                if nodes > MAX_NODES || builder.open.len() > MAX_DEPTH {
-                    parsed.too_large = true;
-                    break;
-                }
-                if let Some(document) = builder.take(event, &span) {
-                    parsed.documents.push(document);
-                }
-            }
-            Err(error) => {
-                let offset = error.marker().byte_offset().unwrap_or(0);
-                parsed.errors.push((positions.line(offset.min(text.len())), error.info()));
-                builder = Builder::new(text);
-                let more = parsed.errors.len() < MAX_ERRORS && parser.proceed_next_document().unwrap_or(false);
-                if !more {
-                    break;
-                }
-            }
+    let mut budget = MAX_NODES;
+    for (offset, document) in split(text) {
+        if parsed.too_large || parsed.errors.len() >= MAX_ERRORS {
+            break;
+        }
+        if wanted(document) {
+            parse_document(document, offset, &mut budget, positions, &mut parsed);
         }
     }
     parsed
+}
+
+/// Cuts a stream where a document begins: at `---` in the first column, which stands for itself nowhere else (YAML
+/// 1.2.2, section 9.1.2). Directives and comments before it belong to it.
+fn split(text: &str) -> Vec<(usize, &str)> {
+    let mut begins = vec![0];
+    let marks = text.match_indices("\n---").map(|(at, _)| at + 1);
+    for mark in marks.filter(|mark| text[mark + 3..].chars().next().is_none_or(char::is_whitespace)) {
+        let before = &text[begins.last().copied().unwrap_or(0)..mark];
+        let content =
+            |line: &str| !line.trim_start_matches('\u{feff}').trim().is_empty() && !line.starts_with(['#', '%']);
+        if before.lines().any(content) {
+            begins.push(mark);
+        }
+    }
+    let ends = begins.iter().copied().skip(1).chain([text.len()]);
+    begins.iter().copied().zip(ends).map(|(begin, end)| (begin, &text[begin..end])).collect()
+}
+
+/// Reads one piece of the stream, which begins at `base`.
+fn parse_document(text: &str, base: usize, budget: &mut usize, positions: &Positions, parsed: &mut Parsed) {
+    let mut options = Options::default();
+    options.emit_comments = false;
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut builder = Builder::new(text, base);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => {
+                if *budget == 0 || builder.open.len() > MAX_DEPTH {
+                    parsed.too_large = true;
+                    return;
+                }
+                *budget -= 1;
+                parsed.documents.extend(builder.take(event, &span));
+            }
+            Err(error) => {
+                let offset = base + error.marker().byte_offset().unwrap_or(0).min(text.len());
+                parsed.errors.push((positions.line(offset), error.info()));
+                return;
+            }
+        }
+    }
 }
 
 /// A collection that is not yet whole.
@@ -152,14 +185,16 @@ enum Open {
 
 struct Builder<'a> {
     text: &'a str,
+    /// Where the text begins in its file.
+    base: usize,
     document: Document,
     open: Vec<Open>,
     anchors: BTreeMap<usize, NodeId>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { text, document: Document::default(), open: Vec::new(), anchors: BTreeMap::new() }
+    fn new(text: &'a str, base: usize) -> Self {
+        Self { text, base, document: Document::default(), open: Vec::new(), anchors: BTreeMap::new() }
     }
 
     /// Takes one event; returns the document that it ends.
@@ -172,7 +207,7 @@ impl<'a> Builder<'a> {
                 return Some(std::mem::take(&mut self.document));
             }
             Event::Scalar(text, style, anchor, _) => {
-                let scalar = scalar(self.text, text.into_owned(), style, range.start, range.end);
+                let scalar = scalar(self.text, text.into_owned(), style, range.clone()).moved(self.base);
                 self.add(range.start, Kind::Scalar(scalar), anchor);
             }
             Event::Alias(id) => {
@@ -195,7 +230,7 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, offset: usize, kind: Kind, anchor: usize) -> NodeId {
         let id = self.document.nodes.len();
-        self.document.nodes.push(Node { offset, kind });
+        self.document.nodes.push(Node { offset: self.base + offset, kind });
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
@@ -220,7 +255,8 @@ impl<'a> Builder<'a> {
 }
 
 /// A scalar, with its bytes where they are just its text.
-fn scalar(source: &str, text: String, style: ScalarStyle, start: usize, end: usize) -> Scalar {
+fn scalar(source: &str, text: String, style: ScalarStyle, range: Range<usize>) -> Scalar {
+    let Range { start, end } = range;
     let raw = source.get(start..end).unwrap_or("");
     let quoted = || raw.len() >= 2 && raw.get(1..raw.len() - 1) == Some(text.as_str());
     let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
@@ -234,4 +270,36 @@ fn scalar(source: &str, text: String, style: ScalarStyle, start: usize, end: usi
     };
     let text = if block && at.is_some() { text.trim().to_owned() } else { text };
     Scalar { text, start: at, block: block.then_some((start, end)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_cut_where_they_begin() {
+        let check = |text: &str, expected: &[&str]| {
+            let found: Vec<&str> = split(text).into_iter().map(|(_, document)| document).collect();
+            assert_eq!(found, expected, "{text:?}");
+        };
+        check("a: 1\n---\nb: 2\n", &["a: 1\n", "---\nb: 2\n"]);
+        check("# c\n%YAML 1.2\n---\na: 1\n--- |\n  x\n---", &["# c\n%YAML 1.2\n---\na: 1\n", "--- |\n  x\n", "---"]);
+        check("a: |\n  x\n  ---\n  y\n----\n---z: 1\n", &["a: |\n  x\n  ---\n  y\n----\n---z: 1\n"]);
+        check("\u{feff}---\r\na: 1\r\n---\r\n", &["\u{feff}---\r\na: 1\r\n", "---\r\n"]);
+    }
+
+    #[test]
+    fn offsets_count_from_the_beginning_of_the_file() {
+        let text = "a: 1\n---\nskip: me\n---\nb: 'two' # é\nc: |\n  three\n---\n[\n";
+        let parsed = parse(text, &Positions::new(text), |document| !document.contains("skip"));
+        assert_eq!((parsed.documents.len(), parsed.errors.len()), (2, 1));
+        assert_eq!(parsed.errors[0].0, 9, "the line of the file, not of the document");
+        let document = &parsed.documents[1];
+        let root = document.root().expect("a root");
+        for (key, bytes) in [("b", "two"), ("c", "three")] {
+            let scalar = document.get(root, key).and_then(|id| document.scalar(id)).expect("a scalar");
+            let start = scalar.start.expect("its bytes");
+            assert_eq!((&text[start..start + bytes.len()], scalar.text.as_str()), (bytes, bytes));
+        }
+    }
 }

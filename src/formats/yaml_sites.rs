@@ -10,7 +10,12 @@ use crate::image::Reference;
 impl Collector<'_> {
     /// Reads the text; what is no YAML is a problem unless a template engine makes it one.
     pub(super) fn documents(&mut self) -> Vec<Document> {
-        let Parsed { documents, errors, too_large } = parse(self.text, &self.positions);
+        self.documents_where(|_| true)
+    }
+
+    /// The same; documents whose text is not wanted are left out.
+    pub(super) fn documents_where(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Document> {
+        let Parsed { documents, errors, too_large } = parse(self.text, &self.positions, wanted);
         if too_large {
             self.problem_at(1, ProblemCode::TooLarge, "the YAML is deeper or larger than is read".to_owned());
         }

@@ -168,11 +168,19 @@ fn other_file(ending: &str) -> bool {
     OTHERS.iter().any(|other| ending.ends_with(other))
 }
 
-/// An instruction: its keyword in upper case, and its words.
+/// An instruction: its keyword in upper case, and the words of it that matter.
 struct Instruction {
     offset: usize,
-    keyword: String,
+    keyword: &'static str,
     words: Vec<Word>,
+}
+
+/// The keyword that a text begins with, and its length; an empty one where the text begins with no instruction.
+fn keyword(text: &str) -> (&'static str, usize) {
+    let length = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let known = INSTRUCTIONS.iter().find(|known| known.eq_ignore_ascii_case(&text[..length]));
+    // `FR\` with `OM` on the next line is an instruction to nobody but the builder.
+    (known.copied().unwrap_or(""), length)
 }
 
 struct Reader<'a> {
@@ -230,13 +238,14 @@ impl<'a> Reader<'a> {
     }
 
     fn instruction(&self, offset: usize, escape: char) -> Option<Instruction> {
-        let mut words = Words::new(self.text.get(..).filter(|text| offset < text.len())?, offset, escape);
-        let keyword = words.next()?.value.text().to_ascii_uppercase();
-        // Only the flags of a RUN matter; the rest may be anything.
-        let flags_only = matches!(keyword.as_str(), "RUN" | "COPY" | "ADD");
-        let words = match keyword.as_str() {
-            "FROM" | "ARG" | "ENV" | "ONBUILD" => words.take(200).collect(),
-            _ if flags_only => words.take_while(|word| word.value.text().starts_with("--")).take(200).collect(),
+        let (keyword, length) = keyword(self.text.get(offset..)?);
+        let words = || Words::new(self.text, offset + length, escape);
+        let words = match keyword {
+            "FROM" | "ARG" | "ENV" | "ONBUILD" => words().take(200).collect(),
+            // Only the flags of these matter; the rest may be anything.
+            "RUN" | "COPY" | "ADD" => {
+                words().take_while(|word| word.value.text().starts_with("--")).take(200).collect()
+            }
             _ => Vec::new(),
         };
         Some(Instruction { offset, keyword, words })
@@ -247,10 +256,11 @@ impl<'a> Reader<'a> {
         let unknown = starts
             .iter()
             .filter_map(|start| self.instruction(*start, escape))
-            .find(|instruction| !INSTRUCTIONS.contains(&instruction.keyword.as_str()));
+            .find(|instruction| instruction.keyword.is_empty());
         // What a template engine fills in before the file is a Dockerfile is no mistake.
         if let Some(unknown) = unknown.filter(|_| !is_template(self.text)) {
-            let shown: String = unknown.keyword.chars().take(40).collect();
+            let word = self.text[unknown.offset..].split_whitespace().next().unwrap_or("");
+            let shown: String = word.chars().take(40).collect();
             let message = format!("{shown:?} is no instruction; what follows may be read wrongly");
             let offset = unknown.offset;
             let code = ProblemCode::DockerfileSyntax;
@@ -260,7 +270,7 @@ impl<'a> Reader<'a> {
     }
 
     fn step(&mut self, instruction: &Instruction, stages: &BTreeSet<String>) {
-        match instruction.keyword.as_str() {
+        match instruction.keyword {
             "ARG" => self.arguments(&instruction.words),
             "ENV" if self.in_stage => self.environment(&instruction.words),
             "FROM" => self.from(instruction),

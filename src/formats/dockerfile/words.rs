@@ -83,6 +83,16 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// Takes all that stands for itself, at once.
+    fn plain(&mut self, word: &mut Word) {
+        let escape = self.escape;
+        let special = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '"' | '\'') || c == escape;
+        let rest = &self.text[self.offset..];
+        let plain = &rest[..rest.find(special).unwrap_or(rest.len())];
+        word.value.push_str(plain, Some((0, self.offset)));
+        self.offset += plain.len();
+    }
+
     fn take(&mut self, c: char, word: &mut Word) {
         word.value.push(c, Some((0, self.offset)));
         self.offset += c.len_utf8();
@@ -96,7 +106,9 @@ impl Iterator for Words<'_> {
         self.skip_blanks();
         let first = self.peek().filter(|c| *c != '\n' && *c != '\r')?;
         let mut word = Word { start: self.offset, literal: first == '\'', ..Word::default() };
-        while let Some(c) = self.peek() {
+        loop {
+            self.plain(&mut word);
+            let Some(c) = self.peek() else { break };
             match c {
                 ' ' | '\t' | '\n' | '\r' => break,
                 '"' | '\'' => self.quoted(c, &mut word),
