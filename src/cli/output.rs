@@ -52,6 +52,11 @@ pub(super) fn line(text: &str) -> io::Result<()> {
     }
 }
 
+/// `1 file`, `2 files`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A spinner on standard error, where that is a terminal.
 pub(super) fn progress(message: &'static str) -> ProgressBar {
     if !io::stderr().is_terminal() {

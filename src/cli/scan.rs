@@ -11,8 +11,8 @@ use clap::ValueEnum;
 use super::lookup::{LookupArgs, look_up};
 use super::output::{self, ColorChoice};
 use super::walk::{Walked, walk};
-use super::{DONE, FINDINGS, Outcome, rules};
-use crate::plan::Plan;
+use super::{DONE, FAILED, FINDINGS, Outcome, rules};
+use crate::plan::{HoldCode, Plan};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,7 +25,8 @@ pub(super) struct Args {
     /// Ask no registry
     #[arg(long)]
     offline: bool,
-    /// Exit with 1 where an update is found (with --offline: where an image is found)
+    /// Exit with 1 where an update is found (with --offline: where an image is found), and with 3 where none is
+    /// found but a registry gave no answer
     #[arg(long)]
     exit_code: bool,
     /// When to colour
@@ -56,6 +57,34 @@ pub(super) struct Scan {
     pub(super) elapsed_ms: u128,
 }
 
+impl Scan {
+    /// Sites of which nothing is known, since their registry gave no answer.
+    pub(super) fn unanswered(&self) -> usize {
+        let holds = self.plan.iter().flat_map(|plan| &plan.holds);
+        holds.filter(|hold| hold.code == HoldCode::RegistryUnavailable).count()
+    }
+
+    /// The exit code. Where a registry gave no answer, it is never said that nothing was found.
+    fn exit_code(&self, asked: ExitCodes) -> u8 {
+        let sites = self.walked.inventory.sites.len();
+        let found = self.plan.as_ref().map_or(sites > 0, |plan| !plan.updates.is_empty());
+        let unanswered = self.unanswered();
+        match asked {
+            ExitCodes::Findings if found => FINDINGS,
+            ExitCodes::Findings if unanswered > 0 => FAILED,
+            ExitCodes::Done if unanswered > 0 && unanswered == sites => FAILED,
+            ExitCodes::Findings | ExitCodes::Done => DONE,
+        }
+    }
+}
+
+/// Whether findings have an exit code of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ExitCodes {
+    Findings,
+    Done,
+}
+
 pub(super) fn run(args: &Args) -> Outcome {
     let start = Instant::now();
     let walked = walk(&args.path)?;
@@ -71,6 +100,5 @@ pub(super) fn run(args: &Args) -> Outcome {
         Format::Sarif => serde_json::to_string_pretty(&json::sarif(&scan))?,
     };
     output::line(&text)?;
-    let found = scan.plan.as_ref().map_or(!scan.walked.inventory.sites.is_empty(), |plan| !plan.updates.is_empty());
-    Ok(if args.exit_code && found { FINDINGS } else { DONE })
+    Ok(scan.exit_code(if args.exit_code { ExitCodes::Findings } else { ExitCodes::Done }))
 }

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use similar::TextDiff;
 
 use super::lookup::{LookupArgs, look_up};
+use super::output::counted;
 use super::walk::walk;
-use super::{DONE, Outcome, output, rules};
-use crate::formats::{self, Inventory, Site};
+use super::{DONE, FAILED, Outcome, output, rules};
+use crate::formats::{self, EditRefusal, Inventory, Rewritten, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
+use crate::plan::HoldCode;
 use crate::policy::{PathPattern, UpdateKind};
 use crate::repo::FilePath;
 
@@ -23,20 +26,45 @@ pub(super) struct Args {
     /// Move only this image, in any spelling of its name
     #[arg(long)]
     image: Option<ImageName>,
-    /// Move to this tag, TAG or TAG@sha256:…; with --image, and no registry is asked
+    /// Move every place that names the image to just this tag, TAG or TAG@sha256:…; needs --image, asks no registry,
+    /// and the repository's rules do not matter
     #[arg(long, value_name = "TAG", requires = "image")]
-    to: Option<String>,
+    to: Option<Target>,
     /// Change only files that match this glob
-    #[arg(long = "path", value_name = "GLOB", id = "glob")]
-    paths: Vec<String>,
+    #[arg(long = "path", value_name = "GLOB", id = "glob", value_parser = PathPattern::parse)]
+    paths: Vec<PathPattern>,
     /// Only updates of this kind: digest, pin, patch, minor, major or variant
-    #[arg(long, value_name = "KIND", conflicts_with = "to")]
-    kind: Option<String>,
+    #[arg(long, value_name = "KIND", conflicts_with = "to", value_parser = kind)]
+    kind: Option<UpdateKind>,
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     lookup: LookupArgs,
+}
+
+/// What `--to` names.
+#[derive(Debug, Clone)]
+struct Target {
+    tag: Tag,
+    digest: Option<Digest>,
+}
+
+impl FromStr for Target {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (tag, digest) = text.split_once('@').map_or((text, None), |(tag, digest)| (tag, Some(digest)));
+        Ok(Self { tag: Tag::parse(tag)?, digest: digest.map(Digest::parse).transpose()? })
+    }
+}
+
+fn kind(text: &str) -> anyhow::Result<UpdateKind> {
+    let known = || UpdateKind::ALL.into_iter();
+    known().find(|kind| kind.as_str() == text).with_context(|| {
+        let names: Vec<&str> = known().map(UpdateKind::as_str).collect();
+        format!("the kinds are {}", names.join(", "))
+    })
 }
 
 type Moves = Vec<(Site, Reference)>;
@@ -46,62 +74,69 @@ pub(super) fn run(args: &Args) -> Outcome {
         bail!("{} is no folder", args.path.display());
     }
     let inventory = walk(&args.path)?.inventory;
+    for problem in &inventory.problems {
+        eprintln!("not read: {}:{}: {}", problem.path, problem.line, problem.message);
+    }
     let mut moves = match &args.to {
-        Some(to) => given_moves(&inventory, args.image.as_ref(), to)?,
+        Some(to) => given_moves(&inventory, args.image.as_ref(), to),
         None => planned_moves(args, &inventory)?,
     };
-    let patterns = args.paths.iter().map(|glob| PathPattern::parse(glob)).collect::<Result<Vec<_>, _>>()?;
-    moves.retain(|(site, _)| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&site.path)));
-    let changed = rewrite(&args.path, &inventory, &moves)?;
+    moves.retain(|(site, _)| args.paths.is_empty() || args.paths.iter().any(|pattern| pattern.matches(&site.path)));
+    let Outcomes { changed, left } = rewrite(&args.path, &inventory, &moves)?;
     for (path, (old, new)) in &changed {
         match args.dry_run {
             true => output::line(&diff(path, old, new))?,
             false => replace(&args.path, path, new)?,
         }
     }
+    for (site, refusal) in &left {
+        eprintln!("left as it is: {}: {refusal}", site.reference);
+    }
     let verb = if args.dry_run { "would change" } else { "changed" };
-    eprintln!("{verb} {} references in {} files", moves.len(), changed.len());
-    Ok(DONE)
+    let references = counted(moves.len() - left.len(), "reference");
+    eprintln!("{verb} {references} in {}", counted(changed.len(), "file"));
+    // What was asked for by name and could not be done is no success.
+    Ok(if args.to.is_some() && !left.is_empty() { FAILED } else { DONE })
 }
 
 /// Every site of the image goes to one tag.
-fn given_moves(inventory: &Inventory, image: Option<&ImageName>, to: &str) -> anyhow::Result<Moves> {
-    let (tag, digest) = match to.split_once('@') {
-        Some((tag, digest)) => (tag, Some(Digest::parse(digest).context("reading --to")?)),
-        None => (to, None),
-    };
-    let tag = Tag::parse(tag).context("reading --to")?;
-    let sites = inventory.sites.iter().filter(|site| Some(site.reference.image()) == image);
-    let moves = sites.map(|site| (site.clone(), site.reference.with(Some(tag.clone()), digest.clone())));
-    Ok(moves.filter(|(site, to)| site.reference != *to).collect())
+fn given_moves(inventory: &Inventory, image: Option<&ImageName>, to: &Target) -> Moves {
+    let sites: Vec<&Site> = inventory.sites.iter().filter(|site| Some(site.reference.image()) == image).collect();
+    if let Some(image) = image.filter(|_| sites.is_empty()) {
+        eprintln!("nothing here names {image}");
+    }
+    let moves =
+        sites.into_iter().map(|site| (site.clone(), site.reference.with(Some(to.tag.clone()), to.digest.clone())));
+    moves.filter(|(site, to)| site.reference != *to).collect()
 }
 
 /// What `restow scan` proposes.
 fn planned_moves(args: &Args, inventory: &Inventory) -> anyhow::Result<Moves> {
-    let kind = match &args.kind {
-        None => None,
-        Some(text) => match UpdateKind::ALL.into_iter().find(|kind| kind.as_str() == text) {
-            Some(kind) => Some(kind),
-            None => bail!("{text:?} is no kind of update"),
-        },
-    };
+    let is_meant = |site: &Site| args.image.as_ref().is_none_or(|image| site.reference.image() == image);
     let plan = look_up(&args.lookup, inventory, &rules::of_folder(&args.path)?)?;
-    for hold in plan.holds.iter().filter(|hold| hold.code == crate::plan::HoldCode::RegistryUnavailable) {
-        eprintln!("held: {}:{}: {}", hold.site.path, hold.site.line, hold.reason);
+    for hold in plan.holds.iter().filter(|hold| hold.code == HoldCode::RegistryUnavailable && is_meant(&hold.site)) {
+        let Site { path, line, reference, .. } = &hold.site;
+        eprintln!("held: {path}:{line}: {reference}: {}", hold.reason);
     }
-    let wanted = plan.updates.into_iter().filter(|update| {
-        kind.is_none_or(|kind| update.kind == kind)
-            && args.image.as_ref().is_none_or(|image| update.site.reference.image() == image)
-    });
+    let wanted = plan
+        .updates
+        .into_iter()
+        .filter(|update| args.kind.is_none_or(|kind| update.kind == kind) && is_meant(&update.site));
     Ok(wanted.map(|update| (update.site, update.to)).collect())
 }
 
 /// Old and new content of each file that changes.
 type Changed = BTreeMap<FilePath, (Vec<u8>, Vec<u8>)>;
 
-fn rewrite(root: &Path, inventory: &Inventory, moves: &Moves) -> anyhow::Result<Changed> {
+/// What became of the moves.
+struct Outcomes {
+    changed: Changed,
+    left: Vec<(Site, EditRefusal)>,
+}
+
+fn rewrite(root: &Path, inventory: &Inventory, moves: &Moves) -> anyhow::Result<Outcomes> {
     if moves.is_empty() {
-        return Ok(Changed::new());
+        return Ok(Outcomes { changed: Changed::new(), left: Vec::new() });
     }
     let mut files = BTreeMap::new();
     let beside = |path: &FilePath| FilePath::join(path.folder(), ".env");
@@ -114,12 +149,12 @@ fn rewrite(root: &Path, inventory: &Inventory, moves: &Moves) -> anyhow::Result<
             files.insert(path, bytes);
         }
     }
-    let changed = formats::rewrite(&files, moves)?;
+    let Rewritten { files: changed, left } = formats::rewrite_possible(&files, moves)?;
     let both = changed.into_iter().filter_map(|(path, new)| {
         let old = files.remove(&path)?;
         Some((path, (old, new)))
     });
-    Ok(both.collect())
+    Ok(Outcomes { changed: both.collect(), left })
 }
 
 fn diff(path: &FilePath, old: &[u8], new: &[u8]) -> String {

@@ -42,7 +42,9 @@ pub enum EditRefusal {
         part: &'static str,
     },
     /// A digest would go, or stay behind beside a new tag.
-    #[error("{path}:{line}: a digest stands there; the new reference needs one too, as in TAG@sha256:…")]
+    #[error(
+        "{path}:{line}: a digest stands there; the new reference needs one too, as in TAG@sha256:…, or it would name two images"
+    )]
     DigestMissing {
         /// The file.
         path: FilePath,
@@ -72,7 +74,10 @@ pub enum EditRefusal {
         path: FilePath,
     },
     /// Reading the result again showed something else than was intended.
-    #[error("{path}:{line}: the change would also reach another reference, or not have the intended effect")]
+    #[error(
+        "{path}:{line}: the change would also reach another reference that shares a variable, or not have the intended \
+         effect; move it by hand"
+    )]
     Unintended {
         /// The file.
         path: FilePath,
@@ -256,6 +261,52 @@ pub fn rewrite(
     prove(&read(files), &read(&after), moves)?;
     after.retain(|path, bytes| files.get(path) != Some(bytes));
     Ok(after)
+}
+
+/// What [`rewrite_possible`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The files that changed.
+    pub files: BTreeMap<FilePath, Vec<u8>>,
+    /// The sites that could not be moved, and why; nothing of theirs was changed.
+    pub left: Vec<(Site, EditRefusal)>,
+}
+
+/// As [`rewrite`], but one site that cannot be moved keeps back only those that share its bytes.
+///
+/// # Errors
+/// Moves that are possible each by itself are not together.
+pub fn rewrite_possible(
+    files: &BTreeMap<FilePath, Vec<u8>>,
+    moves: &[(Site, Reference)],
+) -> Result<Rewritten, EditRefusal> {
+    if let Ok(changed) = rewrite(files, moves) {
+        return Ok(Rewritten { files: changed, left: Vec::new() });
+    }
+    let (mut possible, mut left) = (Vec::new(), Vec::new());
+    for group in groups(moves) {
+        match rewrite(files, &group) {
+            Ok(_) => possible.extend(group),
+            Err(refusal) => left.extend(group.into_iter().map(|(site, _)| (site, refusal.clone()))),
+        }
+    }
+    Ok(Rewritten { files: rewrite(files, &possible)?, left })
+}
+
+/// Moves that share bytes belong together.
+fn groups(moves: &[(Site, Reference)]) -> Vec<Vec<(Site, Reference)>> {
+    let mut groups: Vec<Vec<(Site, Reference)>> = Vec::new();
+    let mut of_bytes: BTreeMap<(&FilePath, usize), usize> = BTreeMap::new();
+    for one in moves {
+        let places = || one.0.spans.iter().map(|span| (span.path.as_ref().unwrap_or(&one.0.path), span.start));
+        let group = places().find_map(|place| of_bytes.get(&place).copied()).unwrap_or(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push(one.clone());
+        of_bytes.extend(places().map(|place| (place, group)));
+    }
+    groups
 }
 
 fn read(files: &BTreeMap<FilePath, Vec<u8>>) -> Inventory {

@@ -24,7 +24,7 @@ mod yaml_sites;
 
 use crate::repo::FilePath;
 
-pub use edit::{Edit, EditRefusal, apply, move_site, rewrite};
+pub use edit::{Edit, EditRefusal, Rewritten, apply, move_site, rewrite, rewrite_possible};
 pub use extraction::{
     Confidence, Definition, EXTRACTOR_VERSION, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Operator,
     Piece, TextSpan,

@@ -163,7 +163,10 @@ impl<'a> Selector<'a> {
         if choice.kind.is_none() {
             decided.holds.extend(choice.not_allowed.first().map(|open| not_allowed_hold(site, open)));
         }
-        let Some(kind) = kind else { return decided };
+        let Some(kind) = kind else {
+            decided.holds.extend(self.missing_tag_hold(site));
+            return decided;
+        };
         if !kinds.contains(&kind) {
             let reason = format!("a {kind} update is there, and the rules do not allow that kind");
             decided.holds.push(Hold::new(site, HoldCode::KindNotAllowed, reason));
@@ -185,6 +188,15 @@ impl<'a> Selector<'a> {
             alternatives: choice.alternatives.into_iter().chain(choice.not_allowed).collect(),
         });
         decided
+    }
+
+    /// Nothing newer of a tag that is not there may mean a slip of the pen: it is said.
+    fn missing_tag_hold(&self, site: &Site) -> Option<Hold> {
+        let (image, tag) = (site.reference.image(), site.reference.tag()?);
+        let Some(Lookup::Known(list)) = self.candidates.tags.get(image) else { return None };
+        let whole = list.completeness == Completeness::Whole;
+        let missing = whole && !list.tags.iter().any(|listed| listed.name == *tag);
+        missing.then(|| Hold::new(site, HoldCode::TagMissing, format!("the registry lists no tag {tag} of {image}")))
     }
 
     fn digest_for(&self, site: &Site, choice: &Choice) -> Result<Option<Digest>, String> {

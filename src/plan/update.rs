@@ -64,6 +64,8 @@ pub enum HoldCode {
     KindNotAllowed,
     /// The registry gave no answer.
     RegistryUnavailable,
+    /// The registry's list does not have the tag that stands there.
+    TagMissing,
     /// A digest stands there without the tag that it follows.
     DigestWithoutTag,
     /// The bytes cannot be rewritten safely.

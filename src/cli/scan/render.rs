@@ -5,21 +5,45 @@ use std::collections::BTreeMap;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
 use super::Scan;
-use crate::cli::output::Paint;
+use crate::cli::output::{Paint, counted};
 use crate::formats::Site;
 use crate::image::ImageName;
-use crate::plan::{Plan, Update};
+use crate::plan::Update;
+use crate::repo::FilePath;
 
 /// Sites of an image named in full; of more, the count.
 const SITES_SHOWN: usize = 5;
 
-/// One image at one tag: its sites and what they could move to.
+/// One image at one tag with one fate: its sites and what they could move to.
 struct Row<'a> {
     image: &'a ImageName,
     current: String,
+    verdict: Verdict,
     sites: Vec<&'a Site>,
-    update: Option<&'a Update>,
-    hold: Option<&'a str>,
+}
+
+/// What becomes of a site.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    /// It can move: the kind and where to.
+    Move(String),
+    /// It stays: why.
+    Held(String),
+    /// Nothing newer is there.
+    Newest,
+    /// No registry was asked.
+    NotAsked,
+}
+
+impl Verdict {
+    fn text(&self) -> String {
+        match self {
+            Self::Move(text) => text.clone(),
+            Self::Held(reason) => format!("held: {reason}"),
+            Self::Newest => "nothing newer".to_owned(),
+            Self::NotAsked => String::new(),
+        }
+    }
 }
 
 /// The table for people, grouped by image.
@@ -49,20 +73,19 @@ fn table(rows: &[Row<'_>], scan: &Scan, paint: Paint) -> Table {
         table.add_row([
             painted(Cell::new(row.image.familiar()), paint, |cell| cell.add_attribute(Attribute::Bold)),
             Cell::new(&row.current),
-            move_cell(row, paint),
+            move_cell(&row.verdict, paint),
             painted(Cell::new(format!("{}{more}", places.join("\n"))), paint, |cell| cell.fg(Color::DarkGrey)),
         ]);
     }
     table
 }
 
-fn move_cell(row: &Row<'_>, paint: Paint) -> Cell {
-    match (row.update, row.hold) {
-        (Some(update), _) => {
-            painted(Cell::new(format!("{} {}", update.kind, target(update))), paint, |cell| cell.fg(Color::Green))
-        }
-        (None, Some(reason)) => painted(Cell::new(format!("held: {reason}")), paint, |cell| cell.fg(Color::Yellow)),
-        (None, None) => Cell::new(""),
+fn move_cell(verdict: &Verdict, paint: Paint) -> Cell {
+    let cell = Cell::new(verdict.text());
+    match verdict {
+        Verdict::Move(_) => painted(cell, paint, |cell| cell.fg(Color::Green)),
+        Verdict::Held(_) => painted(cell, paint, |cell| cell.fg(Color::Yellow)),
+        Verdict::Newest | Verdict::NotAsked => cell,
     }
 }
 
@@ -79,23 +102,34 @@ fn target(update: &Update) -> String {
 }
 
 fn rows(scan: &Scan) -> Vec<Row<'_>> {
-    let mut groups: BTreeMap<(&ImageName, String), Vec<&Site>> = BTreeMap::new();
+    let verdicts = verdicts(scan);
+    let mut groups: BTreeMap<(&ImageName, String, Verdict), Vec<&Site>> = BTreeMap::new();
     for site in &scan.walked.inventory.sites {
-        groups.entry((site.reference.image(), current(site))).or_default().push(site);
+        let verdict = verdicts.get(&place(site)).cloned().unwrap_or(match scan.plan {
+            Some(_) => Verdict::Newest,
+            None => Verdict::NotAsked,
+        });
+        groups.entry((site.reference.image(), current(site), verdict)).or_default().push(site);
     }
-    groups
-        .into_iter()
-        .map(|((image, current), sites)| {
-            let (update, hold) = scan.plan.as_ref().map_or((None, None), |plan| decided(plan, &sites));
-            Row { image, current, sites, update, hold }
-        })
-        .collect()
+    groups.into_iter().map(|((image, current, verdict), sites)| Row { image, current, verdict, sites }).collect()
 }
 
-fn decided<'a>(plan: &'a Plan, sites: &[&Site]) -> (Option<&'a Update>, Option<&'a str>) {
-    let update = plan.updates.iter().find(|update| sites.contains(&&update.site));
-    let hold = plan.holds.iter().find(|hold| sites.contains(&&hold.site)).map(|hold| hold.reason.as_str());
-    (update, hold)
+/// Where a site stands, which no other shares.
+fn place(site: &Site) -> (&FilePath, u32, u32) {
+    (&site.path, site.line, site.column)
+}
+
+/// What becomes of each site that moves or is held; a move counts more than what holds another one back.
+fn verdicts(scan: &Scan) -> BTreeMap<(&FilePath, u32, u32), Verdict> {
+    let mut verdicts = BTreeMap::new();
+    let Some(plan) = &scan.plan else { return verdicts };
+    for hold in &plan.holds {
+        verdicts.insert(place(&hold.site), Verdict::Held(hold.reason.clone()));
+    }
+    for update in &plan.updates {
+        verdicts.insert(place(&update.site), Verdict::Move(format!("{} {}", update.kind, target(update))));
+    }
+    verdicts
 }
 
 fn current(site: &Site) -> String {
@@ -110,14 +144,20 @@ fn current(site: &Site) -> String {
 
 fn summary(scan: &Scan) -> String {
     let walked = &scan.walked;
-    let sites = walked.inventory.sites.len();
     let updates = match &scan.plan {
-        Some(plan) => format!("{} to update, ", plan.updates.len()),
+        Some(plan) => {
+            let unknown = scan.unanswered();
+            let unknown = if unknown > 0 { format!("{unknown} not determined, ") } else { String::new() };
+            format!("{} to update, {unknown}", plan.updates.len())
+        }
         None => "no registry asked, ".to_owned(),
     };
+    let sites = counted(walked.inventory.sites.len(), "reference");
     format!(
-        "{sites} references, {updates}{} of {} files read, {} ms",
-        walked.files_read, walked.files_listed, scan.elapsed_ms
+        "{sites}, {updates}{} of {} read, {} ms",
+        walked.files_read,
+        counted(walked.files_listed, "file"),
+        scan.elapsed_ms
     )
 }
 
@@ -125,10 +165,9 @@ fn summary(scan: &Scan) -> String {
 pub(super) fn markdown(scan: &Scan) -> String {
     let mut text = "| image | current | update | where |\n|---|---|---|---|\n".to_owned();
     for row in rows(scan) {
-        let update = match (row.update, row.hold) {
-            (Some(update), _) => format!("{} `{}`", update.kind, target(update)),
-            (None, Some(reason)) => format!("held: {}", cell(reason)),
-            (None, None) => String::new(),
+        let update = match &row.verdict {
+            Verdict::Move(text) => format!("`{text}`"),
+            other => cell(&other.text()),
         };
         let first = row.sites.first().map(|site| cell(&format!("{}:{}", site.path, site.line))).unwrap_or_default();
         let more = match row.sites.len() {
