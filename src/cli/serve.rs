@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,7 +41,10 @@ pub(super) fn run(args: Args) -> Outcome {
     };
     log(settings.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(serve(settings))?;
+    let served = runtime.block_on(serve(settings));
+    // Work that blocks a thread does not hold the process back.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served?;
     Ok(DONE)
 }
 

@@ -37,12 +37,19 @@ impl Publisher<'_> {
         &self.scan.snapshot.commit
     }
 
-    pub(super) async fn publish(&self, set: &ChangeSet, push: Push, pull: PullWrite) -> Result<(), JobError> {
+    /// `seen` is the commit that the branch was seen at.
+    pub(super) async fn publish(
+        &self,
+        set: &ChangeSet,
+        push: Push,
+        pull: PullWrite,
+        seen: Option<&CommitSha>,
+    ) -> Result<(), JobError> {
         let head = match push {
-            Push::Keep => None,
+            Push::Keep => seen.cloned(),
             Push::Create | Push::Replace => {
                 let Some(entries) = self.entries(set).await? else { return Ok(()) };
-                Some(self.push(set, entries).await?)
+                Some(self.push(set, entries, seen).await?)
             }
         };
         let number = self.write_pull(set, pull).await?;
@@ -78,7 +85,12 @@ impl Publisher<'_> {
     }
 
     /// Tree, commit, branch; without an author, so that GitHub signs.
-    async fn push(&self, set: &ChangeSet, entries: Vec<NewEntry>) -> Result<CommitSha, JobError> {
+    async fn push(
+        &self,
+        set: &ChangeSet,
+        entries: Vec<NewEntry>,
+        seen: Option<&CommitSha>,
+    ) -> Result<CommitSha, JobError> {
         let base = self.repo.commit(self.base()).await?;
         self.guard.check()?;
         let tree = self.repo.create_tree(&base.tree, &entries).await?;
@@ -89,10 +101,21 @@ impl Publisher<'_> {
         match self.repo.create_branch(&set.branch, &commit).await? {
             BranchCreation::Created => {}
             BranchCreation::AlreadyThere => {
+                self.look_again(set, seen).await?;
                 self.repo.update_branch(&set.branch, &commit, UpdateMode::Force).await?;
             }
         }
         Ok(commit)
+    }
+
+    /// Nothing is overwritten that was not looked at: a person may have pushed in the meantime.
+    async fn look_again(&self, set: &ChangeSet, seen: Option<&CommitSha>) -> Result<(), JobError> {
+        let head = self.repo.branch_head(&set.branch).await?;
+        if head.as_ref() == seen {
+            return Ok(());
+        }
+        let reason = format!("the branch {} moved while it was being replaced; looking again", set.branch);
+        Err(JobError::Retry { after: None, reason })
     }
 
     async fn write_pull(&self, set: &ChangeSet, write: PullWrite) -> Result<Option<PullNumber>, JobError> {
