@@ -12,7 +12,7 @@ use super::worker::Guard;
 use super::{JobError, Services};
 use crate::config;
 use crate::formats::EXTRACTOR_VERSION;
-use crate::github::Repo;
+use crate::github::{Repo, WorkflowsPermission};
 use crate::plan::{self, Candidates, ChangeSet, HoldCode, Plan};
 use crate::policy::Rules;
 use crate::pull::{self, PullState, Step};
@@ -21,6 +21,8 @@ use crate::store::{NewJob, PullRow, Refused, RepositoryRow, RepositoryState};
 
 /// A pull request row's state while the pull request is open.
 pub(super) const OPEN: &str = "open";
+/// What lies here only an App with a permission of its own may change.
+const WORKFLOWS: &str = ".github/workflows/";
 const ENDED: &str = "ended";
 /// When a plan is made again that lacked the answer of a registry.
 const SOON: Duration = Duration::from_secs(30 * 60);
@@ -31,6 +33,8 @@ struct Gathered {
     scan: StoredScan,
     rules: Rules,
     candidates: Candidates,
+    /// Whether workflow files may be changed; asked for only where some name images.
+    workflows: WorkflowsPermission,
     now: Moment,
 }
 
@@ -43,7 +47,11 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Readiness::NothingToDo => return Ok(Vec::new()),
     };
-    let plan = plan::plan(&gathered.scan.inventory, &gathered.candidates, &gathered.rules, gathered.now);
+    let mut plan = plan::plan(&gathered.scan.inventory, &gathered.candidates, &gathered.rules, gathered.now);
+    if gathered.workflows == WorkflowsPermission::Missing {
+        let reason = "the App may not change workflow files: give it the permission \"Workflows: read and write\"";
+        plan.withhold(WORKFLOWS, HoldCode::PermissionMissing, reason);
+    }
     apply(services, &gathered, &plan, guard).await?;
     // A registry that was away for a moment does not cost the repository a whole interval.
     let interval = match gathered.candidates.may_change_soon() {
@@ -83,7 +91,12 @@ async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness,
     let mut candidates = Candidates { tags, digests: BTreeMap::new() };
     let wanted = plan::wanted_digests(&scan.inventory, &candidates, &rules, now);
     candidates.digests = services.lookups.digests(wanted).await;
-    Ok(Readiness::Ready(Box::new(Gathered { row, scan, rules, candidates, now })))
+    let in_workflows = scan.inventory.sites.iter().any(|site| site.path.as_str().starts_with(WORKFLOWS));
+    let workflows = match in_workflows {
+        true => repo.workflows_permission().await?,
+        false => WorkflowsPermission::Granted,
+    };
+    Ok(Readiness::Ready(Box::new(Gathered { workflows, row, scan, rules, candidates, now })))
 }
 
 fn stored_rules(mistakes: &[config::Mistake]) -> JobError {

@@ -219,3 +219,19 @@ async fn a_registry_that_is_away_for_a_moment_is_asked_again_soon() {
     assert_eq!(house.open().len(), 1);
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn workflow_files_are_left_alone_without_the_permission() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.world.registry.push_all("library/redis", &["7.0", "7.2"]);
+    house.world.github.set_permission(house.installation, "workflows", "");
+    let workflow = "env:\n  # restow: image=REGISTRY/library/redis\n  REDIS: \"7.0\"\n";
+    house.push(".github/workflows/ci.yml", workflow);
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.contains("nginx"), "{}", pull.title);
+    house.world.github.set_permission(house.installation, "workflows", "write");
+    house.later(7).await;
+    assert_eq!(house.open().len(), 2, "{:?}", house.open());
+    house.world.github.assert_clean();
+}
