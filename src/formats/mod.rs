@@ -13,6 +13,7 @@ mod dockerfile;
 mod dotenv;
 mod edit;
 mod extraction;
+mod github_actions;
 mod kubernetes;
 mod link;
 mod position;
@@ -59,8 +60,13 @@ pub trait Format: Sync {
 
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
 /// [`Claim::ByContent`] reads it and what they find is joined.
-pub const FORMATS: &[&dyn Format] =
-    &[&dockerfile::Dockerfile, &compose::Compose, &dotenv::DotEnv, &kubernetes::Kubernetes];
+pub const FORMATS: &[&dyn Format] = &[
+    &dockerfile::Dockerfile,
+    &compose::Compose,
+    &dotenv::DotEnv,
+    &github_actions::GitHubActions,
+    &kubernetes::Kubernetes,
+];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
 /// the key of what was found. `None` where no format reads such files.
