@@ -14,10 +14,12 @@ mod dotenv;
 mod edit;
 mod extraction;
 mod github_actions;
+mod gitlab_ci;
 mod kubernetes;
 mod link;
 mod position;
 mod site;
+mod substitution;
 mod template;
 mod value;
 mod yaml;
@@ -65,6 +67,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &compose::Compose,
     &dotenv::DotEnv,
     &github_actions::GitHubActions,
+    &gitlab_ci::GitLabCi,
     &kubernetes::Kubernetes,
 ];
 
