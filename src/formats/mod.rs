@@ -5,6 +5,7 @@
 //! that another file defines (`.env`) are resolved.
 
 mod annotation;
+mod circleci;
 mod class;
 mod collector;
 mod compose;
@@ -66,6 +67,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &dockerfile::Dockerfile,
     &compose::Compose,
     &dotenv::DotEnv,
+    &circleci::CircleCi,
     &github_actions::GitHubActions,
     &gitlab_ci::GitLabCi,
     &kubernetes::Kubernetes,

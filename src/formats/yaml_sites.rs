@@ -4,7 +4,7 @@ use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown};
 use super::extraction::TextSpan;
 use super::site::ProblemCode;
 use super::value::Value;
-use super::yaml::{Document, NodeId, Parsed, Scalar, parse};
+use super::yaml::{Document, Kind, NodeId, Parsed, Scalar, parse};
 use crate::image::Reference;
 
 impl Collector<'_> {
@@ -133,6 +133,22 @@ impl Collector<'_> {
         let here = document.resolved(id) == id;
         scalar.start.filter(|_| here).unwrap_or(document.node(id).offset)
     }
+}
+
+/// Every mapping of a document, in its order.
+pub(super) fn mappings(document: &Document) -> Vec<NodeId> {
+    let (mut open, mut found) = (Vec::from_iter(document.root()), Vec::new());
+    while let Some(id) = open.pop() {
+        match &document.node(id).kind {
+            Kind::Mapping(entries) => {
+                found.push(id);
+                open.extend(entries.iter().rev().map(|(_, value)| *value));
+            }
+            Kind::Sequence(items) => open.extend(items.iter().rev()),
+            Kind::Scalar(_) | Kind::Alias(_) => {}
+        }
+    }
+    found
 }
 
 /// The names of the keys that hold the parts of a reference; of several, the first that is there.
