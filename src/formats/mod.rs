@@ -5,6 +5,7 @@
 //! that another file defines (`.env`) are resolved.
 
 mod annotation;
+mod azure_pipelines;
 mod circleci;
 mod class;
 mod collector;
@@ -67,6 +68,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &dockerfile::Dockerfile,
     &compose::Compose,
     &dotenv::DotEnv,
+    &azure_pipelines::AzurePipelines,
     &circleci::CircleCi,
     &github_actions::GitHubActions,
     &gitlab_ci::GitLabCi,
