@@ -54,14 +54,8 @@ fn docker(collector: &mut Collector<'_>, document: &Document, root: NodeId, hold
     let Some(list) = document.get(holder, "docker") else { return };
     let list = collector.opened(document, list);
     for item in document.items(list) {
-        let item = collector.opened(document, *item);
-        if let Some(image) = document.get(item, "image") {
+        if let Some(image) = collector.field(document, *item, "image") {
             self::image(collector, document, [root, holder], image);
-        } else if let Some(merged) = document.get(item, "<<") {
-            let merged = collector.opened(document, merged);
-            if let Some(image) = document.get(merged, "image") {
-                self::image(collector, document, [root, holder], image);
-            }
         }
     }
 }

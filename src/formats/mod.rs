@@ -6,8 +6,11 @@
 
 mod annotation;
 mod azure_pipelines;
+mod bitbucket_pipelines;
+mod buildkite;
 mod circleci;
 mod class;
+mod cloud_build;
 mod collector;
 mod compose;
 mod direction;
@@ -21,6 +24,7 @@ mod kubernetes;
 mod link;
 mod position;
 mod site;
+mod step_runners;
 mod substitution;
 mod template;
 mod value;
@@ -69,9 +73,16 @@ pub const FORMATS: &[&dyn Format] = &[
     &compose::Compose,
     &dotenv::DotEnv,
     &azure_pipelines::AzurePipelines,
+    &bitbucket_pipelines::BitbucketPipelines,
+    &buildkite::Buildkite,
     &circleci::CircleCi,
+    &cloud_build::CloudBuild,
     &github_actions::GitHubActions,
     &gitlab_ci::GitLabCi,
+    &step_runners::DRONE,
+    &step_runners::WOODPECKER,
+    &step_runners::CROW,
+    &step_runners::VELA,
     &kubernetes::Kubernetes,
 ];
 

@@ -2,7 +2,7 @@
 //! goes to the definition.
 //!
 //! ```text
-//! $NAME   ${NAME}   ${{ NAME }}   $(NAME)   $[NAME]   $[[ NAME ]]
+//! $NAME   ${NAME}   ${NAME:-default}   ${{ NAME }}   $(NAME)   $[NAME]   $[[ NAME ]]
 //! ```
 
 use std::ops::Range;
@@ -108,7 +108,7 @@ impl Expander<'_, '_> {
         for token in tokens(text) {
             match token {
                 Token::Text(range) => result.append(&value.slice(range.start, range.end)),
-                Token::Name(range) => result.append(&self.named(&text[range], depth)?),
+                Token::Name(range) => result.append(&self.named(value, range, depth)?),
             }
             if result.text().len() > MAX_LENGTH {
                 return Err(Gap::Name(shown(text)));
@@ -117,13 +117,16 @@ impl Expander<'_, '_> {
         Ok(result)
     }
 
-    fn named(&mut self, name: &str, depth: usize) -> Result<Value, Gap> {
+    fn named(&mut self, value: &Value, range: Range<usize>, depth: usize) -> Result<Value, Gap> {
+        let inside = &value.text()[range.clone()];
+        let (name, default) = inside.split_once(":-").map_or((inside, None), |(name, word)| (name, Some(word)));
         let missing = || Gap::Name(name.to_owned());
         self.left = self.left.checked_sub(1).ok_or_else(missing)?;
-        match (self.meaning)(name) {
-            Meaning::Text(scalar) => self.expand(&value_of(scalar), depth + 1),
-            Meaning::Elsewhere => Err(Gap::Silent),
-            Meaning::Unknown => Err(missing()),
+        match ((self.meaning)(name), default) {
+            (Meaning::Text(scalar), _) => self.expand(&value_of(scalar), depth + 1),
+            (_, Some(word)) => self.expand(&value.slice(range.end - word.len(), range.end), depth + 1),
+            (Meaning::Elsewhere, None) => Err(Gap::Silent),
+            (Meaning::Unknown, None) => Err(missing()),
         }
     }
 }
@@ -133,7 +136,7 @@ impl Collector<'_> {
     pub(super) fn expect_with<'d>(&mut self, document: &Document, id: NodeId, meaning: &dyn Fn(&str) -> Meaning<'d>) {
         let Some(scalar) = document.scalar(id) else { return };
         if !scalar.text.contains('$') {
-            return self.expect(document, id);
+            return self.expect_plain(document, id);
         }
         if let Some(scalar) = self.first_use(document, id) {
             let offset = self.place(document, id, scalar);

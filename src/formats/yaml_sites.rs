@@ -128,6 +128,17 @@ impl Collector<'_> {
         if collection && self.first_at(document.node(target).offset) { target } else { id }
     }
 
+    /// The value of a key of a mapping, through an alias, or of what it merges.
+    pub(super) fn field(&mut self, document: &Document, id: NodeId, key: &str) -> Option<NodeId> {
+        let id = self.opened(document, id);
+        let merged = |collector: &mut Self| {
+            let merged = document.get(id, "<<")?;
+            let merged = collector.opened(document, merged);
+            document.get(merged, key)
+        };
+        document.get(id, key).or_else(|| merged(self))
+    }
+
     /// Where a site is used: the scalar's own first byte, or the alias.
     pub(super) fn place(&self, document: &Document, id: NodeId, scalar: &Scalar) -> usize {
         let here = document.resolved(id) == id;
