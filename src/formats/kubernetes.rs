@@ -10,7 +10,7 @@
 use super::collector::{Collector, versioned};
 use super::extraction::Extraction;
 use super::yaml::{Document, Kind, NodeId};
-use super::yaml_sites::USUAL_KEYS;
+use super::yaml_sites::{USUAL_KEYS, names_image};
 use super::{Claim, Format};
 use crate::repo::FilePath;
 
@@ -41,7 +41,7 @@ impl Format for Kubernetes {
         if !is_ours(text) {
             return Extraction::default();
         }
-        let mut walker = Walker { collector: Collector::new(text, "kubernetes") };
+        let mut walker = Walker { collector: Collector::new(text, "kubernetes"), is_tekton: false };
         for document in walker.collector.documents_where(is_ours) {
             if let Some(root) = document.root().filter(|root| is_object(&document, *root)) {
                 walker.object(&document, root);
@@ -52,7 +52,7 @@ impl Format for Kubernetes {
 }
 
 fn names_images(text: &str) -> bool {
-    ["image", "IMAGE", "Image"].iter().any(|word| text.contains(word))
+    ["image", "IMAGE", "Image", "bundle"].iter().any(|word| text.contains(word))
 }
 
 fn is_object(document: &Document, id: NodeId) -> bool {
@@ -62,6 +62,8 @@ fn is_object(document: &Document, id: NodeId) -> bool {
 
 struct Walker<'a> {
     collector: Collector<'a>,
+    /// Within an object of Tekton, whose steps are containers and whose bundles are images.
+    is_tekton: bool,
 }
 
 impl Walker<'_> {
@@ -70,6 +72,8 @@ impl Walker<'_> {
         if SKIPPED_KINDS.contains(&kind) {
             return;
         }
+        let version = document.get(id, "apiVersion").and_then(|version| document.text(version)).unwrap_or("");
+        let outer = std::mem::replace(&mut self.is_tekton, version.starts_with("tekton.dev/"));
         for (key, value) in document.entries(id) {
             let name = document.text(*key).unwrap_or("");
             // What a controller reports is no choice of the repository's.
@@ -77,6 +81,7 @@ impl Walker<'_> {
                 self.entry(document, id, name, *value);
             }
         }
+        self.is_tekton = outer;
     }
 
     fn entry(&mut self, document: &Document, parent: NodeId, key: &str, value: NodeId) {
@@ -85,6 +90,9 @@ impl Walker<'_> {
             "imageName" | "containerImage" => self.collector.perhaps(document, value),
             "value" => self.variable(document, parent, value),
             "args" | "command" => self.arguments(document, value),
+            "steps" | "sidecars" if self.is_tekton => self.containers(document, value),
+            "bundle" if self.is_tekton => self.collector.perhaps(document, value),
+            "default" if self.is_tekton => self.parameter(document, parent, value),
             _ if CONTAINERS.contains(&key) => self.containers(document, value),
             _ => self.walk(document, value),
         }
@@ -135,11 +143,21 @@ impl Walker<'_> {
     fn variable(&mut self, document: &Document, parent: NodeId, value: NodeId) {
         let name = document.get(parent, "name").and_then(|name| document.text(name)).unwrap_or("");
         let says = name.starts_with("RELATED_IMAGE_") || name.ends_with("_IMAGE") || name == "IMAGE";
+        let says = says || (self.is_tekton && name == "bundle");
         let versioned = document.text(value).is_some_and(versioned);
         if says && versioned {
             self.collector.perhaps(document, value);
         } else {
             self.walk(document, value);
+        }
+    }
+
+    /// The default of a Tekton parameter that is named like an image; not of one for what is built.
+    fn parameter(&mut self, document: &Document, parent: NodeId, value: NodeId) {
+        let name = document.get(parent, "name").and_then(|name| document.text(name)).unwrap_or("");
+        let says = names_image(name) && !name.to_ascii_lowercase().starts_with("output");
+        if says && document.text(value).is_some_and(versioned) {
+            self.collector.perhaps(document, value);
         }
     }
 

@@ -5,7 +5,12 @@
 //! that another file defines (`.env`) are resolved.
 
 mod annotation;
+mod azure_pipelines;
+mod bitbucket_pipelines;
+mod buildkite;
+mod circleci;
 mod class;
+mod cloud_build;
 mod collector;
 mod compose;
 mod direction;
@@ -13,10 +18,14 @@ mod dockerfile;
 mod dotenv;
 mod edit;
 mod extraction;
+mod github_actions;
+mod gitlab_ci;
 mod kubernetes;
 mod link;
 mod position;
 mod site;
+mod step_runners;
+mod substitution;
 mod template;
 mod value;
 mod yaml;
@@ -59,8 +68,23 @@ pub trait Format: Sync {
 
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
 /// [`Claim::ByContent`] reads it and what they find is joined.
-pub const FORMATS: &[&dyn Format] =
-    &[&dockerfile::Dockerfile, &compose::Compose, &dotenv::DotEnv, &kubernetes::Kubernetes];
+pub const FORMATS: &[&dyn Format] = &[
+    &dockerfile::Dockerfile,
+    &compose::Compose,
+    &dotenv::DotEnv,
+    &azure_pipelines::AzurePipelines,
+    &bitbucket_pipelines::BitbucketPipelines,
+    &buildkite::Buildkite,
+    &circleci::CircleCi,
+    &cloud_build::CloudBuild,
+    &github_actions::GitHubActions,
+    &gitlab_ci::GitLabCi,
+    &step_runners::DRONE,
+    &step_runners::WOODPECKER,
+    &step_runners::CROW,
+    &step_runners::VELA,
+    &kubernetes::Kubernetes,
+];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
 /// the key of what was found. `None` where no format reads such files.

@@ -4,7 +4,7 @@ use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown};
 use super::extraction::TextSpan;
 use super::site::ProblemCode;
 use super::value::Value;
-use super::yaml::{Document, NodeId, Parsed, Scalar, parse};
+use super::yaml::{Document, Kind, NodeId, Parsed, Scalar, parse};
 use crate::image::Reference;
 
 impl Collector<'_> {
@@ -15,11 +15,20 @@ impl Collector<'_> {
 
     /// The same; documents whose text is not wanted are left out.
     pub(super) fn documents_where(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Document> {
+        self.read_documents(wanted, super::template::is_template)
+    }
+
+    /// The same where the format's own expressions look like a template's: `is_template` tells them apart.
+    pub(super) fn documents_unless(&mut self, is_template: fn(&str) -> bool) -> Vec<Document> {
+        self.read_documents(|_| true, is_template)
+    }
+
+    fn read_documents(&mut self, wanted: impl Fn(&str) -> bool, is_template: fn(&str) -> bool) -> Vec<Document> {
         let Parsed { documents, errors, too_large } = parse(self.text, &self.positions, wanted);
         if too_large {
             self.problem_at(1, ProblemCode::TooLarge, "the YAML is deeper or larger than is read".to_owned());
         }
-        if !errors.is_empty() && super::template::is_template(self.text) {
+        if !errors.is_empty() && is_template(self.text) {
             self.scan_template();
             return Vec::new();
         }
@@ -111,11 +120,46 @@ impl Collector<'_> {
         self.parts(repository.start.unwrap_or(document.node(id).offset), &parts);
     }
 
+    /// The collection that an alias stands for, once: many aliases of a large one cost no more than one. Other nodes
+    /// are themselves.
+    pub(super) fn opened(&mut self, document: &Document, id: NodeId) -> NodeId {
+        let target = document.resolved(id);
+        let collection = target != id && document.scalar(target).is_none();
+        if collection && self.first_at(document.node(target).offset) { target } else { id }
+    }
+
+    /// The value of a key of a mapping, through an alias, or of what it merges.
+    pub(super) fn field(&mut self, document: &Document, id: NodeId, key: &str) -> Option<NodeId> {
+        let id = self.opened(document, id);
+        let merged = |collector: &mut Self| {
+            let merged = document.get(id, "<<")?;
+            let merged = collector.opened(document, merged);
+            document.get(merged, key)
+        };
+        document.get(id, key).or_else(|| merged(self))
+    }
+
     /// Where a site is used: the scalar's own first byte, or the alias.
     pub(super) fn place(&self, document: &Document, id: NodeId, scalar: &Scalar) -> usize {
         let here = document.resolved(id) == id;
         scalar.start.filter(|_| here).unwrap_or(document.node(id).offset)
     }
+}
+
+/// Every mapping of a document, in its order.
+pub(super) fn mappings(document: &Document) -> Vec<NodeId> {
+    let (mut open, mut found) = (Vec::from_iter(document.root()), Vec::new());
+    while let Some(id) = open.pop() {
+        match &document.node(id).kind {
+            Kind::Mapping(entries) => {
+                found.push(id);
+                open.extend(entries.iter().rev().map(|(_, value)| *value));
+            }
+            Kind::Sequence(items) => open.extend(items.iter().rev()),
+            Kind::Scalar(_) | Kind::Alias(_) => {}
+        }
+    }
+    found
 }
 
 /// The names of the keys that hold the parts of a reference; of several, the first that is there.
@@ -134,6 +178,17 @@ pub(super) const USUAL_KEYS: PartKeys<'static> = PartKeys {
     tag: &["tag", "version"],
     digest: &["digest", "sha"],
 };
+
+/// Whether a template engine makes a file whose own expressions are `${{ }}`.
+pub(super) fn is_outer_template(text: &str) -> bool {
+    ["{%", "<%", "%%"].iter().any(|mark| text.contains(mark))
+}
+
+/// Whether a key says that its value is an image.
+pub(super) fn names_image(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.ends_with("image") || key == "container"
+}
 
 fn is_filled(text: &str) -> bool {
     !matches!(text, "" | "~" | "null" | "Null" | "NULL")
