@@ -16,6 +16,7 @@ mod extraction;
 mod kubernetes;
 mod link;
 mod position;
+mod shell;
 mod site;
 mod template;
 mod value;
@@ -60,7 +61,7 @@ pub trait Format: Sync {
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
 /// [`Claim::ByContent`] reads it and what they find is joined.
 pub const FORMATS: &[&dyn Format] =
-    &[&dockerfile::Dockerfile, &compose::Compose, &dotenv::DotEnv, &kubernetes::Kubernetes];
+    &[&dockerfile::Dockerfile, &compose::Compose, &dotenv::DotEnv, &kubernetes::Kubernetes, &shell::Shell];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
 /// the key of what was found. `None` where no format reads such files.
