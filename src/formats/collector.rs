@@ -210,6 +210,14 @@ pub(super) fn image_like(text: &str) -> bool {
     !FILES.iter().any(|end| lower.ends_with(end)) && (text.contains('/') || versioned(text))
 }
 
+/// Where the image begins in a reference as podman takes it: behind `docker://`, or nowhere in another transport.
+pub(super) fn image_of_transport(text: &str) -> Option<usize> {
+    const OTHERS: [&str; 7] =
+        ["oci:", "oci-archive:", "docker-archive:", "docker-daemon:", "containers-storage:", "dir:", "ostree:"];
+    let begin = if text.starts_with("docker://") { "docker://".len() } else { 0 };
+    (!OTHERS.iter().any(|transport| text.starts_with(transport))).then_some(begin)
+}
+
 /// Text that a template engine, a shell or another program fills in before it is an image.
 pub(super) fn is_plain(text: &str) -> bool {
     !text.contains(['$', '{', '}', '%', '<', '>', ' ', '\t'])

@@ -16,6 +16,7 @@ mod extraction;
 mod kubernetes;
 mod link;
 mod position;
+mod quadlet;
 mod shell;
 mod site;
 mod template;
@@ -60,8 +61,14 @@ pub trait Format: Sync {
 
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
 /// [`Claim::ByContent`] reads it and what they find is joined.
-pub const FORMATS: &[&dyn Format] =
-    &[&dockerfile::Dockerfile, &compose::Compose, &dotenv::DotEnv, &kubernetes::Kubernetes, &shell::Shell];
+pub const FORMATS: &[&dyn Format] = &[
+    &dockerfile::Dockerfile,
+    &compose::Compose,
+    &dotenv::DotEnv,
+    &kubernetes::Kubernetes,
+    &shell::Shell,
+    &quadlet::Quadlet,
+];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
 /// the key of what was found. `None` where no format reads such files.

@@ -16,7 +16,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use super::collector::{Collector, image_like, is_plain};
+use super::collector::{Collector, image_like, image_of_transport, is_plain};
 use super::extraction::{Confidence, Extraction, FoundValue};
 use super::value::{Value, found_spans};
 use super::{Claim, Format};
@@ -39,9 +39,6 @@ const NAMES: [&str; 9] = [
     "taskfile.dist.yml",
     ".travis.yml",
 ];
-/// Forms that podman takes and that name no image of a registry.
-const TRANSPORTS: [&str; 7] =
-    ["oci:", "oci-archive:", "docker-archive:", "docker-daemon:", "containers-storage:", "dir:", "ostree:"];
 
 /// The format.
 pub(super) struct Shell;
@@ -113,12 +110,12 @@ impl<'a> Reader<'a> {
     }
 
     fn image(&mut self, verb: Verb, written: &Value, value: &Value, offset: usize) {
-        let begin = if value.text().starts_with("docker://") { "docker://".len() } else { 0 };
+        let Some(begin) = image_of_transport(value.text()) else { return };
         let value = value.slice(begin, value.text().len());
         let text = value.text();
         // A bare name that is run may be what another file builds.
         let sure = image_like(text) || verb == Verb::Pull;
-        if !sure || !is_plain(text) || TRANSPORTS.iter().any(|transport| text.starts_with(transport)) {
+        if !sure || !is_plain(text) {
             return;
         }
         let Ok(reference) = Reference::parse(text) else { return };
