@@ -8,6 +8,7 @@ mod annotation;
 mod class;
 mod collector;
 mod compose;
+mod devcontainer;
 mod direction;
 mod dockerfile;
 mod dotenv;
@@ -68,6 +69,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &kubernetes::Kubernetes,
     &shell::Shell,
     &quadlet::Quadlet,
+    &devcontainer::DevContainer,
 ];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
