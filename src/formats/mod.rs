@@ -70,6 +70,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &shell::Shell,
     &quadlet::Quadlet,
     &devcontainer::DevContainer,
+    &dockerfile::earthfile::Earthfile,
 ];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
