@@ -201,6 +201,12 @@ pub(super) fn versioned(text: &str) -> bool {
     Reference::parse(text).is_ok_and(|reference| reference.tag().is_some() || reference.digest().is_some())
 }
 
+/// Whether a name begins with a registry's host.
+pub(super) fn has_host(text: &str) -> bool {
+    let host = text.split_once('/').map_or("", |(host, _)| host);
+    !text.contains("://") && !host.starts_with('.') && (host == "localhost" || host.contains(['.', ':']))
+}
+
 /// A tag, a digest or a path, and neither a URL nor a file.
 pub(super) fn image_like(text: &str) -> bool {
     if !(text.contains(['/', ':', '@'])) || text.contains("://") || text.starts_with(['.', '/']) {

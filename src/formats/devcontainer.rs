@@ -10,7 +10,7 @@
 //!
 //! JSON is YAML once its comments are blank.
 
-use super::collector::Collector;
+use super::collector::{Collector, has_host};
 use super::extraction::Extraction;
 use super::site::ProblemCode;
 use super::yaml::{Document, NodeId, Parsed, parse};
@@ -64,8 +64,7 @@ fn file(collector: &mut Collector<'_>, document: &Document, root: NodeId) {
 
 /// `./local`, `https://…` and the old short names are in no registry.
 fn feature(collector: &mut Collector<'_>, document: &Document, key: NodeId) {
-    let host = document.text(key).and_then(|text| text.split_once('/')).map(|(host, _)| host);
-    if host.is_some_and(|host| host == "localhost" || host.contains(['.', ':'])) {
+    if document.text(key).is_some_and(has_host) {
         collector.perhaps(document, key);
     }
 }

@@ -16,11 +16,14 @@ mod edit;
 mod extraction;
 mod kubernetes;
 mod link;
+mod literals;
 mod position;
 mod quadlet;
 mod shell;
 mod site;
+mod skaffold;
 mod template;
+mod tilt;
 mod value;
 mod yaml;
 mod yaml_sites;
@@ -71,6 +74,8 @@ pub const FORMATS: &[&dyn Format] = &[
     &quadlet::Quadlet,
     &devcontainer::DevContainer,
     &dockerfile::earthfile::Earthfile,
+    &skaffold::Skaffold,
+    &tilt::Tilt,
 ];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
