@@ -201,6 +201,12 @@ pub(super) fn versioned(text: &str) -> bool {
     Reference::parse(text).is_ok_and(|reference| reference.tag().is_some() || reference.digest().is_some())
 }
 
+/// Whether a name begins with a registry's host.
+pub(super) fn has_host(text: &str) -> bool {
+    let host = text.split_once('/').map_or("", |(host, _)| host);
+    !text.contains("://") && !host.starts_with('.') && (host == "localhost" || host.contains(['.', ':']))
+}
+
 /// A tag, a digest or a path, and neither a URL nor a file.
 pub(super) fn image_like(text: &str) -> bool {
     if !(text.contains(['/', ':', '@'])) || text.contains("://") || text.starts_with(['.', '/']) {
@@ -208,6 +214,14 @@ pub(super) fn image_like(text: &str) -> bool {
     }
     let lower = text.to_ascii_lowercase();
     !FILES.iter().any(|end| lower.ends_with(end)) && (text.contains('/') || versioned(text))
+}
+
+/// Where the image begins in a reference as podman takes it: behind `docker://`, or nowhere in another transport.
+pub(super) fn image_of_transport(text: &str) -> Option<usize> {
+    const OTHERS: [&str; 7] =
+        ["oci:", "oci-archive:", "docker-archive:", "docker-daemon:", "containers-storage:", "dir:", "ostree:"];
+    let begin = if text.starts_with("docker://") { "docker://".len() } else { 0 };
+    (!OTHERS.iter().any(|transport| text.starts_with(transport))).then_some(begin)
 }
 
 /// Text that a template engine, a shell or another program fills in before it is an image.

@@ -13,6 +13,7 @@ mod class;
 mod cloud_build;
 mod collector;
 mod compose;
+mod devcontainer;
 mod direction;
 mod dockerfile;
 mod dotenv;
@@ -22,11 +23,16 @@ mod github_actions;
 mod gitlab_ci;
 mod kubernetes;
 mod link;
+mod literals;
 mod position;
+mod quadlet;
+mod shell;
 mod site;
+mod skaffold;
 mod step_runners;
 mod substitution;
 mod template;
+mod tilt;
 mod value;
 mod yaml;
 mod yaml_sites;
@@ -84,6 +90,12 @@ pub const FORMATS: &[&dyn Format] = &[
     &step_runners::CROW,
     &step_runners::VELA,
     &kubernetes::Kubernetes,
+    &shell::Shell,
+    &quadlet::Quadlet,
+    &devcontainer::DevContainer,
+    &dockerfile::earthfile::Earthfile,
+    &skaffold::Skaffold,
+    &tilt::Tilt,
 ];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
