@@ -19,13 +19,13 @@ pub(super) struct Args {
     /// The settings file, TOML; each setting may also stand in the environment
     #[arg(long, value_name = "FILE", env = "RESTOW_SETTINGS")]
     settings: Option<PathBuf>,
-    /// Which part of the work to do
+    /// Which part of the work to do; RESTOW_ROLE, else all
     #[arg(long, value_enum)]
     role: Option<Role>,
-    /// Where to listen: an address and a port
+    /// Where to listen: an address and a port; RESTOW_LISTEN, else 127.0.0.1:8080
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// The database: sqlite:FILE or postgres://…
+    /// The database: sqlite:FILE or postgres://…; RESTOW_DATABASE_URL, else sqlite:restow.db
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 }

@@ -134,6 +134,11 @@ pub fn extract(path_key: &str, bytes: &[u8]) -> Extraction {
         found.definitions.extend(one.definitions);
         found.problems.extend(one.problems);
     }
+    found.problems.extend(direction::mistakes(text).into_iter().map(|(line, message)| FoundProblem {
+        line,
+        code: ProblemCode::UnknownDirection,
+        message,
+    }));
     let annotated = annotation::extract(text).sites;
     let new: Vec<FoundSite> = annotated.into_iter().filter(|site| !is_known(site, &found.sites)).collect();
     found.sites.extend(new);
