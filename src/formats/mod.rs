@@ -31,6 +31,7 @@ mod site;
 mod skaffold;
 mod step_runners;
 mod substitution;
+mod table;
 mod template;
 mod tilt;
 mod value;
@@ -46,6 +47,7 @@ pub use extraction::{
 };
 pub use link::link;
 pub use site::{Inventory, Part, PathClass, Problem, ProblemCode, Site, Span};
+pub use table::table;
 
 /// No file that names images is larger.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
