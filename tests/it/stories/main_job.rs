@@ -235,3 +235,23 @@ async fn workflow_files_are_left_alone_without_the_permission() {
     assert_eq!(house.open().len(), 2, "{:?}", house.open());
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_place_that_cannot_be_rewritten_keeps_no_other_back_and_is_said() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.world.registry.push_all("library/other", &["1.25-alpine"]);
+    house.settle().await;
+    let shared = "ARG V=1.25-alpine\nFROM REGISTRY/library/nginx:${V}\nFROM REGISTRY/library/other:${V}\n";
+    house.push("shared/Dockerfile", shared);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let pull = house.only_pull();
+    let diff = house.repo.diff(pull.number);
+    assert!(diff.contains("+FROM") && !diff.contains("shared/Dockerfile"), "{diff}");
+    assert!(pull.body.contains("**Left as they are**") && pull.body.contains("shared/Dockerfile"), "{}", pull.body);
+    house.world.github.clear_requests();
+    house.later(7).await;
+    assert_eq!(house.world.github.count("POST", "/git/"), 0, "nothing is pushed again");
+    assert_eq!(house.world.github.count("PATCH", "/pulls/"), 0, "nor written again");
+    house.world.github.assert_clean();
+}
