@@ -125,11 +125,7 @@ impl Reader<'_> {
         let word = self.collector.text.get(range).unwrap_or("");
         let member = index > 0 && self.tokens[index - 1].kind == Kind::Sign(b'.');
         match word {
-            "docker" if !member && self.is_sign(index + 1, b'.') && self.text(index + 2) == "image" => {
-                if !self.is_output(index + 3) {
-                    self.image(index + 3, versioned_or_not);
-                }
-            }
+            "docker" if !member && self.names_input(index + 1) => self.image(index + 3, versioned_or_not),
             "docker" | "dockerContainer" if !member && self.is_sign(index + 1, b'{') => self.docker_block(index + 2),
             "docker" if self.begins_agent(index) => self.image(index + 1, versioned_or_not),
             "withRegistry" => self.next.registry = self.registry(index + 1),
@@ -171,9 +167,11 @@ impl Reader<'_> {
         (!self.is_sign(index + 1, b'+')).then(|| token.range.clone())
     }
 
-    /// `('x').push` and `('x').tag` name what was built.
-    fn is_output(&self, index: usize) -> bool {
-        self.is_sign(index + 2, b')') && self.is_sign(index + 3, b'.') && matches!(self.text(index + 4), "push" | "tag")
+    /// `.image('x')`; before `.push` and `.tag`, that is what was built.
+    fn names_input(&self, index: usize) -> bool {
+        let is_call = self.is_sign(index, b'.') && self.text(index + 1) == "image";
+        let behind = self.is_sign(index + 4, b')') && self.is_sign(index + 5, b'.');
+        is_call && !(behind && matches!(self.text(index + 6), "push" | "tag"))
     }
 
     fn registry(&self, index: usize) -> Registry {
