@@ -21,6 +21,7 @@ mod edit;
 mod extraction;
 mod github_actions;
 mod gitlab_ci;
+mod jenkinsfile;
 mod kubernetes;
 mod link;
 mod literals;
@@ -91,6 +92,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &step_runners::WOODPECKER,
     &step_runners::CROW,
     &step_runners::VELA,
+    &jenkinsfile::Jenkinsfile,
     &kubernetes::Kubernetes,
     &shell::Shell,
     &quadlet::Quadlet,
