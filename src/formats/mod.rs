@@ -5,6 +5,7 @@
 //! that another file defines (`.env`) are resolved.
 
 mod annotation;
+mod buildpacks;
 mod class;
 mod collector;
 mod compose;
@@ -12,11 +13,14 @@ mod devcontainer;
 mod direction;
 mod dockerfile;
 mod dotenv;
+mod dotnet;
 mod edit;
 mod extraction;
+mod gradle;
 mod kubernetes;
 mod link;
 mod literals;
+mod maven;
 mod position;
 mod quadlet;
 mod shell;
@@ -25,6 +29,7 @@ mod skaffold;
 mod template;
 mod tilt;
 mod value;
+mod xml;
 mod yaml;
 mod yaml_sites;
 
@@ -76,6 +81,10 @@ pub const FORMATS: &[&dyn Format] = &[
     &dockerfile::earthfile::Earthfile,
     &skaffold::Skaffold,
     &tilt::Tilt,
+    &maven::Maven,
+    &gradle::Gradle,
+    &dotnet::DotNet,
+    &buildpacks::Buildpacks,
 ];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
