@@ -5,6 +5,9 @@
 //! that another file defines (`.env`) are resolved.
 
 mod annotation;
+mod ansible;
+mod app_manifest;
+mod bazel;
 mod buildpacks;
 mod class;
 mod collector;
@@ -27,6 +30,7 @@ mod shell;
 mod site;
 mod skaffold;
 mod template;
+mod testcontainers;
 mod tilt;
 mod value;
 mod xml;
@@ -85,6 +89,10 @@ pub const FORMATS: &[&dyn Format] = &[
     &gradle::Gradle,
     &dotnet::DotNet,
     &buildpacks::Buildpacks,
+    &bazel::Bazel,
+    &ansible::Ansible,
+    &app_manifest::AppManifest,
+    &testcontainers::Testcontainers,
 ];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
