@@ -113,6 +113,9 @@ impl<'a> Properties<'a> {
     }
 
     fn value_within(&self, leaf: Leaf<'a>, budget: &mut usize, of: &'a str) -> Result<Value, &'a str> {
+        if leaf.text.len() > MAX_LENGTH {
+            return Err(of);
+        }
         let (mut value, mut at) = (Value::default(), 0);
         while at < leaf.text.len() {
             *budget = budget.checked_sub(1).ok_or(of)?;
