@@ -116,6 +116,16 @@ impl<'a> Collector<'a> {
         self.add(offset, written, FoundValue::Resolved { reference: reference.clone(), spans });
     }
 
+    /// A reference that is put together from pieces of this file, each of which may have a direction beside it; nothing
+    /// where the text is no reference.
+    pub(super) fn assembled(&mut self, offset: usize, written: &str, value: &Value) {
+        if let Ok(reference) = Reference::parse(value.text()) {
+            let spans = found_spans(value, &reference);
+            let places: Vec<usize> = std::iter::once(offset).chain(value.places()).collect();
+            self.add_beside(&places, offset, written.to_owned(), FoundValue::Resolved { reference, spans });
+        }
+    }
+
     /// A reference whose parts stand apart: one site with several spans. Without tag and digest it is none; what is
     /// no reference is none either.
     pub(super) fn parts(&mut self, offset: usize, parts: &Parts<'_>) {

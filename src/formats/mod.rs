@@ -5,9 +5,13 @@
 //! that another file defines (`.env`) are resolved.
 
 mod annotation;
+mod ansible;
+mod app_manifest;
 mod azure_pipelines;
+mod bazel;
 mod bitbucket_pipelines;
 mod buildkite;
+mod buildpacks;
 mod circleci;
 mod class;
 mod cloud_build;
@@ -17,14 +21,17 @@ mod devcontainer;
 mod direction;
 mod dockerfile;
 mod dotenv;
+mod dotnet;
 mod edit;
 mod extraction;
 mod github_actions;
 mod gitlab_ci;
+mod gradle;
 mod jenkinsfile;
 mod kubernetes;
 mod link;
 mod literals;
+mod maven;
 mod position;
 mod quadlet;
 mod shell;
@@ -34,8 +41,10 @@ mod step_runners;
 mod substitution;
 mod table;
 mod template;
+mod testcontainers;
 mod tilt;
 mod value;
+mod xml;
 mod yaml;
 mod yaml_sites;
 
@@ -100,6 +109,14 @@ pub const FORMATS: &[&dyn Format] = &[
     &dockerfile::earthfile::Earthfile,
     &skaffold::Skaffold,
     &tilt::Tilt,
+    &maven::Maven,
+    &gradle::Gradle,
+    &dotnet::DotNet,
+    &buildpacks::Buildpacks,
+    &bazel::Bazel,
+    &ansible::Ansible,
+    &app_manifest::AppManifest,
+    &testcontainers::Testcontainers,
 ];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
