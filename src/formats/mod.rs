@@ -13,6 +13,9 @@ mod dockerfile;
 mod dotenv;
 mod edit;
 mod extraction;
+mod gitops;
+mod helm;
+mod helm_chart;
 mod kubernetes;
 mod link;
 mod position;
@@ -21,6 +24,8 @@ mod template;
 mod value;
 mod yaml;
 mod yaml_sites;
+
+use std::collections::BTreeSet;
 
 use crate::repo::FilePath;
 
@@ -59,8 +64,15 @@ pub trait Format: Sync {
 
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
 /// [`Claim::ByContent`] reads it and what they find is joined.
-pub const FORMATS: &[&dyn Format] =
-    &[&dockerfile::Dockerfile, &compose::Compose, &dotenv::DotEnv, &kubernetes::Kubernetes];
+pub const FORMATS: &[&dyn Format] = &[
+    &dockerfile::Dockerfile,
+    &compose::Compose,
+    &dotenv::DotEnv,
+    &kubernetes::Kubernetes,
+    &helm_chart::HelmChart,
+    &helm::Helm,
+    &helm::Unnamed,
+];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
 /// the key of what was found. `None` where no format reads such files.
@@ -93,25 +105,53 @@ pub fn extract(path_key: &str, bytes: &[u8]) -> Extraction {
     };
     let mut found = Extraction::default();
     for format in FORMATS.iter().filter(|format| names.split('+').any(|name| name == format.name())) {
-        let one = format.extract(text);
-        found.sites.extend(one.sites);
-        found.definitions.extend(one.definitions);
-        found.problems.extend(one.problems);
+        join(&mut found, format.extract(text));
     }
-    let annotated = annotation::extract(text).sites;
-    let new: Vec<FoundSite> = annotated.into_iter().filter(|site| !is_known(site, &found.sites)).collect();
-    found.sites.extend(new);
+    join(&mut found, annotation::extract(text));
     found
 }
 
-/// Whether one of the sites stands in the same bytes.
-fn is_known(site: &FoundSite, sites: &[FoundSite]) -> bool {
-    let ranges = |site: &FoundSite| match &site.value {
-        FoundValue::Resolved { spans, .. } => spans.iter().map(|span| (span.start, span.end)).collect(),
-        FoundValue::Open(_) => Vec::new(),
+/// Adds what another format found, without what is already known: of two formats that report the same bytes, the
+/// first has read more of their meaning.
+fn join(found: &mut Extraction, mut other: Extraction) {
+    if !other.sites.is_empty() {
+        let taken = Taken::of(&found.sites);
+        other.sites.retain(|site| !ranges(site).any(|range| taken.meets(range)));
+    }
+    let told: BTreeSet<(u32, String)> =
+        found.problems.iter().map(|problem| (problem.line, problem.message.clone())).collect();
+    other.problems.retain(|problem| !told.contains(&(problem.line, problem.message.clone())));
+    found.sites.extend(other.sites);
+    found.definitions.extend(other.definitions);
+    found.problems.extend(other.problems);
+}
+
+/// The bytes of a site in its own file.
+fn ranges(site: &FoundSite) -> impl Iterator<Item = (usize, usize)> {
+    let spans = match &site.value {
+        FoundValue::Resolved { spans, .. } => spans.as_slice(),
+        FoundValue::Open(_) => &[],
     };
-    let own = ranges(site);
-    sites
-        .iter()
-        .any(|other| ranges(other).iter().any(|(start, end)| own.iter().any(|one| one.0 < *end && *start < one.1)))
+    spans.iter().map(|span| (span.start, span.end))
+}
+
+/// Ranges of bytes in order, each with the furthest end of those up to it.
+struct Taken(Vec<(usize, usize)>);
+
+impl Taken {
+    fn of(sites: &[FoundSite]) -> Self {
+        let mut all: Vec<(usize, usize)> = sites.iter().flat_map(ranges).collect();
+        all.sort_unstable();
+        let mut furthest = 0;
+        for (_, end) in &mut all {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        Self(all)
+    }
+
+    fn meets(&self, (start, end): (usize, usize)) -> bool {
+        let before = self.0.partition_point(|(begin, _)| *begin < end);
+        before.checked_sub(1).and_then(|last| self.0.get(last)).is_some_and(|(_, furthest)| start < *furthest)
+    }
 }
