@@ -58,6 +58,11 @@ pub(super) fn object(collector: &mut Collector<'_>, document: &Document, id: Nod
     }
 }
 
+/// What a part of an object says.
+pub(super) fn part(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
+    Walker { collector }.walk(document, id);
+}
+
 /// `--image=x:1`, `--sidecar-image=x:1`.
 pub(super) fn argument(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
     let Some((flag, image)) = document.text(id).and_then(|text| text.split_once('=')) else { return };

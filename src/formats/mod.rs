@@ -17,6 +17,7 @@ mod gitops;
 mod helm;
 mod helm_chart;
 mod kubernetes;
+mod kustomize;
 mod link;
 mod position;
 mod site;
@@ -69,7 +70,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &compose::Compose,
     &dotenv::DotEnv,
     &kubernetes::Kubernetes,
-    &helm_chart::HelmChart,
+    &helm_chart::HelmChart, &kustomize::Kustomize,
     &helm::Helm,
     &helm::Unnamed,
 ];
