@@ -22,7 +22,7 @@ pub(super) struct AppManifest;
 
 impl Format for AppManifest {
     fn name(&self) -> &'static str {
-        "app_manifest"
+        "app-manifest"
     }
 
     fn claims(&self, path: &FilePath) -> Claim {
@@ -32,7 +32,7 @@ impl Format for AppManifest {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        let mut collector = Collector::new(text, "app_manifest");
+        let mut collector = Collector::new(text, "app-manifest");
         collector.confidence = Confidence::Scanned;
         let lines = text.contains("dockerfileLines");
         each_literal(text, Syntax::Hash, &mut |literal, _| match literal.text.strip_prefix("FROM ") {

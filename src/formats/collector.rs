@@ -13,6 +13,8 @@ use crate::image::Reference;
 const MAX_SITES: usize = 5000;
 /// A comment that begins further behind a reference than this is not read.
 const LONGEST_LINE: usize = 1000;
+/// What Flux looks for in the comment behind a reference, a tag or a digest.
+const FLUX_MARKER: &str = "{\"$imagepolicy\"";
 /// Endings of files that an `image` field may name: a picture or a disk.
 const FILES: [&str; 16] = [
     ".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".iso", ".img", ".qcow2", ".vmdk", ".raw", ".tar", ".gz",
@@ -25,6 +27,7 @@ pub(super) struct Collector<'a> {
     format: &'static str,
     pub(super) positions: Positions,
     directions: Lines<'a>,
+    has_markers: bool,
     seen: BTreeSet<usize>,
     pub(super) confidence: Confidence,
     pub(super) found: Extraction,
@@ -46,6 +49,18 @@ pub(super) struct Parts<'a> {
     pub(super) digest: Option<PartText<'a>>,
 }
 
+impl<'a> Parts<'a> {
+    /// The digest in a tag such as `1.2@sha256:…`, as a part of its own.
+    fn with_digest_apart(&self) -> Self {
+        let Some((tag, (before, digest))) = self.tag.and_then(|tag| Some((tag, tag.text.split_once('@')?))) else {
+            return *self;
+        };
+        let digest = PartText { text: digest, start: tag.start.map(|start| start + before.len() + 1) };
+        let tag = (!before.is_empty()).then_some(PartText { text: before, start: tag.start });
+        Self { tag, digest: self.digest.or(Some(digest)), ..*self }
+    }
+}
+
 impl<'a> Collector<'a> {
     /// A collector for the sites of `format` in `text`.
     pub(super) fn new(text: &'a str, format: &'static str) -> Self {
@@ -54,6 +69,7 @@ impl<'a> Collector<'a> {
             format,
             positions: Positions::new(text),
             directions: Lines::new(text),
+            has_markers: text.contains(FLUX_MARKER),
             seen: BTreeSet::new(),
             confidence: Confidence::Parsed,
             found: Extraction::default(),
@@ -129,6 +145,7 @@ impl<'a> Collector<'a> {
     /// A reference whose parts stand apart: one site with several spans. Without tag and digest it is none; what is
     /// no reference is none either.
     pub(super) fn parts(&mut self, offset: usize, parts: &Parts<'_>) {
+        let parts = parts.with_digest_apart();
         let Some(repository) = parts.repository else { return };
         if (parts.tag.is_none() && parts.digest.is_none()) || !self.first_at(offset) {
             return;
@@ -148,8 +165,9 @@ impl<'a> Collector<'a> {
             let (one, start) = one.and_then(|one| Some((one, one.start?)))?;
             Some(FoundSpan { part, start, end: start + one.text.len() })
         });
-        let spans = spans.collect();
-        self.add(offset, text, FoundValue::Resolved { reference, spans });
+        let spans: Vec<FoundSpan> = spans.collect();
+        let places: Vec<usize> = [offset].into_iter().chain(spans.iter().map(|span| span.start)).collect();
+        self.add_beside(&places, offset, text, FoundValue::Resolved { reference, spans });
     }
 
     /// A reference with variables that another file defines.
@@ -170,7 +188,7 @@ impl<'a> Collector<'a> {
             Some(Direction::Allow(kinds)) => Some(kinds),
             Some(Direction::Image(_)) | None => None,
         };
-        if self.found.sites.len() >= MAX_SITES {
+        if self.found.sites.len() >= MAX_SITES || self.is_marked(offset, &value) {
             return;
         }
         let column = self.positions.column(offset);
@@ -179,15 +197,35 @@ impl<'a> Collector<'a> {
         self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment, confidence });
     }
 
+    /// Whether a line of the site bears Flux's marker, `# {"$imagepolicy": "flux-system:app"}`: Flux itself moves it.
+    fn is_marked(&self, offset: usize, value: &FoundValue) -> bool {
+        let spans = match value {
+            FoundValue::Resolved { spans, .. } => spans.as_slice(),
+            FoundValue::Open(_) => &[],
+        };
+        let bears = |place: usize| {
+            let limit = self.text.floor_char_boundary(place.saturating_add(LONGEST_LINE));
+            let line = self.text.get(place..limit).and_then(|rest| rest.lines().next());
+            line.is_some_and(|line| line.contains(FLUX_MARKER))
+        };
+        self.has_markers && (bears(offset) || spans.iter().any(|span| bears(span.end)))
+    }
+
     /// The version in the comment at the end of the line, where it is the tag's own text.
     fn comment(&self, offset: usize, value: &FoundValue) -> Option<TextSpan> {
         let FoundValue::Resolved { reference, spans } = value else { return None };
+        let apart = spans.iter().find(|span| span.part == Part::Tag).map(|tag| tag.end);
         let last = spans.last().map_or(offset, |span| span.end).max(offset);
+        let tag = reference.tag()?.as_str();
+        apart.and_then(|end| self.version_behind(end, tag)).or_else(|| self.version_behind(last, tag))
+    }
+
+    /// The tag, or the tag without its `v`, in the comment behind an offset.
+    fn version_behind(&self, last: usize, tag: &str) -> Option<TextSpan> {
         let limit = self.text.floor_char_boundary(last.saturating_add(LONGEST_LINE));
         let rest = self.text.get(last..limit)?;
         let rest = &rest[..rest.find('\n').unwrap_or(rest.len())];
         let begin = last + rest.find(" #").map(|at| at + 2).or_else(|| rest.find(" //").map(|at| at + 3))?;
-        let tag = reference.tag()?.as_str();
         let bare = tag.strip_prefix('v').unwrap_or(tag);
         let mut at = begin;
         for word in self.text[begin..last + rest.len()].split_inclusive(char::is_whitespace) {
@@ -222,8 +260,13 @@ pub(super) fn image_like(text: &str) -> bool {
     if !(text.contains(['/', ':', '@'])) || text.contains("://") || text.starts_with(['.', '/']) {
         return false;
     }
+    !is_file(text) && (text.contains('/') || versioned(text))
+}
+
+/// A picture or a disk, by its ending.
+pub(super) fn is_file(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    !FILES.iter().any(|end| lower.ends_with(end)) && (text.contains('/') || versioned(text))
+    FILES.iter().any(|end| lower.ends_with(end))
 }
 
 /// Where the image begins in a reference as podman takes it: behind `docker://`, or nowhere in another transport.

@@ -10,7 +10,7 @@
 use super::collector::{Collector, versioned};
 use super::extraction::Extraction;
 use super::yaml::{Document, Kind, NodeId};
-use super::yaml_sites::{USUAL_KEYS, names_image};
+use super::yaml_sites::{self, USUAL_KEYS};
 use super::{Claim, Format};
 use crate::repo::FilePath;
 
@@ -37,39 +37,66 @@ impl Format for Kubernetes {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        let is_ours = |text: &str| text.contains("apiVersion") && text.contains("kind") && names_images(text);
+        let is_ours = |text: &str| text.contains("apiVersion") && text.contains("kind") && mentions_images(text);
         if !is_ours(text) {
             return Extraction::default();
         }
-        let mut walker = Walker { collector: Collector::new(text, "kubernetes"), is_tekton: false };
-        for document in walker.collector.documents_where(is_ours) {
-            if let Some(root) = document.root().filter(|root| is_object(&document, *root)) {
-                walker.object(&document, root);
+        let mut collector = Collector::new(text, "kubernetes");
+        for document in collector.documents_where(is_ours) {
+            if let Some(root) = document.root() {
+                object(&mut collector, &document, root);
             }
         }
-        walker.collector.found
+        collector.found
     }
 }
 
-fn names_images(text: &str) -> bool {
+/// What a node says where it is a Kubernetes object.
+pub(super) fn object(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
+    if is_object(document, id) {
+        Walker { collector, is_tekton: false }.object(document, id);
+    }
+}
+
+/// What a part of an object says.
+pub(super) fn part(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
+    Walker { collector, is_tekton: false }.walk(document, id);
+}
+
+/// `--image=x:1`, `--sidecar-image=x:1`.
+pub(super) fn argument(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
+    let Some((flag, image)) = document.text(id).and_then(|text| text.split_once('=')) else { return };
+    let names_image = flag.starts_with("--") && (flag == "--image" || flag.ends_with("-image"));
+    if names_image && versioned(image) {
+        collector.perhaps_behind(document, id, &format!("{flag}="));
+    }
+}
+
+/// Whether a variable's name says that its value is an image.
+pub(super) fn names_image(variable: &str) -> bool {
+    variable.starts_with("RELATED_IMAGE_") || variable.ends_with("_IMAGE") || variable == "IMAGE"
+}
+
+fn mentions_images(text: &str) -> bool {
     ["image", "IMAGE", "Image", "bundle"].iter().any(|word| text.contains(word))
 }
 
-fn is_object(document: &Document, id: NodeId) -> bool {
+/// Whether a mapping is a Kubernetes object.
+pub(super) fn is_object(document: &Document, id: NodeId) -> bool {
     let text = |key| document.get(id, key).and_then(|value| document.text(value));
     text("apiVersion").is_some() && text("kind").is_some()
 }
 
-struct Walker<'a> {
-    collector: Collector<'a>,
+struct Walker<'c, 'a> {
+    collector: &'c mut Collector<'a>,
     /// Within an object of Tekton, whose steps are containers and whose bundles are images.
     is_tekton: bool,
 }
 
-impl Walker<'_> {
+impl Walker<'_, '_> {
     fn object(&mut self, document: &Document, id: NodeId) {
         let kind = document.get(id, "kind").and_then(|kind| document.text(kind)).unwrap_or("");
-        if SKIPPED_KINDS.contains(&kind) {
+        if SKIPPED_KINDS.contains(&kind) || super::gitops::owns(document, id) {
             return;
         }
         let version = document.get(id, "apiVersion").and_then(|version| document.text(version)).unwrap_or("");
@@ -142,10 +169,8 @@ impl Walker<'_> {
     /// `- {name: RELATED_IMAGE_X, value: …}` and other variables that say they name an image.
     fn variable(&mut self, document: &Document, parent: NodeId, value: NodeId) {
         let name = document.get(parent, "name").and_then(|name| document.text(name)).unwrap_or("");
-        let says = name.starts_with("RELATED_IMAGE_") || name.ends_with("_IMAGE") || name == "IMAGE";
-        let says = says || (self.is_tekton && name == "bundle");
-        let versioned = document.text(value).is_some_and(versioned);
-        if says && versioned {
+        let says = names_image(name) || (self.is_tekton && name == "bundle");
+        if says && document.text(value).is_some_and(versioned) {
             self.collector.perhaps(document, value);
         } else {
             self.walk(document, value);
@@ -155,20 +180,15 @@ impl Walker<'_> {
     /// The default of a Tekton parameter that is named like an image; not of one for what is built.
     fn parameter(&mut self, document: &Document, parent: NodeId, value: NodeId) {
         let name = document.get(parent, "name").and_then(|name| document.text(name)).unwrap_or("");
-        let says = names_image(name) && !name.to_ascii_lowercase().starts_with("output");
+        let says = yaml_sites::names_image(name) && !name.to_ascii_lowercase().starts_with("output");
         if says && document.text(value).is_some_and(versioned) {
             self.collector.perhaps(document, value);
         }
     }
 
-    /// `--image=x:1`, `--sidecar-image=x:1`.
     fn arguments(&mut self, document: &Document, id: NodeId) {
         for item in document.items(id) {
-            let Some((flag, image)) = document.text(*item).and_then(|text| text.split_once('=')) else { continue };
-            let names_image = flag.starts_with("--") && (flag == "--image" || flag.ends_with("-image"));
-            if names_image && versioned(image) {
-                self.collector.perhaps_behind(document, *item, &format!("{flag}="));
-            }
+            argument(self.collector, document, *item);
         }
     }
 }

@@ -26,9 +26,13 @@ mod edit;
 mod extraction;
 mod github_actions;
 mod gitlab_ci;
+mod gitops;
 mod gradle;
+mod helm;
+mod helm_chart;
 mod jenkinsfile;
 mod kubernetes;
+mod kustomize;
 mod link;
 mod literals;
 mod maven;
@@ -47,6 +51,8 @@ mod value;
 mod xml;
 mod yaml;
 mod yaml_sites;
+
+use std::collections::BTreeSet;
 
 use crate::repo::FilePath;
 
@@ -82,6 +88,10 @@ pub trait Format: Sync {
     /// What the file says. `text` is the file as it lies on disk (UTF-8, perhaps with a byte order mark, any line
     /// ends); every offset counts from its first byte. Never fails: what cannot be read is a problem.
     fn extract(&self, text: &str) -> Extraction;
+    /// Whether it reads a file only where no other format finds anything: its constructs look like those of others.
+    fn is_last_resort(&self) -> bool {
+        false
+    }
 }
 
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
@@ -117,6 +127,10 @@ pub const FORMATS: &[&dyn Format] = &[
     &ansible::Ansible,
     &app_manifest::AppManifest,
     &testcontainers::Testcontainers,
+    &helm_chart::HelmChart,
+    &kustomize::Kustomize,
+    &helm::Helm,
+    &helm::Unnamed,
 ];
 
 /// Which formats would read files of this path, as a short text that is the same for ever: with the blob's sha it is
@@ -150,30 +164,60 @@ pub fn extract(path_key: &str, bytes: &[u8]) -> Extraction {
     };
     let mut found = Extraction::default();
     for format in FORMATS.iter().filter(|format| names.split('+').any(|name| name == format.name())) {
-        let one = format.extract(text);
-        found.sites.extend(one.sites);
-        found.definitions.extend(one.definitions);
-        found.problems.extend(one.problems);
+        if found.sites.is_empty() || !format.is_last_resort() {
+            join(&mut found, format.extract(text));
+        }
     }
     found.problems.extend(direction::mistakes(text).into_iter().map(|(line, message)| FoundProblem {
         line,
         code: ProblemCode::UnknownDirection,
         message,
     }));
-    let annotated = annotation::extract(text).sites;
-    let new: Vec<FoundSite> = annotated.into_iter().filter(|site| !is_known(site, &found.sites)).collect();
-    found.sites.extend(new);
+    join(&mut found, annotation::extract(text));
     found
 }
 
-/// Whether one of the sites stands in the same bytes.
-fn is_known(site: &FoundSite, sites: &[FoundSite]) -> bool {
-    let ranges = |site: &FoundSite| match &site.value {
-        FoundValue::Resolved { spans, .. } => spans.iter().map(|span| (span.start, span.end)).collect(),
-        FoundValue::Open(_) => Vec::new(),
+/// Adds what another format found, without what is already known: of two formats that report the same bytes, the
+/// first has read more of their meaning.
+fn join(found: &mut Extraction, mut other: Extraction) {
+    if !other.sites.is_empty() {
+        let taken = Taken::of(&found.sites);
+        other.sites.retain(|site| !ranges(site).any(|range| taken.meets(range)));
+    }
+    let told: BTreeSet<(u32, String)> =
+        found.problems.iter().map(|problem| (problem.line, problem.message.clone())).collect();
+    other.problems.retain(|problem| !told.contains(&(problem.line, problem.message.clone())));
+    found.sites.extend(other.sites);
+    found.definitions.extend(other.definitions);
+    found.problems.extend(other.problems);
+}
+
+/// The bytes of a site in its own file.
+fn ranges(site: &FoundSite) -> impl Iterator<Item = (usize, usize)> {
+    let spans = match &site.value {
+        FoundValue::Resolved { spans, .. } => spans.as_slice(),
+        FoundValue::Open(_) => &[],
     };
-    let own = ranges(site);
-    sites
-        .iter()
-        .any(|other| ranges(other).iter().any(|(start, end)| own.iter().any(|one| one.0 < *end && *start < one.1)))
+    spans.iter().map(|span| (span.start, span.end))
+}
+
+/// Ranges of bytes in order, each with the furthest end of those up to it.
+struct Taken(Vec<(usize, usize)>);
+
+impl Taken {
+    fn of(sites: &[FoundSite]) -> Self {
+        let mut all: Vec<(usize, usize)> = sites.iter().flat_map(ranges).collect();
+        all.sort_unstable();
+        let mut furthest = 0;
+        for (_, end) in &mut all {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        Self(all)
+    }
+
+    fn meets(&self, (start, end): (usize, usize)) -> bool {
+        let before = self.0.partition_point(|(begin, _)| *begin < end);
+        before.checked_sub(1).and_then(|last| self.0.get(last)).is_some_and(|(_, furthest)| start < *furthest)
+    }
 }

@@ -21,7 +21,12 @@ const ROWS: &[(&str, &str, &str)] = &[
         "any YAML with `apiVersion` and `kind`, manifests in JSON",
         "pod specs at any depth, custom resources, image volumes, `RELATED_IMAGE_*`, `--image=`, Tekton",
     ),
-    ("helm", "`values*.yaml` and other values of charts, `Chart.yaml`", "`image` texts and maps, OCI dependencies"),
+    (
+        "helm",
+        "`values*.yaml`, `*-values.yaml` …",
+        "`image` texts, `repository` with `tag`, `registry`, `digest`, `imageTag`",
+    ),
+    ("helm-unnamed", "any other YAML that no other format reads", "the same, where images stand in parts"),
     ("helm-chart", "`Chart.yaml`", "OCI dependencies, `artifacthub.io/images`"),
     ("kustomize", "`kustomization.yaml`", "`images` with `newName`, `newTag`, `digest`; OCI charts"),
     ("gitops", "Argo CD and Flux objects", "OCI charts and repositories, values, `kustomize.images`"),
@@ -70,8 +75,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("buildpacks", "`project.toml`", "builders, `docker://` buildpacks"),
     ("bazel", "`MODULE.bazel`, `WORKSPACE`, `*.bzl`", "`oci.pull`, `oci_pull`, `container_pull`"),
     ("ansible", "playbooks and tasks", "images of docker and podman modules"),
-    ("fly", "`fly.toml`", "`[build] image`"),
-    ("caprover", "`captain-definition`", "`imageName`"),
+    ("app-manifest", "`fly.toml`, `captain-definition`", "`image`, `builder`, `imageName`, `dockerfileLines`"),
     ("testcontainers", "sources that use Testcontainers", "literal images"),
     ("dotenv", "`.env`", "values that a Compose file beside it uses"),
 ];

@@ -18,6 +18,27 @@ pub(super) fn image_lines(text: &str) -> Vec<TextSpan> {
     found
 }
 
+/// The text with `$` instead of each `{{…}}`, byte for byte, and blanks where a line is nothing else: YAML, mostly, in
+/// which every other byte stands where it stood. No reference holds a `$`.
+pub(super) fn masked(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, action)) = rest.split_once("{{") {
+        let Some((inside, behind)) = action.split_once("}}") else { break };
+        masked.push_str(before);
+        masked.push_str("$$");
+        masked.extend(inside.bytes().map(|b| if matches!(b, b'\n' | b'\r') { char::from(b) } else { '$' }));
+        masked.push_str("$$");
+        rest = behind;
+    }
+    masked.push_str(rest);
+    let blank = |line: &str| {
+        line.trim_start_matches('\u{feff}').bytes().all(|b| matches!(b, b'$' | b' ' | b'\t' | b'\r' | b'\n'))
+    };
+    let lines = masked.split_inclusive('\n');
+    lines.map(|line| if blank(line) { line.replace('$', " ") } else { line.to_owned() }).collect()
+}
+
 fn image_value(line: &str, offset: usize) -> Option<TextSpan> {
     let trimmed = line.trim_start();
     let key = trimmed.strip_prefix("- ").unwrap_or(trimmed).trim_start();
@@ -35,6 +56,19 @@ fn image_value(line: &str, offset: usize) -> Option<TextSpan> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn actions_are_masked_byte_for_byte() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(masked(text), expected);
+            assert_eq!(masked(text).len(), text.len());
+        };
+        check("{{- if .x }}\r\na: {{ .é }}:1\n", "            \r\na: $$$$$$$$$:1\n");
+        check(
+            "\u{feff}{{ a }}\na: 1 {{ b\nc }} d\n{{/* x\ny */}}\n{{ e",
+            "\u{feff}       \na: 1 $$$$\n$$$$ d\n      \n      \n{{ e",
+        );
+    }
 
     #[test]
     fn literal_images_of_a_chart() {

@@ -135,6 +135,15 @@ pub(super) fn parse(text: &str, positions: &Positions, wanted: impl Fn(&str) -> 
     parsed
 }
 
+/// The documents in a part of a file, such as a block scalar that holds YAML; their offsets count from the beginning of
+/// the file. What is no YAML is left out.
+pub(super) fn parse_within(text: &str, range: Range<usize>) -> Vec<Document> {
+    let (base, mut budget, mut parsed) = (range.start, MAX_NODES, Parsed::default());
+    let positions = Positions::new("");
+    parse_document(text.get(range).unwrap_or(""), base, &mut budget, &positions, &mut parsed);
+    parsed.documents
+}
+
 /// Cuts a stream where a document begins: at `---` in the first column, which stands for itself nowhere else (YAML
 /// 1.2.2, section 9.1.2). Directives and comments before it belong to it.
 fn split(text: &str) -> Vec<(usize, &str)> {

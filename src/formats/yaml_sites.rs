@@ -1,10 +1,10 @@
 //! What the YAML formats share: a site from a scalar, from a map of parts, from a text with variables.
 
 use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown};
-use super::extraction::TextSpan;
+use super::extraction::{Confidence, TextSpan};
 use super::site::ProblemCode;
 use super::value::Value;
-use super::yaml::{Document, Kind, NodeId, Parsed, Scalar, parse};
+use super::yaml::{Document, Kind, NodeId, Parsed, Scalar, parse, parse_within};
 use crate::image::Reference;
 
 impl Collector<'_> {
@@ -36,6 +36,24 @@ impl Collector<'_> {
             self.problem_at(line, ProblemCode::YamlSyntax, format!("this document is no YAML: {reason}"));
         }
         documents
+    }
+
+    /// The same for a file whose paths say what it is: what only a template engine makes YAML is read as far as it
+    /// goes, its actions masked.
+    pub(super) fn documents_of_template(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Document> {
+        if !super::template::is_template(self.text) || parse(self.text, &self.positions, &wanted).errors.is_empty() {
+            return self.documents_where(wanted);
+        }
+        self.confidence = Confidence::Scanned;
+        parse(&super::template::masked(self.text), &self.positions, wanted).documents
+    }
+
+    /// The YAML in a block scalar.
+    pub(super) fn documents_within(&self, document: &Document, id: NodeId) -> Vec<Document> {
+        let Some((start, end)) = document.scalar(id).and_then(|scalar| scalar.block) else { return Vec::new() };
+        // The indentation of the first line belongs to the YAML as that of the others does.
+        let line = self.text.get(..start).map_or(start, |before| before.trim_end_matches(' ').len());
+        parse_within(self.text, line..end)
     }
 
     /// The literal references of a file that only a template engine makes YAML.
@@ -190,7 +208,8 @@ pub(super) fn names_image(key: &str) -> bool {
     key.ends_with("image") || key == "container"
 }
 
-fn is_filled(text: &str) -> bool {
+/// Whether a scalar's text is neither empty nor YAML's null.
+pub(super) fn is_filled(text: &str) -> bool {
     !matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
