@@ -11,11 +11,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::collector::{Collector, is_plain, versioned};
+use super::collector::Collector;
 use super::extraction::Extraction;
 use super::substitution::{Meaning, only_name};
 use super::yaml::{Document, Kind, NodeId};
-use super::yaml_sites::{is_outer_template, mappings, names_image};
+use super::yaml_sites::{is_outer_template, mappings};
 use super::{Claim, Format};
 use crate::repo::FilePath;
 
@@ -130,19 +130,21 @@ impl<'c, 'a, 'd> Reader<'c, 'a, 'd> {
     fn mapping(&mut self, id: NodeId) {
         let document = self.names.document;
         match (document.get(id, "container"), document.get(id, "image")) {
-            (Some(_), Some(image)) => self.image(image),
+            (Some(_), Some(image)) => self.image(image, 0),
             (Some(container), None) => self.container(container, 0),
             (None, _) => {}
         }
         for (_, service) in document.get(id, "services").map_or(&[][..], |services| document.entries(services)) {
             self.container(*service, 0);
         }
+        // For the templates that the file includes, and its scripts.
+        let variables = document.get(id, "variables");
+        for (key, value) in variables.map_or_else(BTreeMap::new, |all| entries(document, all, "value")) {
+            self.collector.perhaps_variable(document, key, value);
+        }
         let parameters = document.get(id, "parameters");
         for (key, value) in parameters.map_or_else(BTreeMap::new, |given| entries(document, given, "default")) {
-            let is_image = |text: &str| is_plain(text) && versioned(text);
-            if names_image(key) && document.text(value).is_some_and(is_image) {
-                self.collector.perhaps(document, value);
-            }
+            self.collector.perhaps_named(document, key, value);
         }
     }
 
@@ -150,7 +152,7 @@ impl<'c, 'a, 'd> Reader<'c, 'a, 'd> {
     fn container(&mut self, id: NodeId, depth: usize) {
         let document = self.names.document;
         if let Some(image) = document.get(id, "image") {
-            return self.image(image);
+            return self.image(image, depth);
         }
         let text = document.text(id).filter(|text| depth < MAX_DEPTH && !self.names.resources.contains(text));
         let Some(text) = text else { return };
@@ -159,13 +161,20 @@ impl<'c, 'a, 'd> Reader<'c, 'a, 'd> {
             Some(Named::One(value)) => self.container(value, depth + 1),
             Some(Named::Several(values)) => values.into_iter().for_each(|value| self.container(value, depth + 1)),
             Some(Named::Elsewhere | Named::Unknown) => {}
-            None if text.contains('$') => self.image(id),
+            None if text.contains('$') => self.image(id, depth),
             // A bare name may be a resource of the file that includes this one.
             None => self.collector.perhaps(document, id),
         }
     }
 
-    fn image(&mut self, id: NodeId) {
+    /// Where it is all a variable, the site is the variable's value.
+    fn image(&mut self, id: NodeId, depth: usize) {
+        let text = self.names.document.text(id).filter(|_| depth < MAX_DEPTH);
+        match text.and_then(|text| only_name(text).or_else(|| runtime_name(text))).map(|name| self.names.named(name)) {
+            Some(Named::One(value)) => return self.image(value, depth + 1),
+            Some(Named::Several(values)) => return values.into_iter().for_each(|value| self.image(value, depth + 1)),
+            _ => {}
+        }
         let names = &self.names;
         self.collector.expect_with(names.document, id, &|name| match names.named(name) {
             Named::One(value) => names.document.scalar(value).map_or(Meaning::Elsewhere, Meaning::Text),

@@ -1,11 +1,12 @@
-//! Google Cloud Build, as YAML and JSON: a step's `name` is its image; substitutions with a value are followed.
+//! Google Cloud Build, as YAML and JSON: a step's `name` is its image; substitutions with a value are followed. What an
+//! earlier step builds (`-t name`) is no site.
 //!
 //! ```yaml
 //! steps: [{name: "node:${_NODE}", args: [npm, test]}]
 //! substitutions: {_NODE: "20.11"}
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::collector::Collector;
 use super::extraction::Extraction;
@@ -67,12 +68,22 @@ fn steps<'d>(
         None if is_own(name) => Meaning::Unknown,
         None => Meaning::Elsewhere,
     };
+    let built = built(document, steps);
     for step in document.items(steps) {
         let step = collector.opened(document, *step);
-        if let Some(name) = document.get(step, "name") {
+        let name = document.get(step, "name");
+        if let Some(name) = name.filter(|name| !document.text(*name).is_some_and(|text| built.contains(text))) {
             collector.expect_with(document, name, &meaning);
         }
     }
+}
+
+/// What the steps build: the texts behind `-t` and `--tag`.
+fn built(document: &Document, steps: NodeId) -> BTreeSet<&str> {
+    let lists = document.items(steps).iter().filter_map(|step| document.get(*step, "args"));
+    let pairs = lists.flat_map(|list| document.items(list).windows(2));
+    let named = pairs.filter(|pair| matches!(document.text(pair[0]), Some("-t" | "--tag")));
+    named.filter_map(|pair| document.text(pair[1])).collect()
 }
 
 fn is_own(name: &str) -> bool {

@@ -13,10 +13,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::collector::{Collector, is_plain, versioned};
+use super::collector::{Collector, versioned};
 use super::extraction::Extraction;
 use super::yaml::{Document, NodeId};
-use super::yaml_sites::{is_outer_template, names_image, value_of};
+use super::yaml_sites::{is_outer_template, value_of};
 use super::{Claim, Format};
 use crate::image::Reference;
 use crate::repo::FilePath;
@@ -48,7 +48,7 @@ impl Format for GitHubActions {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        let words = ["image", "Image", "IMAGE", "container", DOCKER];
+        let words = ["image", "Image", "IMAGE", "ontainer", "CONTAINER", DOCKER];
         if !text.contains("jobs") && !text.contains("runs") || !words.iter().any(|word| text.contains(word)) {
             return Extraction::default();
         }
@@ -95,10 +95,11 @@ impl<'d> Reader<'_, '_, 'd> {
             }
             self.steps(runs);
         }
+        self.environment(root);
         // Those that an image follows are reported by now.
         let inputs: Vec<(&str, NodeId)> = self.inputs.iter().map(|(key, value)| (*key, *value)).collect();
         for (key, value) in inputs {
-            self.input(key, value);
+            self.collector.perhaps_named(self.document, key, value);
         }
     }
 
@@ -120,11 +121,20 @@ impl<'d> Reader<'_, '_, 'd> {
         }
         self.steps(id);
         self.with(id);
+        self.environment(id);
+    }
+
+    /// `TOOL_IMAGE: x:1`, for what the steps run.
+    fn environment(&mut self, id: NodeId) {
+        for (key, value) in self.child(id, "env").map_or(&[][..], |env| self.document.entries(env)) {
+            self.collector.perhaps_variable(self.document, self.document.text(*key).unwrap_or(""), *value);
+        }
     }
 
     fn steps(&mut self, id: NodeId) {
         for step in self.child(id, "steps").map_or(&[][..], |steps| self.document.items(steps)) {
             let step = self.collector.opened(self.document, *step);
+            self.environment(step);
             if let Some(uses) = self.document.get(step, "uses") {
                 self.collector.perhaps_behind(self.document, uses, DOCKER);
                 self.with(step);
@@ -136,16 +146,8 @@ impl<'d> Reader<'_, '_, 'd> {
         for (key, value) in self.child(id, "with").map_or(&[][..], |with| self.document.entries(with)) {
             match self.document.text(*key).unwrap_or("") {
                 "driver-opts" => self.collector.perhaps_behind(self.document, *value, "image="),
-                key => self.input(key, *value),
+                key => self.collector.perhaps_named(self.document, key, *value),
             }
-        }
-    }
-
-    /// What an input is given, or its default: an image where its name says so and it has a version.
-    fn input(&mut self, key: &str, value: NodeId) {
-        let is_image = |text: &str| is_plain(text) && versioned(text);
-        if names_image(key) && self.document.text(value).is_some_and(is_image) {
-            self.collector.perhaps(self.document, value);
         }
     }
 }

@@ -13,8 +13,10 @@
 
 mod variables;
 
+use std::collections::BTreeSet;
+
 use super::collector::Collector;
-use super::extraction::Extraction;
+use super::extraction::{Extraction, FoundSite, FoundValue};
 use super::substitution::only_name;
 use super::yaml::{Document, NodeId};
 use super::yaml_sites::value_of;
@@ -59,7 +61,7 @@ impl Format for GitLabCi {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !text.contains("image") && !text.contains("services") {
+        if !["image", "IMAGE", "services"].iter().any(|word| text.contains(word)) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "gitlab-ci");
@@ -95,6 +97,22 @@ impl Reader<'_, '_, '_> {
                 Some("image" | "services") => {}
                 Some(key) if NO_JOBS.contains(&key) => {}
                 _ => self.job(*value),
+            }
+        }
+        self.variables();
+    }
+
+    /// Those that no image of this file holds, where they are named like one: for its scripts and other files.
+    fn variables(&mut self) {
+        let spans = |site: &FoundSite| match &site.value {
+            FoundValue::Resolved { spans, .. } => spans.iter().map(|span| span.start).collect(),
+            FoundValue::Open(_) => Vec::new(),
+        };
+        let used: BTreeSet<usize> = self.collector.found.sites.iter().flat_map(spans).collect();
+        for (name, value) in self.scope.variables() {
+            let start = self.document.scalar(value).and_then(|scalar| scalar.start);
+            if start.is_none_or(|start| !used.contains(&start)) {
+                self.collector.perhaps_variable(self.document, name, value);
             }
         }
     }

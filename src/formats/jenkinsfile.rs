@@ -1,8 +1,8 @@
 //! Jenkinsfiles: the images of `docker` agents, of `docker.image(…)`, of container templates and of pods that stand in
 //! the file as YAML.
 //!
-//! Found by a scanner of Groovy's words and texts. Computed texts are silent, and what the file builds is no site;
-//! behind `registryUrl` or `docker.withRegistry`, the image is one of that registry. Example:
+//! Found by a scanner of Groovy's words and texts. A variable that the file gives one literal value is followed, other
+//! computed texts are silent, and what the file builds is no site; behind `registryUrl` or `docker.withRegistry`, the image is one of that registry. Example:
 //!
 //! ```groovy
 //! pipeline {
@@ -13,12 +13,15 @@
 
 mod tokens;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::collector::{Collector, PartText, Parts, is_plain, versioned};
 use super::extraction::{Confidence, Extraction};
+use super::substitution::Meaning;
 use super::template::image_lines;
+use super::value::Value;
+use super::yaml::Scalar;
 use super::{Claim, Format};
 use crate::image::Reference;
 use crate::repo::FilePath;
@@ -50,8 +53,8 @@ impl Format for Jenkinsfile {
         let mut collector = Collector::new(text, "jenkinsfile");
         collector.confidence = Confidence::Scanned;
         let tokens = tokens(text);
-        let built = built(text, &tokens);
-        let mut reader = Reader { collector, tokens, built, frames: Vec::new(), next: Frame::default() };
+        let (built, variables) = (built(text, &tokens), variables(text, &tokens));
+        let mut reader = Reader { collector, tokens, built, variables, frames: Vec::new(), next: Frame::default() };
         for index in 0..reader.tokens.len() {
             reader.token(index);
         }
@@ -83,9 +86,30 @@ struct Reader<'a> {
     tokens: Vec<Token>,
     /// What `docker.build` makes.
     built: BTreeSet<&'a str>,
+    /// The names that are given a literal once, and nothing else ever.
+    variables: BTreeMap<&'a str, Scalar>,
     frames: Vec<Frame>,
     /// The block that the next brace opens.
     next: Frame,
+}
+
+/// `NAME = 'text'`; `None` for a name with several values.
+fn variables<'a>(text: &'a str, tokens: &[Token]) -> BTreeMap<&'a str, Scalar> {
+    let mut found: BTreeMap<&str, Option<Scalar>> = BTreeMap::new();
+    let literal = |token: &Token, behind: Option<&Token>| {
+        let alone = !behind.is_some_and(|token| matches!(token.kind, Kind::Sign(b'+' | b'.' | b'?' | b'[')));
+        let value = text.get(token.range.clone()).filter(|_| alone && token.kind == Kind::Text)?;
+        Some(Scalar { text: value.to_owned(), start: Some(token.range.start), block: None })
+    };
+    for (index, three) in tokens.windows(3).enumerate() {
+        let assigns =
+            three[0].kind == Kind::Word && three[1].kind == Kind::Sign(b'=') && three[2].kind != three[1].kind;
+        if let Some(name) = text.get(three[0].range.clone()).filter(|_| assigns) {
+            let value = literal(&three[2], tokens.get(index + 3));
+            found.entry(name).and_modify(|one| *one = None).or_insert(value);
+        }
+    }
+    found.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// What `docker.build('name')` names.
@@ -190,9 +214,13 @@ impl Reader<'_> {
     /// The image that the text at a token names.
     fn image(&mut self, index: usize, is_image: fn(&str) -> bool) {
         let Some(range) = self.argument(index) else { return };
-        let Some(text) = self.collector.text.get(range.clone()).filter(|text| is_plain(text) && is_image(text)) else {
+        let Some(text) = self.collector.text.get(range.clone()) else { return };
+        if text.contains('$') {
+            return self.computed(range, text);
+        }
+        if !is_plain(text) || !is_image(text) {
             return;
-        };
+        }
         let Ok(reference) = Reference::parse(text) else { return };
         if self.built.contains(text) {
             return;
@@ -206,6 +234,18 @@ impl Reader<'_> {
             }
             Registry::Computed if !names_host => {}
             _ => self.collector.literal(range.start, &self.collector.text[range]),
+        }
+    }
+
+    /// A text with variables; between single quotes, a dollar sign is just that.
+    fn computed(&mut self, range: Range<usize>, text: &str) {
+        let quoted = self.collector.text.as_bytes().get(range.end) == Some(&b'"');
+        if quoted && matches!(self.next.registry, Registry::Named) && self.collector.first_at(range.start) {
+            let variables = &self.variables;
+            let value = Value::at(text, 0, range.start);
+            let named = |name: &str| variables.get(name.strip_prefix("env.").unwrap_or(name));
+            self.collector
+                .substituted(range.start, text, &value, &|name| named(name).map_or(Meaning::Elsewhere, Meaning::Text));
         }
     }
 

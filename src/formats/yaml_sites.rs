@@ -1,6 +1,6 @@
 //! What the YAML formats share: a site from a scalar, from a map of parts, from a text with variables.
 
-use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown};
+use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown, versioned};
 use super::extraction::{Confidence, TextSpan};
 use super::site::ProblemCode;
 use super::value::Value;
@@ -108,6 +108,21 @@ impl Collector<'_> {
         }
     }
 
+    /// What a variable or an input is given: an image where its name says so and it has a version.
+    pub(super) fn perhaps_named(&mut self, document: &Document, key: &str, id: NodeId) {
+        let is_image = |text: &str| is_plain(text) && versioned(text);
+        if names_image(key) && document.text(id).is_some_and(is_image) {
+            self.perhaps(document, id);
+        }
+    }
+
+    /// The same for a variable, for what the steps run: one for `latest` is most often what is built here.
+    pub(super) fn perhaps_variable(&mut self, document: &Document, key: &str, id: NodeId) {
+        if !document.text(id).is_some_and(|text| text.ends_with(":latest")) {
+            self.perhaps_named(document, key, id);
+        }
+    }
+
     /// A text behind a prefix that says that it names an image, such as `docker://`: an image for certain.
     pub(super) fn perhaps_behind(&mut self, document: &Document, id: NodeId, prefix: &str) {
         let Some(scalar) = document.scalar(id) else { return };
@@ -205,7 +220,7 @@ pub(super) fn is_outer_template(text: &str) -> bool {
 /// Whether a key says that its value is an image.
 pub(super) fn names_image(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    key.ends_with("image") || key == "container"
+    key.ends_with("image") || key.ends_with("container")
 }
 
 /// Whether a scalar's text is neither empty nor YAML's null.

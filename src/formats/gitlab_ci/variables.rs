@@ -79,6 +79,11 @@ impl<'d> Scope<'d> {
         Self { document, root, jobs, names, anywhere, inputs }
     }
 
+    /// All variables of jobs and of the file.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&'d str, NodeId)> {
+        self.anywhere.iter().flat_map(|(name, values)| values.iter().map(|value| (*name, *value)))
+    }
+
     /// What a name in a job's image means.
     pub(super) fn meaning(&self, job: NodeId, name: &str) -> Meaning<'d> {
         if let Some(input) = name.strip_prefix("inputs.") {
