@@ -269,10 +269,19 @@ pub(super) fn is_file(text: &str) -> bool {
     FILES.iter().any(|end| lower.ends_with(end))
 }
 
-/// Where the image begins in a reference as podman takes it: behind `docker://`, or nowhere in another transport.
+/// Where the image begins in a reference as podman takes it: behind `docker://`, or nowhere in another transport or
+/// where podman keeps what it built itself.
 pub(super) fn image_of_transport(text: &str) -> Option<usize> {
-    const OTHERS: [&str; 7] =
-        ["oci:", "oci-archive:", "docker-archive:", "docker-daemon:", "containers-storage:", "dir:", "ostree:"];
+    const OTHERS: [&str; 8] = [
+        "oci:",
+        "oci-archive:",
+        "docker-archive:",
+        "docker-daemon:",
+        "containers-storage:",
+        "dir:",
+        "ostree:",
+        "localhost/",
+    ];
     let begin = if text.starts_with("docker://") { "docker://".len() } else { 0 };
     (!OTHERS.iter().any(|transport| text.starts_with(transport))).then_some(begin)
 }

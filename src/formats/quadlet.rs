@@ -74,6 +74,8 @@ fn entry(collector: &mut Collector<'_>, offset: usize, line: &str) {
 }
 
 fn image(collector: &mut Collector<'_>, start: usize, text: &str) {
+    let quoted = ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+    let (start, text) = quoted.map_or((start, text), |inside| (start + 1, inside));
     let unit = text.ends_with(".image") || text.ends_with(".build");
     // `%i` and the like are filled in by systemd.
     if text.is_empty() || unit || !is_plain(text) || text.ends_with('\\') {

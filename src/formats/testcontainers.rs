@@ -86,11 +86,13 @@ fn syntax(text: &str) -> Syntax {
 /// Whether the brackets around a literal, and its key, say that it is an image.
 fn is_image(literal: &Literal<'_>, frame: &Frame<'_>) -> bool {
     let last = frame.name.rsplit(['.', ':']).next().unwrap_or("");
-    let container = last.ends_with("Container") || last.ends_with("ContainerRequest");
+    // `execInContainer` is no type.
+    let is_type = last.starts_with(|c: char| c.is_ascii_uppercase());
+    let container = is_type && (last.ends_with("Container") || last.ends_with("ContainerRequest"));
     let versioned = versioned(literal.text);
     match (literal.key, frame.position) {
         (None, 0) => match last {
-            "parse" => frame.name == "DockerImageName.parse" || frame.name.ends_with(".DockerImageName.parse"),
+            "parse" => versioned && frame.name.ends_with("DockerImageName.parse"),
             "GenericContainer" | "WithImage" | "withImage" | "with_image" => true,
             // A module's own name of its image may be any text without a version.
             _ => versioned && (container || BUILDERS.iter().any(|builder| last.ends_with(builder))),
