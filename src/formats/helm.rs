@@ -91,6 +91,18 @@ pub(super) fn values_or_text(collector: &mut Collector<'_>, document: &Document,
     }
 }
 
+/// Values that are set one by one: a list of `{name: image.tag, value: "1.10"}`.
+pub(super) fn parameters(collector: &mut Collector<'_>, document: &Document, list: &[NodeId]) {
+    let keys = Keys::of_parameters(document, list);
+    let mut walker = Walker { collector, certain: 0 };
+    for item in list {
+        let name = document.get(*item, "name").and_then(|name| document.text(name));
+        if let (Some(name), Some(value)) = (name, document.get(*item, "value")) {
+            walker.entry(document, &keys, (&normal(name), value), Within::Other);
+        }
+    }
+}
+
 fn document_of_values(collector: &mut Collector<'_>, document: &Document) -> usize {
     let root = document.root().filter(|root| !kubernetes::is_object(document, *root));
     root.map_or(0, |root| values(collector, document, root))

@@ -70,7 +70,9 @@ pub const FORMATS: &[&dyn Format] = &[
     &compose::Compose,
     &dotenv::DotEnv,
     &kubernetes::Kubernetes,
-    &helm_chart::HelmChart, &kustomize::Kustomize,
+    &gitops::GitOps,
+    &helm_chart::HelmChart,
+    &kustomize::Kustomize,
     &helm::Helm,
     &helm::Unnamed,
 ];
