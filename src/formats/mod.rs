@@ -13,9 +13,11 @@ mod dockerfile;
 mod dotenv;
 mod edit;
 mod extraction;
+mod fleet;
 mod gitops;
 mod helm;
 mod helm_chart;
+mod helmfile;
 mod kubernetes;
 mod kustomize;
 mod link;
@@ -23,6 +25,7 @@ mod position;
 mod site;
 mod template;
 mod value;
+mod vendir;
 mod yaml;
 mod yaml_sites;
 
@@ -71,6 +74,9 @@ pub const FORMATS: &[&dyn Format] = &[
     &dotenv::DotEnv,
     &kubernetes::Kubernetes,
     &gitops::GitOps,
+    &fleet::Fleet,
+    &helmfile::Helmfile,
+    &vendir::Vendir,
     &helm_chart::HelmChart,
     &kustomize::Kustomize,
     &helm::Helm,
