@@ -86,12 +86,23 @@ pub(super) fn values(collector: &mut Collector<'_>, document: &Document, id: Nod
 }
 
 /// The values in a node that may be a map, or a block scalar that holds one.
-#[expect(dead_code, reason = "for Argo CD and Flux")]
 pub(super) fn values_or_text(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
     values(collector, document, id);
     for inner in collector.documents_within(document, id) {
         if let Some(root) = inner.root() {
             values(collector, &inner, root);
+        }
+    }
+}
+
+/// Values that are set one by one: a list of `{name: image.tag, value: "1.10"}`.
+pub(super) fn parameters(collector: &mut Collector<'_>, document: &Document, list: &[NodeId]) {
+    let keys = Keys::of_parameters(document, list);
+    let mut walker = Walker { collector, certain: 0 };
+    for item in list {
+        let name = document.get(*item, "name").and_then(|name| document.text(name));
+        if let (Some(name), Some(value)) = (name, document.get(*item, "value")) {
+            walker.entry(document, &keys, (&normal(name), value), Within::Other);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::collector::{Collector, PartText, Parts};
 use super::extraction::Extraction;
 use super::yaml::{Document, NodeId};
 use super::yaml_sites::is_filled;
-use super::{Claim, Format, helm, helm_chart, kubernetes};
+use super::{Claim, Format, gitops, helm, helm_chart, kubernetes};
 use crate::repo::FilePath;
 
 /// The format.
@@ -59,7 +59,10 @@ pub(super) fn changes(collector: &mut Collector<'_>, document: &Document, id: No
 }
 
 fn file(collector: &mut Collector<'_>, document: &Document, root: NodeId) {
-    // A file may hold other objects, too, as Flux does when it is called like that.
+    // Flux's objects and others may lie in a file of that name.
+    if gitops::owns(document, root) {
+        return gitops::object(collector, document, root);
+    }
     let kind = document.get(root, "kind").and_then(|kind| document.text(kind));
     if !matches!(kind, None | Some("Kustomization" | "Component")) {
         return kubernetes::object(collector, document, root);

@@ -24,12 +24,14 @@ mod dotenv;
 mod dotnet;
 mod edit;
 mod extraction;
+mod fleet;
 mod github_actions;
 mod gitlab_ci;
 mod gitops;
 mod gradle;
 mod helm;
 mod helm_chart;
+mod helmfile;
 mod jenkinsfile;
 mod kubernetes;
 mod kustomize;
@@ -48,6 +50,7 @@ mod template;
 mod testcontainers;
 mod tilt;
 mod value;
+mod vendir;
 mod xml;
 mod yaml;
 mod yaml_sites;
@@ -127,6 +130,10 @@ pub const FORMATS: &[&dyn Format] = &[
     &ansible::Ansible,
     &app_manifest::AppManifest,
     &testcontainers::Testcontainers,
+    &gitops::GitOps,
+    &fleet::Fleet,
+    &helmfile::Helmfile,
+    &vendir::Vendir,
     &helm_chart::HelmChart,
     &kustomize::Kustomize,
     &helm::Helm,

@@ -113,6 +113,18 @@ impl<'d> Keys<'d> {
         keys
     }
 
+    /// The names in a list of `{name, value}`.
+    pub(super) fn of_parameters(document: &'d Document, list: &[NodeId]) -> Self {
+        let mut keys = Self { document, values: BTreeMap::new() };
+        for item in list {
+            let name = document.get(*item, "name").and_then(|name| document.text(name));
+            if let (Some(name), Some(id)) = (name, document.get(*item, "value")) {
+                keys.values.insert(normal(name), Value { id, own: true });
+            }
+        }
+        keys
+    }
+
     /// The keys of the maps that `<<` names, the first before the others.
     fn merge(&mut self, id: NodeId) {
         let Some(merged) = self.document.get(id, "<<") else { return };
