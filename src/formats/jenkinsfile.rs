@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use super::collector::{Collector, PartText, Parts, is_plain, versioned};
 use super::extraction::{Confidence, Extraction};
-use super::substitution::Meaning;
+use super::substitution::{Meaning, replaced};
 use super::template::image_lines;
 use super::value::Value;
 use super::yaml::Scalar;
@@ -216,7 +216,7 @@ impl Reader<'_> {
         let Some(range) = self.argument(index) else { return };
         let Some(text) = self.collector.text.get(range.clone()) else { return };
         if text.contains('$') {
-            return self.computed(range, text);
+            return self.computed(range, text, is_image);
         }
         if !is_plain(text) || !is_image(text) {
             return;
@@ -238,14 +238,18 @@ impl Reader<'_> {
     }
 
     /// A text with variables; between single quotes, a dollar sign is just that.
-    fn computed(&mut self, range: Range<usize>, text: &str) {
+    fn computed(&mut self, range: Range<usize>, text: &str, is_image: fn(&str) -> bool) {
         let quoted = self.collector.text.as_bytes().get(range.end) == Some(&b'"');
-        if quoted && matches!(self.next.registry, Registry::Named) && self.collector.first_at(range.start) {
-            let variables = &self.variables;
-            let value = Value::at(text, 0, range.start);
-            let named = |name: &str| variables.get(name.strip_prefix("env.").unwrap_or(name));
-            self.collector
-                .substituted(range.start, text, &value, &|name| named(name).map_or(Meaning::Elsewhere, Meaning::Text));
+        if !quoted || !matches!(self.next.registry, Registry::Named) {
+            return;
+        }
+        let named = |name: &str| self.variables.get(name.strip_prefix("env.").unwrap_or(name));
+        let meaning = |name: &str| named(name).map_or(Meaning::Elsewhere, Meaning::Text);
+        let value = replaced(&Value::at(text, 0, range.start), &meaning);
+        if let Some(value) = value.filter(|value| is_image(value.text()) && Reference::parse(value.text()).is_ok())
+            && self.collector.first_at(range.start)
+        {
+            self.collector.joined(range.start, text, &value);
         }
     }
 

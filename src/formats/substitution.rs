@@ -131,6 +131,11 @@ impl Expander<'_, '_> {
     }
 }
 
+/// A value with its variables replaced, where all of them have one.
+pub(super) fn replaced<'d>(value: &Value, meaning: &dyn Fn(&str) -> Meaning<'d>) -> Option<Value> {
+    (Expander { meaning, left: MAX_VARIABLES }).expand(value, 0).ok()
+}
+
 impl Collector<'_> {
     /// A text that must be a reference once its variables are replaced.
     pub(super) fn expect_with<'d>(&mut self, document: &Document, id: NodeId, meaning: &dyn Fn(&str) -> Meaning<'d>) {
@@ -167,7 +172,7 @@ impl Collector<'_> {
     }
 
     /// A value that must be a reference; a direction may also stand where a part of it is defined.
-    fn joined(&mut self, offset: usize, written: &str, value: &Value) {
+    pub(super) fn joined(&mut self, offset: usize, written: &str, value: &Value) {
         let places: Vec<usize> = [offset].into_iter().chain(value.places()).collect();
         match Reference::parse(value.text()) {
             Ok(reference) => {
