@@ -20,6 +20,8 @@ use crate::web::{self, Intake, WebState};
 
 /// After a signal, everything ends within this time.
 const SHUTDOWN: Duration = Duration::from_secs(25);
+/// How often it is looked whether a comparison with GitHub is queued.
+const RECONCILE_CHECK: Duration = Duration::from_secs(3600);
 /// How often metrics are tidied.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -86,6 +88,7 @@ impl App {
         let metrics = web::install_metrics().context("preparing the metrics")?;
         let mut tasks = self.start_workers(&shutdown);
         tasks.spawn(keep_up(metrics.clone(), shutdown.clone()));
+        tasks.spawn(keep_reconciling(self.services.clone(), shutdown.clone()));
         // A worker's process serves no webhooks: without secrets every delivery is refused.
         let secrets = match self.settings.role {
             Role::Web | Role::All => self.settings.webhook_secrets.clone(),
@@ -119,6 +122,17 @@ impl App {
             tasks.spawn(async move { worker.run(&stop).await });
         }
         tasks
+    }
+}
+
+/// Sees to it that a comparison with GitHub is always queued, should its last one have died; until `shutdown`.
+async fn keep_reconciling(services: Services, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(RECONCILE_CHECK)).await.is_some() {
+        let interval = i64::try_from(services.times.reconcile.as_millis()).unwrap_or(i64::MAX);
+        // One that waits already stays where it is: the earlier moment counts.
+        if let Err(error) = services.store.enqueue(&reconcile_job(services.clock.now().plus_ms(interval))).await {
+            tracing::warn!(%error, "the comparison with GitHub could not be queued");
+        }
     }
 }
 

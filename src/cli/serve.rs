@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,13 +19,13 @@ pub(super) struct Args {
     /// The settings file, TOML; each setting may also stand in the environment
     #[arg(long, value_name = "FILE", env = "RESTOW_SETTINGS")]
     settings: Option<PathBuf>,
-    /// Which part of the work to do
+    /// Which part of the work to do; RESTOW_ROLE, else all
     #[arg(long, value_enum)]
     role: Option<Role>,
-    /// Where to listen: an address and a port
+    /// Where to listen: an address and a port; RESTOW_LISTEN, else 127.0.0.1:8080
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// The database: sqlite:FILE or postgres://…
+    /// The database: sqlite:FILE or postgres://…; RESTOW_DATABASE_URL, else sqlite:restow.db
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 }
@@ -40,7 +41,10 @@ pub(super) fn run(args: Args) -> Outcome {
     };
     log(settings.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(serve(settings))?;
+    let served = runtime.block_on(serve(settings));
+    // Work that blocks a thread does not hold the process back.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served?;
     Ok(DONE)
 }
 

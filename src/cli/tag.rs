@@ -27,6 +27,10 @@ use crate::tag::{ListedTag, Pick, Picks, Precision, Scheme};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum TagCommand {
     /// Read JSON lines of tags, write the pick of each kind; or ask the registry about one tag
+    ///
+    /// Each line read is one question, {"id": 1, "image": "nginx", "current": "1.25", "tags": ["1.25", "1.26"]}; id and
+    /// image may be left out, a tag may be {"name", "digest", "created"}, and "now" sets the moment. Each line written
+    /// answers with "patch", "minor", "major" and "variant" (a tag or null), the "line" and the "reasons".
     Pick {
         /// Ask the registry for this image's tags, and explain for a person
         #[arg(long, requires = "current")]

@@ -31,8 +31,14 @@ pub fn parse(text: &str) -> Result<Rules, Vec<Mistake>> {
     if text.len() > LONGEST {
         return Err(vec![Mistake::new(1, 1, format!("the file is longer than {LONGEST} bytes"))]);
     }
-    let raw = raw::read(text)?;
-    valid::rules(raw)
+    let (raw, mut mistakes) = raw::read(text);
+    match valid::rules(raw) {
+        Ok(rules) if mistakes.is_empty() => return Ok(rules),
+        Ok(_) => {}
+        Err(more) => mistakes.extend(more),
+    }
+    mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+    Err(mistakes)
 }
 
 /// The JSON Schema (draft 2020-12) of the file.

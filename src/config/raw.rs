@@ -73,8 +73,43 @@ pub(super) struct RawMatch {
     pub(super) paths: Vec<Spanned<String>>,
 }
 
-/// Reads the YAML; the reader's bounds keep hostile files cheap.
-pub(super) fn read(text: &str) -> Result<Raw, Vec<Mistake>> {
+/// More mistakes are not looked for.
+const MAX_MISTAKES: usize = 20;
+
+/// Reads the YAML, and every mistake: the reader stops at its first, so the setting that holds it is taken out of the
+/// text and the rest is read again.
+pub(super) fn read(text: &str) -> (Raw, Vec<Mistake>) {
+    let mut mistakes = Vec::new();
+    let mut text = text.to_owned();
+    loop {
+        match read_once(&text) {
+            Ok(raw) => return (raw, mistakes),
+            Err(mistake) => {
+                let line = mistake.line;
+                mistakes.push(mistake);
+                match without_setting(&text, line).filter(|_| mistakes.len() < MAX_MISTAKES) {
+                    Some(rest) => text = rest,
+                    None => return (Raw::default(), mistakes),
+                }
+            }
+        }
+    }
+}
+
+/// The text with the setting that stands on `line` (from 1) made blank; its line numbers stay. `None` where nothing is
+/// left to take out.
+fn without_setting(text: &str, line: u32) -> Option<String> {
+    let begins = |line: &&str| line.starts_with(|c: char| !c.is_whitespace() && !matches!(c, '#' | '-' | '}' | ']'));
+    let lines: Vec<&str> = text.lines().collect();
+    let at = usize::try_from(line).ok()?.checked_sub(1)?;
+    let first = lines.get(..=at)?.iter().rposition(begins)?;
+    let last = lines[first + 1..].iter().position(begins).map_or(lines.len(), |next| first + 1 + next);
+    let kept = lines.iter().enumerate().map(|(index, line)| if (first..last).contains(&index) { "" } else { line });
+    Some(kept.collect::<Vec<_>>().join("\n"))
+}
+
+/// The reader's bounds keep hostile files cheap.
+fn read_once(text: &str) -> Result<Raw, Mistake> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: 32,
@@ -86,7 +121,7 @@ pub(super) fn read(text: &str) -> Result<Raw, Vec<Mistake>> {
     };
     match serde_saphyr::from_str_with_options::<Option<Raw>>(text, options) {
         Ok(raw) => Ok(raw.unwrap_or_default()),
-        Err(error) => Err(vec![mistake(&error)]),
+        Err(error) => Err(mistake(&error)),
     }
 }
 
@@ -116,7 +151,16 @@ fn mistake(error: &serde_saphyr::Error) -> Mistake {
         serde_saphyr::Error::Budget { .. } => {
             Mistake::new(line, column, "the file is deeper, longer or has more aliases than a configuration needs")
         }
-        other => Mistake::new(line, column, first_line(&other.to_string())),
+        other => Mistake::new(line, column, in_plain_words(&first_line(&other.to_string()))),
+    }
+}
+
+/// The parser's own words for what people call a list and settings.
+fn in_plain_words(message: &str) -> String {
+    match message {
+        "expected sequence start" => "expected a list, as in `[patch, minor]`".to_owned(),
+        "expected mapping start" => "expected settings, as in `enabled: true`".to_owned(),
+        other => other.to_owned(),
     }
 }
 

@@ -132,6 +132,16 @@ impl<'a> Collector<'a> {
         self.add(offset, written, FoundValue::Resolved { reference: reference.clone(), spans });
     }
 
+    /// A reference that is put together from pieces of this file, each of which may have a direction beside it; nothing
+    /// where the text is no reference.
+    pub(super) fn assembled(&mut self, offset: usize, written: &str, value: &Value) {
+        if let Ok(reference) = Reference::parse(value.text()) {
+            let spans = found_spans(value, &reference);
+            let places: Vec<usize> = std::iter::once(offset).chain(value.places()).collect();
+            self.add_beside(&places, offset, written.to_owned(), FoundValue::Resolved { reference, spans });
+        }
+    }
+
     /// A reference whose parts stand apart: one site with several spans. Without tag and digest it is none; what is
     /// no reference is none either.
     pub(super) fn parts(&mut self, offset: usize, parts: &Parts<'_>) {
@@ -239,6 +249,12 @@ pub(super) fn versioned(text: &str) -> bool {
     Reference::parse(text).is_ok_and(|reference| reference.tag().is_some() || reference.digest().is_some())
 }
 
+/// Whether a name begins with a registry's host.
+pub(super) fn has_host(text: &str) -> bool {
+    let host = text.split_once('/').map_or("", |(host, _)| host);
+    !text.contains("://") && !host.starts_with('.') && (host == "localhost" || host.contains(['.', ':']))
+}
+
 /// A tag, a digest or a path, and neither a URL nor a file.
 pub(super) fn image_like(text: &str) -> bool {
     if !(text.contains(['/', ':', '@'])) || text.contains("://") || text.starts_with(['.', '/']) {
@@ -251,6 +267,23 @@ pub(super) fn image_like(text: &str) -> bool {
 pub(super) fn is_file(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     FILES.iter().any(|end| lower.ends_with(end))
+}
+
+/// Where the image begins in a reference as podman takes it: behind `docker://`, or nowhere in another transport or
+/// where podman keeps what it built itself.
+pub(super) fn image_of_transport(text: &str) -> Option<usize> {
+    const OTHERS: [&str; 8] = [
+        "oci:",
+        "oci-archive:",
+        "docker-archive:",
+        "docker-daemon:",
+        "containers-storage:",
+        "dir:",
+        "ostree:",
+        "localhost/",
+    ];
+    let begin = if text.starts_with("docker://") { "docker://".len() } else { 0 };
+    (!OTHERS.iter().any(|transport| text.starts_with(transport))).then_some(begin)
 }
 
 /// Text that a template engine, a shell or another program fills in before it is an image.

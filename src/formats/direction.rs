@@ -65,6 +65,38 @@ pub(super) fn read(line: &str) -> Option<Direction> {
     }
 }
 
+/// The kinds that `allow=` may name.
+const KINDS: [&str; 6] = ["digest", "pin", "patch", "minor", "major", "variant"];
+
+/// Directions that are none: the line (from 1) and what to write instead. A slip of the pen would otherwise be obeyed
+/// by nobody and noticed by nobody.
+pub(super) fn mistakes(text: &str) -> Vec<(u32, String)> {
+    if !text.contains("restow:") {
+        return Vec::new();
+    }
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| line.contains("restow:"));
+    lines.filter_map(|(number, line)| Some((number, mistake(commented(line, "restow:")?)?))).collect()
+}
+
+fn mistake(said: &str) -> Option<String> {
+    let word = said.split_whitespace().next().unwrap_or("");
+    let shown: String = word.chars().take(60).collect();
+    match word.split_once('=') {
+        // Restow's own hidden block in a text that was copied.
+        _ if word.starts_with('{') => None,
+        None if word == "ignore" => None,
+        Some(("image", image)) if !image.is_empty() => None,
+        Some(("allow", kinds)) => {
+            let wrong = kinds.split(',').find(|kind| !KINDS.contains(kind))?;
+            let wrong: String = wrong.chars().take(60).collect();
+            Some(format!("`# restow: allow=`: {wrong:?} is no kind of update; the kinds are {}", KINDS.join(", ")))
+        }
+        _ => Some(format!(
+            "`# restow: {shown}` means nothing; it may be `ignore`, `allow=patch,minor` or `image=ghcr.io/acme/tool`"
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +117,10 @@ mod tests {
         check("  # restow: allow=patch,minor (until June)\nimage: y", 2, Some(Direction::Allow(kinds)));
         check("image: x#y  #restow: ignore", 1, Some(Direction::Ignore));
         check("# restow: dance\nFROM x", 2, None);
+        let told: Vec<u32> = mistakes("# restow: dance\n# restow: ignore\n# restow: allow=pach\nrestow: x\n")
+            .into_iter()
+            .map(|(line, _)| line)
+            .collect();
+        assert_eq!(told, [1, 3]);
     }
 }

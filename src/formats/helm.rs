@@ -57,6 +57,10 @@ impl Format for Unnamed {
         if yaml && !is_named(path) { Claim::ByContent } else { Claim::No }
     }
 
+    fn is_last_resort(&self) -> bool {
+        true
+    }
+
     /// Silent about what it cannot read: nothing says that it is of this format.
     fn extract(&self, text: &str) -> Extraction {
         let in_parts = |text: &str| {

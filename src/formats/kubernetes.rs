@@ -10,7 +10,7 @@
 use super::collector::{Collector, versioned};
 use super::extraction::Extraction;
 use super::yaml::{Document, Kind, NodeId};
-use super::yaml_sites::USUAL_KEYS;
+use super::yaml_sites::{self, USUAL_KEYS};
 use super::{Claim, Format};
 use crate::repo::FilePath;
 
@@ -54,13 +54,13 @@ impl Format for Kubernetes {
 /// What a node says where it is a Kubernetes object.
 pub(super) fn object(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
     if is_object(document, id) {
-        Walker { collector }.object(document, id);
+        Walker { collector, is_tekton: false }.object(document, id);
     }
 }
 
 /// What a part of an object says.
 pub(super) fn part(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
-    Walker { collector }.walk(document, id);
+    Walker { collector, is_tekton: false }.walk(document, id);
 }
 
 /// `--image=x:1`, `--sidecar-image=x:1`.
@@ -78,7 +78,7 @@ pub(super) fn names_image(variable: &str) -> bool {
 }
 
 fn mentions_images(text: &str) -> bool {
-    ["image", "IMAGE", "Image"].iter().any(|word| text.contains(word))
+    ["image", "IMAGE", "Image", "bundle"].iter().any(|word| text.contains(word))
 }
 
 /// Whether a mapping is a Kubernetes object.
@@ -89,6 +89,8 @@ pub(super) fn is_object(document: &Document, id: NodeId) -> bool {
 
 struct Walker<'c, 'a> {
     collector: &'c mut Collector<'a>,
+    /// Within an object of Tekton, whose steps are containers and whose bundles are images.
+    is_tekton: bool,
 }
 
 impl Walker<'_, '_> {
@@ -97,6 +99,8 @@ impl Walker<'_, '_> {
         if SKIPPED_KINDS.contains(&kind) || super::gitops::owns(document, id) {
             return;
         }
+        let version = document.get(id, "apiVersion").and_then(|version| document.text(version)).unwrap_or("");
+        let outer = std::mem::replace(&mut self.is_tekton, version.starts_with("tekton.dev/"));
         for (key, value) in document.entries(id) {
             let name = document.text(*key).unwrap_or("");
             // What a controller reports is no choice of the repository's.
@@ -104,6 +108,7 @@ impl Walker<'_, '_> {
                 self.entry(document, id, name, *value);
             }
         }
+        self.is_tekton = outer;
     }
 
     fn entry(&mut self, document: &Document, parent: NodeId, key: &str, value: NodeId) {
@@ -112,6 +117,9 @@ impl Walker<'_, '_> {
             "imageName" | "containerImage" => self.collector.perhaps(document, value),
             "value" => self.variable(document, parent, value),
             "args" | "command" => self.arguments(document, value),
+            "steps" | "sidecars" if self.is_tekton => self.containers(document, value),
+            "bundle" if self.is_tekton => self.collector.perhaps(document, value),
+            "default" if self.is_tekton => self.parameter(document, parent, value),
             _ if CONTAINERS.contains(&key) => self.containers(document, value),
             _ => self.walk(document, value),
         }
@@ -161,10 +169,20 @@ impl Walker<'_, '_> {
     /// `- {name: RELATED_IMAGE_X, value: …}` and other variables that say they name an image.
     fn variable(&mut self, document: &Document, parent: NodeId, value: NodeId) {
         let name = document.get(parent, "name").and_then(|name| document.text(name)).unwrap_or("");
-        if names_image(name) && document.text(value).is_some_and(versioned) {
+        let says = names_image(name) || (self.is_tekton && name == "bundle");
+        if says && document.text(value).is_some_and(versioned) {
             self.collector.perhaps(document, value);
         } else {
             self.walk(document, value);
+        }
+    }
+
+    /// The default of a Tekton parameter that is named like an image; not of one for what is built.
+    fn parameter(&mut self, document: &Document, parent: NodeId, value: NodeId) {
+        let name = document.get(parent, "name").and_then(|name| document.text(name)).unwrap_or("");
+        let says = yaml_sites::names_image(name) && !name.to_ascii_lowercase().starts_with("output");
+        if says && document.text(value).is_some_and(versioned) {
+            self.collector.perhaps(document, value);
         }
     }
 

@@ -5,27 +5,53 @@
 //! that another file defines (`.env`) are resolved.
 
 mod annotation;
+mod ansible;
+mod app_manifest;
+mod azure_pipelines;
+mod bazel;
+mod bitbucket_pipelines;
+mod buildkite;
+mod buildpacks;
+mod circleci;
 mod class;
+mod cloud_build;
 mod collector;
 mod compose;
+mod devcontainer;
 mod direction;
 mod dockerfile;
 mod dotenv;
+mod dotnet;
 mod edit;
 mod extraction;
 mod fleet;
+mod github_actions;
+mod gitlab_ci;
 mod gitops;
+mod gradle;
 mod helm;
 mod helm_chart;
 mod helmfile;
+mod jenkinsfile;
 mod kubernetes;
 mod kustomize;
 mod link;
+mod literals;
+mod maven;
 mod position;
+mod quadlet;
+mod shell;
 mod site;
+mod skaffold;
+mod step_runners;
+mod substitution;
+mod table;
 mod template;
+mod testcontainers;
+mod tilt;
 mod value;
 mod vendir;
+mod xml;
 mod yaml;
 mod yaml_sites;
 
@@ -40,6 +66,7 @@ pub use extraction::{
 };
 pub use link::link;
 pub use site::{Inventory, Part, PathClass, Problem, ProblemCode, Site, Span};
+pub use table::table;
 
 /// No file that names images is larger.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -64,6 +91,10 @@ pub trait Format: Sync {
     /// What the file says. `text` is the file as it lies on disk (UTF-8, perhaps with a byte order mark, any line
     /// ends); every offset counts from its first byte. Never fails: what cannot be read is a problem.
     fn extract(&self, text: &str) -> Extraction;
+    /// Whether it reads a file only where no other format finds anything: its constructs look like those of others.
+    fn is_last_resort(&self) -> bool {
+        false
+    }
 }
 
 /// The formats, in the order in which they are asked: the first [`Claim::ByPath`] reads the file alone; else each
@@ -72,11 +103,37 @@ pub const FORMATS: &[&dyn Format] = &[
     &dockerfile::Dockerfile,
     &compose::Compose,
     &dotenv::DotEnv,
+    &azure_pipelines::AzurePipelines,
+    &bitbucket_pipelines::BitbucketPipelines,
+    &buildkite::Buildkite,
+    &circleci::CircleCi,
+    &cloud_build::CloudBuild,
+    &github_actions::GitHubActions,
+    &gitlab_ci::GitLabCi,
+    &step_runners::DRONE,
+    &step_runners::WOODPECKER,
+    &step_runners::CROW,
+    &step_runners::VELA,
+    &jenkinsfile::Jenkinsfile,
     &kubernetes::Kubernetes,
     &gitops::GitOps,
     &fleet::Fleet,
     &helmfile::Helmfile,
     &vendir::Vendir,
+    &shell::Shell,
+    &quadlet::Quadlet,
+    &devcontainer::DevContainer,
+    &dockerfile::earthfile::Earthfile,
+    &skaffold::Skaffold,
+    &tilt::Tilt,
+    &maven::Maven,
+    &gradle::Gradle,
+    &dotnet::DotNet,
+    &buildpacks::Buildpacks,
+    &bazel::Bazel,
+    &ansible::Ansible,
+    &app_manifest::AppManifest,
+    &testcontainers::Testcontainers,
     &helm_chart::HelmChart,
     &kustomize::Kustomize,
     &helm::Helm,
@@ -114,8 +171,15 @@ pub fn extract(path_key: &str, bytes: &[u8]) -> Extraction {
     };
     let mut found = Extraction::default();
     for format in FORMATS.iter().filter(|format| names.split('+').any(|name| name == format.name())) {
-        join(&mut found, format.extract(text));
+        if found.sites.is_empty() || !format.is_last_resort() {
+            join(&mut found, format.extract(text));
+        }
     }
+    found.problems.extend(direction::mistakes(text).into_iter().map(|(line, message)| FoundProblem {
+        line,
+        code: ProblemCode::UnknownDirection,
+        message,
+    }));
     join(&mut found, annotation::extract(text));
     found
 }

@@ -109,6 +109,8 @@ pub enum ProblemCode {
     UnresolvedVariable,
     /// What stands where an image should stand is no reference.
     InvalidReference,
+    /// A comment that gives Restow a direction which it does not know.
+    UnknownDirection,
     /// The file could not be read.
     Unreadable,
 }

@@ -1,10 +1,10 @@
 //! What the YAML formats share: a site from a scalar, from a map of parts, from a text with variables.
 
-use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown};
+use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown, versioned};
 use super::extraction::{Confidence, TextSpan};
 use super::site::ProblemCode;
 use super::value::Value;
-use super::yaml::{Document, NodeId, Parsed, Scalar, parse, parse_within};
+use super::yaml::{Document, Kind, NodeId, Parsed, Scalar, parse, parse_within};
 use crate::image::Reference;
 
 impl Collector<'_> {
@@ -15,11 +15,20 @@ impl Collector<'_> {
 
     /// The same; documents whose text is not wanted are left out.
     pub(super) fn documents_where(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Document> {
+        self.read_documents(wanted, super::template::is_template)
+    }
+
+    /// The same where the format's own expressions look like a template's: `is_template` tells them apart.
+    pub(super) fn documents_unless(&mut self, is_template: fn(&str) -> bool) -> Vec<Document> {
+        self.read_documents(|_| true, is_template)
+    }
+
+    fn read_documents(&mut self, wanted: impl Fn(&str) -> bool, is_template: fn(&str) -> bool) -> Vec<Document> {
         let Parsed { documents, errors, too_large } = parse(self.text, &self.positions, wanted);
         if too_large {
             self.problem_at(1, ProblemCode::TooLarge, "the YAML is deeper or larger than is read".to_owned());
         }
-        if !errors.is_empty() && super::template::is_template(self.text) {
+        if !errors.is_empty() && is_template(self.text) {
             self.scan_template();
             return Vec::new();
         }
@@ -99,6 +108,21 @@ impl Collector<'_> {
         }
     }
 
+    /// What a variable or an input is given: an image where its name says so and it has a version.
+    pub(super) fn perhaps_named(&mut self, document: &Document, key: &str, id: NodeId) {
+        let is_image = |text: &str| is_plain(text) && versioned(text);
+        if names_image(key) && document.text(id).is_some_and(is_image) {
+            self.perhaps(document, id);
+        }
+    }
+
+    /// The same for a variable, for what the steps run: one for `latest` is most often what is built here.
+    pub(super) fn perhaps_variable(&mut self, document: &Document, key: &str, id: NodeId) {
+        if !document.text(id).is_some_and(|text| text.ends_with(":latest")) {
+            self.perhaps_named(document, key, id);
+        }
+    }
+
     /// A text behind a prefix that says that it names an image, such as `docker://`: an image for certain.
     pub(super) fn perhaps_behind(&mut self, document: &Document, id: NodeId, prefix: &str) {
         let Some(scalar) = document.scalar(id) else { return };
@@ -129,11 +153,46 @@ impl Collector<'_> {
         self.parts(repository.start.unwrap_or(document.node(id).offset), &parts);
     }
 
+    /// The collection that an alias stands for, once: many aliases of a large one cost no more than one. Other nodes
+    /// are themselves.
+    pub(super) fn opened(&mut self, document: &Document, id: NodeId) -> NodeId {
+        let target = document.resolved(id);
+        let collection = target != id && document.scalar(target).is_none();
+        if collection && self.first_at(document.node(target).offset) { target } else { id }
+    }
+
+    /// The value of a key of a mapping, through an alias, or of what it merges.
+    pub(super) fn field(&mut self, document: &Document, id: NodeId, key: &str) -> Option<NodeId> {
+        let id = self.opened(document, id);
+        let merged = |collector: &mut Self| {
+            let merged = document.get(id, "<<")?;
+            let merged = collector.opened(document, merged);
+            document.get(merged, key)
+        };
+        document.get(id, key).or_else(|| merged(self))
+    }
+
     /// Where a site is used: the scalar's own first byte, or the alias.
     pub(super) fn place(&self, document: &Document, id: NodeId, scalar: &Scalar) -> usize {
         let here = document.resolved(id) == id;
         scalar.start.filter(|_| here).unwrap_or(document.node(id).offset)
     }
+}
+
+/// Every mapping of a document, in its order.
+pub(super) fn mappings(document: &Document) -> Vec<NodeId> {
+    let (mut open, mut found) = (Vec::from_iter(document.root()), Vec::new());
+    while let Some(id) = open.pop() {
+        match &document.node(id).kind {
+            Kind::Mapping(entries) => {
+                found.push(id);
+                open.extend(entries.iter().rev().map(|(_, value)| *value));
+            }
+            Kind::Sequence(items) => open.extend(items.iter().rev()),
+            Kind::Scalar(_) | Kind::Alias(_) => {}
+        }
+    }
+    found
 }
 
 /// The names of the keys that hold the parts of a reference; of several, the first that is there.
@@ -152,6 +211,17 @@ pub(super) const USUAL_KEYS: PartKeys<'static> = PartKeys {
     tag: &["tag", "version"],
     digest: &["digest", "sha"],
 };
+
+/// Whether a template engine makes a file whose own expressions are `${{ }}`.
+pub(super) fn is_outer_template(text: &str) -> bool {
+    ["{%", "<%", "%%"].iter().any(|mark| text.contains(mark))
+}
+
+/// Whether a key says that its value is an image.
+pub(super) fn names_image(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.ends_with("image") || key.ends_with("container")
+}
 
 /// Whether a scalar's text is neither empty nor YAML's null.
 pub(super) fn is_filled(text: &str) -> bool {

@@ -174,8 +174,12 @@ impl Repo {
     /// Where a branch points; `None` where there is no such branch.
     pub async fn branch_head(&self, branch: &BranchName) -> Result<Option<CommitSha>, GitHubError> {
         let path = format!("{}/{}", self.path(&["git", "ref", "heads"]), encode_ref(branch.as_str()));
-        let body: Option<RefBody> = optional(self.json(&Call::get(path)).await)?;
-        Ok(body.map(|body| body.object.sha))
+        match optional(self.json::<RefBody>(&Call::get(path)).await) {
+            Ok(body) => Ok(body.map(|body| body.object.sha)),
+            // A repository without commits: "Git Repository is empty."
+            Err(GitHubError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a branch.

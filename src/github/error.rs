@@ -118,12 +118,12 @@ impl GitHubError {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Retry { after, .. } => Disposition::Retry(*after),
+            // A key that is being replaced, a clock that is put right: the credentials may be good again.
+            Self::Unauthorized { .. } => Disposition::Retry(None),
             Self::Forbidden { .. } | Self::NotFound { .. } => Disposition::User,
-            Self::Unauthorized { .. }
-            | Self::Conflict { .. }
-            | Self::Unprocessable { .. }
-            | Self::TooLarge { .. }
-            | Self::Permanent { .. } => Disposition::Permanent,
+            Self::Conflict { .. } | Self::Unprocessable { .. } | Self::TooLarge { .. } | Self::Permanent { .. } => {
+                Disposition::Permanent
+            }
         }
     }
 
@@ -200,7 +200,8 @@ fn rate_limit(answer: &Answer, message: &str, now: Moment) -> Option<Duration> {
         return Some(bounded(wait));
     }
     if seconds(headers, "x-ratelimit-remaining") == Some(0) {
-        let reset = i64::try_from(seconds(headers, "x-ratelimit-reset")?).unwrap_or(i64::MAX);
+        let Some(reset) = seconds(headers, "x-ratelimit-reset") else { return Some(UNNAMED_WAIT) };
+        let reset = i64::try_from(reset).unwrap_or(i64::MAX);
         let wait = reset.saturating_mul(1000).saturating_sub(now.0).max(0);
         // One second more: the header is cut to whole seconds.
         return Some(bounded(u64::try_from(wait).unwrap_or(0).div_ceil(1000) + 1));
@@ -301,7 +302,7 @@ mod tests {
         let refused = r#"{"message":"Resource not accessible by integration"}"#;
         check(&answer(403, &[("x-ratelimit-remaining", "4999")], refused), Disposition::User);
         check(&answer(404, &[], ""), Disposition::User);
-        check(&answer(401, &[], ""), Disposition::Permanent);
+        check(&answer(401, &[], ""), Disposition::Retry(None));
         check(&answer(409, &[], ""), Disposition::Permanent);
         check(&answer(418, &[], "<html>"), Disposition::Permanent);
         check(&answer(502, &[], "<html>"), Disposition::Retry(None));

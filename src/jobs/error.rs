@@ -29,7 +29,7 @@ impl From<GitHubError> for JobError {
         match error.disposition() {
             Disposition::Retry(after) => Self::Retry { after, reason: error.to_string() },
             // What a person has to change is tried again a few times, then the job is dead and listed.
-            Disposition::User => Self::Retry { after: Some(Duration::from_secs(300)), reason: error.to_string() },
+            Disposition::User => Self::Retry { after: None, reason: error.to_string() },
             Disposition::Permanent => Self::Permanent(error.to_string()),
         }
     }
@@ -42,6 +42,11 @@ impl From<StoreError> for JobError {
 }
 
 impl JobError {
+    /// Whether the rest of the job would meet the same: GitHub asks to wait, or the job is another worker's.
+    pub(super) fn stops_all(&self) -> bool {
+        matches!(self, Self::LeaseLost | Self::Retry { after: Some(_), .. })
+    }
+
     /// A kept text that this program cannot read: a bug, or a database of another version.
     pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> Self {
         Self::Permanent(format!("the stored {what} cannot be read: {error}"))

@@ -73,8 +73,14 @@ pub fn reconcile_job(run_at: Moment) -> NewJob {
 
 /// Queues a comparison of an installation.
 pub fn sync_job(installation: InstallationId, extent: Extent, run_at: Moment) -> NewJob {
-    let key = format!("installation:{installation}");
-    new_job(JobKind::Sync, key, json!(SyncPayload { installation, extent }), 10, run_at)
+    let serial_key = format!("installation:{installation}");
+    // Two extents never become one job: the smaller would take the place of the larger.
+    let dedupe_key = match extent {
+        Extent::All => format!("{serial_key}:all"),
+        Extent::Changed => serial_key.clone(),
+    };
+    let job = new_job(JobKind::Sync, serial_key, json!(SyncPayload { installation, extent }), 10, run_at);
+    NewJob { dedupe_key, ..job }
 }
 
 /// Queues a scan of a repository.

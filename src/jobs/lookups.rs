@@ -17,6 +17,9 @@ use crate::tag::ListedTag;
 /// Look-ups under way at once for one plan; the registry client bounds each host besides.
 const AT_ONCE: usize = 16;
 
+/// One image's list, all its pages together, takes no longer.
+const LONGEST_LOOKUP: Duration = Duration::from_secs(300);
+
 /// Asks registries, and remembers what they said.
 #[derive(Debug, Clone)]
 pub struct Lookups {
@@ -69,9 +72,13 @@ impl Lookups {
         if let Some(row) = known.as_ref().filter(|row| fresh(row)) {
             return Ok(Lookup::Known(list(&row.tags, row.complete)));
         }
-        let row = match self.ask(image, known).await {
-            Ok(row) => row,
-            Err(error) => return Ok(unavailable(&error)),
+        let row = match tokio::time::timeout(LONGEST_LOOKUP, self.ask(image, known)).await {
+            Ok(Ok(row)) => row,
+            Ok(Err(error)) => return Ok(unavailable(&error)),
+            Err(_) => {
+                let reason = format!("{image}: no whole list of tags within {} s", LONGEST_LOOKUP.as_secs());
+                return Ok(Lookup::Unavailable { reason, may_pass: true });
+            }
         };
         self.store.save_tag_list(&row).await?;
         Ok(Lookup::Known(list(&row.tags, row.complete)))

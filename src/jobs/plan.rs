@@ -4,22 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::installation::is_stopped;
-use super::kind::{RepoPayload, plan_job};
+use super::kind::{RepoPayload, plan_job, scan_job};
 use super::observe::observe;
 use super::publish::Publisher;
 use super::scan::StoredScan;
 use super::worker::Guard;
 use super::{JobError, Services};
 use crate::config;
-use crate::github::Repo;
+use crate::formats::EXTRACTOR_VERSION;
+use crate::github::{Repo, WorkflowsPermission};
 use crate::plan::{self, Candidates, ChangeSet, HoldCode, Plan};
 use crate::policy::Rules;
 use crate::pull::{self, PullState, Step};
 use crate::repo::Moment;
-use crate::store::{NewJob, PullRow, RepositoryRow, RepositoryState};
+use crate::store::{NewJob, PullRow, Refused, RepositoryRow, RepositoryState};
 
 /// A pull request row's state while the pull request is open.
 pub(super) const OPEN: &str = "open";
+/// What lies here only an App with a permission of its own may change.
+const WORKFLOWS: &str = ".github/workflows/";
 const ENDED: &str = "ended";
 /// When a plan is made again that lacked the answer of a registry.
 const SOON: Duration = Duration::from_secs(30 * 60);
@@ -30,13 +33,25 @@ struct Gathered {
     scan: StoredScan,
     rules: Rules,
     candidates: Candidates,
+    /// Whether workflow files may be changed; asked for only where some name images.
+    workflows: WorkflowsPermission,
     now: Moment,
 }
 
 /// Runs the job.
 pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
-    let Some(gathered) = gather(services, payload).await? else { return Ok(Vec::new()) };
-    let plan = plan::plan(&gathered.scan.inventory, &gathered.candidates, &gathered.rules, gathered.now);
+    let gathered = match gather(services, payload).await? {
+        Readiness::Ready(gathered) => gathered,
+        Readiness::Outdated(row) => {
+            return Ok(vec![scan_job(row.installation, row.id, &row.name, services.clock.now())]);
+        }
+        Readiness::NothingToDo => return Ok(Vec::new()),
+    };
+    let mut plan = plan::plan(&gathered.scan.inventory, &gathered.candidates, &gathered.rules, gathered.now);
+    if gathered.workflows == WorkflowsPermission::Missing {
+        let reason = "the App may not change workflow files: give it the permission \"Workflows: read and write\"";
+        plan.withhold(WORKFLOWS, HoldCode::PermissionMissing, reason);
+    }
     apply(services, &gathered, &plan, guard).await?;
     // A registry that was away for a moment does not cost the repository a whole interval.
     let interval = match gathered.candidates.may_change_soon() {
@@ -48,14 +63,24 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     Ok(vec![plan_job(row.installation, row.id, &row.name, gathered.now.plus_ms(interval))])
 }
 
-async fn gather(services: &Services, payload: &RepoPayload) -> Result<Option<Gathered>, JobError> {
-    let Some(row) = services.store.repository(payload.repo).await? else { return Ok(None) };
+/// Whether there is something to plan.
+enum Readiness {
+    Ready(Box<Gathered>),
+    /// The scan is missing, of another version or of another commit than the default branch's.
+    Outdated(Box<RepositoryRow>),
+    NothingToDo,
+}
+
+async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness, JobError> {
+    let Some(row) = services.store.repository(payload.repo).await? else { return Ok(Readiness::NothingToDo) };
     if row.state != RepositoryState::Active || is_stopped(services, row.installation).await? {
-        return Ok(None);
+        return Ok(Readiness::NothingToDo);
     }
-    // A scan that is missing or of another version is queued by the next push.
-    let Some(scan) = row.inventory.clone().and_then(|json| serde_json::from_value::<StoredScan>(json).ok()) else {
-        return Ok(None);
+    let repo = services.github.installation(row.installation).repository(row.id, &row.name);
+    let Some(head) = repo.branch_head(&row.default_branch).await? else { return Ok(Readiness::NothingToDo) };
+    let scan = row.inventory.clone().and_then(|json| serde_json::from_value::<StoredScan>(json).ok());
+    let Some(scan) = scan.filter(|scan| scan.snapshot.commit == head && scan.extractor == EXTRACTOR_VERSION) else {
+        return Ok(Readiness::Outdated(Box::new(row)));
     };
     let rules = match &scan.rules {
         Some(text) => config::parse(text).map_err(|mistakes| stored_rules(&mistakes))?,
@@ -66,7 +91,12 @@ async fn gather(services: &Services, payload: &RepoPayload) -> Result<Option<Gat
     let mut candidates = Candidates { tags, digests: BTreeMap::new() };
     let wanted = plan::wanted_digests(&scan.inventory, &candidates, &rules, now);
     candidates.digests = services.lookups.digests(wanted).await;
-    Ok(Some(Gathered { row, scan, rules, candidates, now }))
+    let in_workflows = scan.inventory.sites.iter().any(|site| site.path.as_str().starts_with(WORKFLOWS));
+    let workflows = match in_workflows {
+        true => repo.workflows_permission().await?,
+        false => WorkflowsPermission::Granted,
+    };
+    Ok(Readiness::Ready(Box::new(Gathered { workflows, row, scan, rules, candidates, now })))
 }
 
 fn stored_rules(mistakes: &[config::Mistake]) -> JobError {
@@ -80,16 +110,51 @@ async fn apply(services: &Services, gathered: &Gathered, plan: &Plan, guard: &Gu
     let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
     let sets = plan::change_sets(plan);
     tell(plan, &sets);
-    for set in &sets {
-        bring(&publisher, set).await?;
-    }
+    let known = services.store.pulls(row.id).await?;
+    let failed = bring_all(&publisher, &sets, &known).await?;
     let wanted: BTreeSet<_> = sets.iter().map(|set| &set.branch).collect();
-    for old in services.store.pulls(row.id).await? {
-        if old.state == OPEN && !wanted.contains(&old.branch) && !may_only_be_unknown(&old, plan) {
-            withdraw(&publisher, &old, &repo).await?;
+    for old in &known {
+        if old.state == OPEN && !wanted.contains(&old.branch) && !may_only_be_unknown(old, plan) {
+            withdraw(&publisher, old, &repo).await?;
         }
     }
-    Ok(())
+    match failed {
+        Some(error @ JobError::Retry { .. }) => Err(error),
+        // What trying again does not help waits for the next plan.
+        Some(JobError::Permanent(_) | JobError::LeaseLost) | None => Ok(()),
+    }
+}
+
+/// Brings each change set to where it should be; returns the last failure that concerns one of them alone: an image
+/// that cannot be published keeps no other back.
+async fn bring_all(
+    publisher: &Publisher<'_>,
+    sets: &[ChangeSet],
+    known: &[PullRow],
+) -> Result<Option<JobError>, JobError> {
+    let refused = publisher.services.store.refused(publisher.row.id).await?;
+    let mut failed = None;
+    for set in sets {
+        if is_refused(set, &refused) {
+            tracing::info!(branch = %set.branch, "held: a person closed this very move");
+            continue;
+        }
+        let known = known.iter().find(|row| row.branch == set.branch);
+        match bring(publisher, set, known).await {
+            Ok(()) => {}
+            Err(error) if error.stops_all() => return Err(error),
+            Err(error) => {
+                tracing::warn!(branch = %set.branch, %error, "not published");
+                failed = Some(error);
+            }
+        }
+    }
+    Ok(failed)
+}
+
+fn is_refused(set: &ChangeSet, refused: &[Refused]) -> bool {
+    let (image, target) = (set.image.to_string(), set.target());
+    refused.iter().any(|one| one.image == image && one.line == set.line && one.target == target)
 }
 
 /// A registry that did not answer is no reason to close what it was asked for.
@@ -107,14 +172,17 @@ fn tell(plan: &Plan, sets: &[ChangeSet]) {
 }
 
 /// Brings one change set to where it should be.
-async fn bring(publisher: &Publisher<'_>, set: &ChangeSet) -> Result<(), JobError> {
-    let seen = observe(publisher.services, publisher.repo, &set.branch, publisher.base()).await?;
+async fn bring(publisher: &Publisher<'_>, set: &ChangeSet, known: Option<&PullRow>) -> Result<(), JobError> {
+    let seen = observe(publisher.services, publisher.repo, &set.branch, publisher.base(), known).await?;
     match pull::step(set, &seen) {
         Step::Nothing => {
             let number = seen.pull.as_ref().map(|pull| pull.number);
             publisher.remember(set, number, seen.branch.map(|branch| branch.head), OPEN).await
         }
-        Step::Publish { push, pull } => publisher.publish(set, push, pull).await,
+        Step::Publish { push, pull } => {
+            let head = seen.branch.as_ref().map(|branch| &branch.head);
+            publisher.publish(set, push, pull, head).await
+        }
         Step::LeaveAlone(number) => publisher.leave_alone(set, number).await,
         Step::Respect(number) => {
             let store = &publisher.services.store;
@@ -127,7 +195,7 @@ async fn bring(publisher: &Publisher<'_>, set: &ChangeSet) -> Result<(), JobErro
 
 /// Takes back what is no longer wanted.
 async fn withdraw(publisher: &Publisher<'_>, old: &PullRow, repo: &Repo) -> Result<(), JobError> {
-    let seen = observe(publisher.services, repo, &old.branch, publisher.base()).await?;
+    let seen = observe(publisher.services, repo, &old.branch, publisher.base(), Some(old)).await?;
     if let Some(number) = pull::withdrawal(&seen) {
         publisher.withdraw(number, &old.branch).await?;
     }

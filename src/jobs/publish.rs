@@ -9,7 +9,7 @@ use super::plan::OPEN;
 use super::scan::StoredScan;
 use super::worker::Guard;
 use super::{JobError, Services};
-use crate::formats;
+use crate::formats::{self, Rewritten};
 use crate::github::{
     BranchCreation, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo, UpdateMode,
 };
@@ -37,20 +37,36 @@ impl Publisher<'_> {
         &self.scan.snapshot.commit
     }
 
-    pub(super) async fn publish(&self, set: &ChangeSet, push: Push, pull: PullWrite) -> Result<(), JobError> {
+    /// `seen` is the commit that the branch was seen at.
+    pub(super) async fn publish(
+        &self,
+        set: &ChangeSet,
+        push: Push,
+        pull: PullWrite,
+        seen: Option<&CommitSha>,
+    ) -> Result<(), JobError> {
+        let mut set = set.clone();
         let head = match push {
-            Push::Keep => None,
+            Push::Keep => {
+                // The text tells what the branch holds.
+                set = self.entries(&set).await?.0;
+                seen.cloned()
+            }
             Push::Create | Push::Replace => {
-                let Some(entries) = self.entries(set).await? else { return Ok(()) };
-                Some(self.push(set, entries).await?)
+                let (possible, entries) = self.entries(&set).await?;
+                set = possible;
+                if set.updates.is_empty() {
+                    return Ok(());
+                }
+                Some(self.push(&set, entries, seen).await?)
             }
         };
-        let number = self.write_pull(set, pull).await?;
-        self.remember(set, number, head, OPEN).await
+        let number = self.write_pull(&set, pull).await?;
+        self.remember(&set, number, head, OPEN).await
     }
 
-    /// The changed files; `None` where they cannot be rewritten safely.
-    async fn entries(&self, set: &ChangeSet) -> Result<Option<Vec<NewEntry>>, JobError> {
+    /// The change set with the moves that can be made, and the files that they change.
+    async fn entries(&self, set: &ChangeSet) -> Result<(ChangeSet, Vec<NewEntry>), JobError> {
         let mut files = BTreeMap::new();
         for path in involved(set, self.scan) {
             if let Some(file) = self.scan.snapshot.files.get(&path) {
@@ -58,13 +74,12 @@ impl Publisher<'_> {
             }
         }
         let moves: Vec<_> = set.updates.iter().map(|update| (update.site.clone(), update.to.clone())).collect();
-        let changed = match formats::rewrite(&files, &moves) {
-            Ok(changed) => changed,
-            Err(refusal) => {
-                tracing::warn!(branch = %set.branch, %refusal, "held: the files cannot be rewritten safely");
-                return Ok(None);
-            }
-        };
+        let rewritten = formats::rewrite_possible(&files, &moves);
+        let Rewritten { files: changed, left } =
+            rewritten.map_err(|refusal| JobError::Permanent(format!("the files cannot be rewritten: {refusal}")))?;
+        for (site, refusal) in &left {
+            tracing::warn!(branch = %set.branch, path = %site.path, %refusal, "held: it cannot be rewritten safely");
+        }
         let mut entries = Vec::new();
         for (path, bytes) in changed {
             let mode = self.scan.snapshot.files.get(&path).map_or(FileMode::Regular, |file| file.mode);
@@ -74,11 +89,16 @@ impl Publisher<'_> {
             };
             entries.push(NewEntry { path, mode, content });
         }
-        Ok(Some(entries))
+        Ok((set.clone().leaving(&left), entries))
     }
 
     /// Tree, commit, branch; without an author, so that GitHub signs.
-    async fn push(&self, set: &ChangeSet, entries: Vec<NewEntry>) -> Result<CommitSha, JobError> {
+    async fn push(
+        &self,
+        set: &ChangeSet,
+        entries: Vec<NewEntry>,
+        seen: Option<&CommitSha>,
+    ) -> Result<CommitSha, JobError> {
         let base = self.repo.commit(self.base()).await?;
         self.guard.check()?;
         let tree = self.repo.create_tree(&base.tree, &entries).await?;
@@ -89,10 +109,21 @@ impl Publisher<'_> {
         match self.repo.create_branch(&set.branch, &commit).await? {
             BranchCreation::Created => {}
             BranchCreation::AlreadyThere => {
+                self.look_again(set, seen).await?;
                 self.repo.update_branch(&set.branch, &commit, UpdateMode::Force).await?;
             }
         }
         Ok(commit)
+    }
+
+    /// Nothing is overwritten that was not looked at: a person may have pushed in the meantime.
+    async fn look_again(&self, set: &ChangeSet, seen: Option<&CommitSha>) -> Result<(), JobError> {
+        let head = self.repo.branch_head(&set.branch).await?;
+        if head.as_ref() == seen {
+            return Ok(());
+        }
+        let reason = format!("the branch {} moved while it was being replaced; looking again", set.branch);
+        Err(JobError::Retry { after: None, reason })
     }
 
     async fn write_pull(&self, set: &ChangeSet, write: PullWrite) -> Result<Option<PullNumber>, JobError> {

@@ -5,11 +5,16 @@ use std::collections::BTreeSet;
 
 use super::kind::{Extent, reconcile_job, sync_job};
 use super::{JobError, Services};
+use crate::formats::EXTRACTOR_VERSION;
 use crate::repo::InstallationId;
 use crate::store::NewJob;
 
+/// GitHub sends a delivery again for three days at most.
+const DELIVERIES_KEPT_MS: i64 = 30 * 86_400_000;
+
 /// Runs the job: one comparison for each installation that GitHub tells or the store knows, and the next round.
 pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
+    tidy(services).await?;
     let told = services.github.installations().await?;
     let known = services.store.installations().await?;
     let ids: BTreeSet<InstallationId> =
@@ -18,4 +23,12 @@ pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     let interval = i64::try_from(services.times.reconcile.as_millis()).unwrap_or(i64::MAX);
     let next = reconcile_job(now.plus_ms(interval));
     Ok(ids.into_iter().map(|id| sync_job(id, Extent::All, now)).chain([next]).collect())
+}
+
+/// Forgets deliveries that GitHub cannot send again, and what older versions of this program read.
+async fn tidy(services: &Services) -> Result<(), JobError> {
+    let deliveries = services.store.forget_deliveries(services.clock.now().plus_ms(-DELIVERIES_KEPT_MS)).await?;
+    let extractions = services.store.forget_other_extractions(EXTRACTOR_VERSION).await?;
+    tracing::info!(deliveries, extractions, "forgotten");
+    Ok(())
 }

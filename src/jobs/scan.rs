@@ -20,6 +20,8 @@ use crate::store::{NewJob, RepositoryRow, RepositoryState};
 const TARBALL_ABOVE: usize = 50;
 /// Blob requests under way at once.
 const BLOBS_AT_ONCE: usize = 8;
+/// Blobs whose content is held at a time.
+const BLOBS_HELD: usize = 32;
 /// No file that names images is larger.
 const BLOB_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -42,7 +44,6 @@ struct Gathered {
     commit: CommitSha,
     candidates: Vec<Candidate>,
     known: BTreeMap<Key, Extraction>,
-    contents: BTreeMap<BlobSha, Vec<u8>>,
     /// The contents of the configuration files that are there.
     rules: Vec<Vec<u8>>,
     cut: Option<String>,
@@ -54,12 +55,6 @@ struct Candidate {
     mode: FileMode,
     key: Key,
     size: Option<u64>,
-}
-
-/// What was decided: the scan, and the extractions to keep.
-struct Decided {
-    scan: StoredScan,
-    fresh: Vec<(BlobSha, String, String)>,
 }
 
 /// Runs the job.
@@ -106,17 +101,14 @@ async fn gather(services: &Services, repo: &Repo, commit: CommitSha) -> Result<G
     let FileList { files, cut } = repo.list_files(&commit).await?;
     let mut rules = Vec::new();
     for file in files.iter().filter(|file| config::PATHS.contains(&file.path.as_str())) {
-        rules.push(repo.blob(&file.sha, BLOB_LIMIT).await?.to_vec());
+        // One that is too large is told as a mistake.
+        let blob = repo.blob(&file.sha, BLOB_LIMIT).await.map(|bytes| bytes.to_vec());
+        rules.push(if let Err(GitHubError::TooLarge { .. }) = blob { vec![b' '; BLOB_LIMIT] } else { blob? });
     }
     let candidates: Vec<Candidate> = files.into_iter().filter_map(candidate).collect();
     let known = known_extractions(services, &candidates).await?;
-    let unknown: BTreeMap<FilePath, BlobSha> = candidates
-        .iter()
-        .filter(|file| !known.contains_key(&file.key) && file.size.unwrap_or(0) <= BLOB_LIMIT as u64)
-        .map(|file| (file.path.clone(), file.key.0.clone()))
-        .collect();
-    let contents = read_blobs(repo, &commit, unknown).await?;
-    Ok(Gathered { commit, candidates, known, contents, rules, cut })
+    let known = read_unknown(services, repo, &commit, &candidates, known).await?;
+    Ok(Gathered { commit, candidates, known, rules, cut })
 }
 
 fn candidate(file: ListedFile) -> Option<Candidate> {
@@ -136,50 +128,93 @@ async fn known_extractions(
     Ok(stored.into_iter().filter_map(|(key, json)| Some((key, serde_json::from_str(&json).ok()?))).collect())
 }
 
-async fn read_blobs(
+/// Reads what was never read, and keeps what was found at once: neither is more than a few files' content held at a
+/// time, nor does a scan that is interrupted begin from nothing.
+async fn read_unknown(
+    services: &Services,
     repo: &Repo,
     commit: &CommitSha,
-    mut unknown: BTreeMap<FilePath, BlobSha>,
-) -> Result<BTreeMap<BlobSha, Vec<u8>>, JobError> {
-    let mut contents = BTreeMap::new();
-    if unknown.len() > TARBALL_ABOVE {
-        match repo.tarball(commit, unknown.clone(), TarballLimits::default()).await {
-            Ok(files) => {
-                for (path, bytes) in files {
-                    contents.extend(unknown.remove(&path).map(|sha| (sha, bytes)));
-                }
-            }
-            Err(GitHubError::TooLarge { .. }) => tracing::info!("the tarball is too large; reading blob by blob"),
-            Err(error) => return Err(error.into()),
+    candidates: &[Candidate],
+    mut known: BTreeMap<Key, Extraction>,
+) -> Result<BTreeMap<Key, Extraction>, JobError> {
+    let mut unknown: BTreeMap<Key, FilePath> = BTreeMap::new();
+    for file in candidates {
+        if file.size.unwrap_or(0) > BLOB_LIMIT as u64 {
+            known.entry(file.key.clone()).or_insert_with(too_large);
+        } else if !known.contains_key(&file.key) {
+            unknown.insert(file.key.clone(), file.path.clone());
         }
     }
-    let rest: BTreeSet<BlobSha> = unknown.into_values().filter(|sha| !contents.contains_key(sha)).collect();
-    let blobs: Vec<(BlobSha, Vec<u8>)> = stream::iter(rest)
-        .map(async |sha| Ok::<_, GitHubError>((sha.clone(), repo.blob(&sha, BLOB_LIMIT).await?.to_vec())))
-        .buffer_unordered(BLOBS_AT_ONCE)
-        .try_collect()
-        .await?;
-    contents.extend(blobs);
-    Ok(contents)
+    if unknown.len() > TARBALL_ABOVE {
+        let contents = read_tarball(repo, commit, &unknown).await?;
+        keep(services, contents, &mut known).await?;
+        unknown.retain(|key, _| !known.contains_key(key));
+    }
+    let unknown: Vec<Key> = unknown.into_keys().collect();
+    for chunk in unknown.chunks(BLOBS_HELD) {
+        let contents: Vec<(Key, Vec<u8>)> = stream::iter(chunk.to_vec())
+            .map(async |key| {
+                let bytes = repo.blob(&key.0, BLOB_LIMIT).await?.to_vec();
+                Ok::<_, GitHubError>((key, bytes))
+            })
+            .buffer_unordered(BLOBS_AT_ONCE)
+            .try_collect()
+            .await?;
+        keep(services, contents, &mut known).await?;
+    }
+    Ok(known)
 }
 
-/// Pure: extracts what is new, joins all, and chooses the rules.
-fn decide(gathered: Gathered, before: Option<StoredScan>) -> Decided {
-    let Gathered { commit, candidates, mut known, contents, rules, cut } = gathered;
-    let mut fresh = Vec::new();
-    for file in &candidates {
-        if known.contains_key(&file.key) {
-            continue;
+/// What the tarball holds of the unknown files; nothing where it is too large.
+async fn read_tarball(
+    repo: &Repo,
+    commit: &CommitSha,
+    unknown: &BTreeMap<Key, FilePath>,
+) -> Result<Vec<(Key, Vec<u8>)>, JobError> {
+    let wanted: BTreeMap<FilePath, BlobSha> = unknown.iter().map(|(key, path)| (path.clone(), key.0.clone())).collect();
+    let keys: BTreeMap<&FilePath, &Key> = unknown.iter().map(|(key, path)| (path, key)).collect();
+    match repo.tarball(commit, wanted, TarballLimits::default()).await {
+        Ok(files) => {
+            let found = files.into_iter().filter_map(|(path, bytes)| Some(((*keys.get(&path)?).clone(), bytes)));
+            Ok(found.collect())
         }
-        let extraction = match contents.get(&file.key.0) {
-            Some(bytes) => formats::extract(&file.key.1, bytes),
-            None => too_large(),
-        };
-        if let Ok(json) = serde_json::to_string(&extraction) {
-            fresh.push((file.key.0.clone(), file.key.1.clone(), json));
+        Err(GitHubError::TooLarge { .. }) => {
+            tracing::info!("the tarball is too large; reading blob by blob");
+            Ok(Vec::new())
         }
-        known.insert(file.key.clone(), extraction);
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Extracts, stores and remembers.
+async fn keep(
+    services: &Services,
+    contents: Vec<(Key, Vec<u8>)>,
+    known: &mut BTreeMap<Key, Extraction>,
+) -> Result<(), JobError> {
+    let extract = move || -> Vec<(Key, Extraction)> {
+        contents
+            .into_iter()
+            .map(|(key, bytes)| {
+                let found = formats::extract(&key.1, &bytes);
+                (key, found)
+            })
+            .collect()
+    };
+    let fresh = tokio::task::spawn_blocking(extract)
+        .await
+        .map_err(|error| JobError::Permanent(format!("the files could not be read: {error}")))?;
+    let rows = fresh
+        .iter()
+        .filter_map(|(key, extraction)| Some((key.0.clone(), key.1.clone(), serde_json::to_string(extraction).ok()?)));
+    services.store.save_extractions(EXTRACTOR_VERSION, rows.collect()).await?;
+    known.extend(fresh);
+    Ok(())
+}
+
+/// Pure: joins all, and chooses the rules.
+fn decide(gathered: Gathered, before: Option<StoredScan>) -> StoredScan {
+    let Gathered { commit, candidates, known, rules, cut } = gathered;
     let files = candidates.iter().filter_map(|file| Some((&file.path, known.get(&file.key)?)));
     let inventory = formats::link(files);
     if let Some(cut) = cut {
@@ -189,7 +224,7 @@ fn decide(gathered: Gathered, before: Option<StoredScan>) -> Decided {
     let files =
         candidates.into_iter().map(|file| (file.path, SnapshotFile { mode: file.mode, blob: file.key.0 })).collect();
     let snapshot = Snapshot { commit, files };
-    Decided { scan: StoredScan { extractor: EXTRACTOR_VERSION, snapshot, inventory, rules, rules_mistakes }, fresh }
+    StoredScan { extractor: EXTRACTOR_VERSION, snapshot, inventory, rules, rules_mistakes }
 }
 
 fn too_large() -> Extraction {
@@ -223,12 +258,10 @@ fn read_rules(bytes: Vec<u8>) -> Result<String, Vec<String>> {
     }
 }
 
-async fn apply(services: &Services, row: &RepositoryRow, decided: Decided) -> Result<(), JobError> {
-    let scan = decided.scan;
+async fn apply(services: &Services, row: &RepositoryRow, scan: StoredScan) -> Result<(), JobError> {
     for mistake in &scan.rules_mistakes {
         tracing::warn!(%mistake, "the repository's configuration is wrong; the last valid one stays in force");
     }
-    services.store.save_extractions(EXTRACTOR_VERSION, decided.fresh).await?;
     let json = serde_json::to_string(&scan).map_err(|error| JobError::unreadable("scan", &error))?;
     services.store.save_inventory(row.id, &scan.snapshot.commit, &json).await?;
     tracing::info!(

@@ -1,15 +1,18 @@
 //! Claims jobs, runs them, and says how they ended.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::kind::{JobKind, RepoPayload, SyncPayload};
 use super::{JobError, Services, installation, plan, reconcile, scan};
+use crate::clock::Clock;
 use crate::store::{Claim, Held, NewJob, Retry, StoreError};
 
 /// How long a worker without work waits before it looks again: for expired leases and for other processes' jobs.
@@ -18,19 +21,33 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Tells a running job whether its lease still holds: it must before every write to the outside.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Guard {
-    lost: Arc<AtomicBool>,
+    clock: Clock,
+    /// Milliseconds since the epoch; behind it another worker may have the job.
+    held_until: Arc<AtomicI64>,
 }
 
 impl Guard {
+    fn new(clock: Clock, lease: Duration) -> Self {
+        let guard = Self { clock, held_until: Arc::default() };
+        guard.keep(lease);
+        guard
+    }
+
     /// Fails where another worker may have the job.
     pub(super) fn check(&self) -> Result<(), JobError> {
-        if self.lost.load(Ordering::SeqCst) { Err(JobError::LeaseLost) } else { Ok(()) }
+        let holds = self.clock.now().0 < self.held_until.load(Ordering::SeqCst);
+        if holds { Ok(()) } else { Err(JobError::LeaseLost) }
+    }
+
+    fn keep(&self, lease: Duration) {
+        let until = self.clock.now().plus_ms(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        self.held_until.store(until.0, Ordering::SeqCst);
     }
 
     fn lose(&self) {
-        self.lost.store(true, Ordering::SeqCst);
+        self.held_until.store(i64::MIN, Ordering::SeqCst);
     }
 }
 
@@ -93,9 +110,9 @@ impl Worker {
     async fn work(&self, claim: Claim, shutdown: &CancellationToken) {
         let span = tracing::info_span!("job", id = claim.id, kind = %claim.kind, key = %claim.serial_key);
         async {
-            let guard = Guard::default();
+            let guard = Guard::new(self.services.clock.clone(), self.services.times.lease);
             let outcome = tokio::select! {
-                outcome = self.dispatch(&claim, &guard) => Some(outcome),
+                outcome = self.dispatch_safely(&claim, &guard) => Some(outcome),
                 () = self.renew(&claim, &guard) => Some(Err(JobError::LeaseLost)),
                 () = shutdown.cancelled() => None,
             };
@@ -118,11 +135,17 @@ impl Worker {
         loop {
             tokio::time::sleep(self.services.times.lease / 3).await;
             match self.services.store.renew(claim, self.services.times.lease).await {
-                Ok(Held::Yes) => {}
+                Ok(Held::Yes) => guard.keep(self.services.times.lease),
                 Ok(Held::Lost) => break guard.lose(),
                 Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
             }
         }
+    }
+
+    /// A panic is a bug, and one repository's: it costs its job, not the worker.
+    async fn dispatch_safely(&self, claim: &Claim, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
+        let outcome = AssertUnwindSafe(self.dispatch(claim, guard)).catch_unwind().await;
+        outcome.unwrap_or_else(|_| Err(JobError::Permanent("the job panicked: this is a bug, see the log".to_owned())))
     }
 
     async fn dispatch(&self, claim: &Claim, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
@@ -144,9 +167,10 @@ impl Worker {
             Err(JobError::LeaseLost) => Ok(Held::Lost),
             Err(JobError::Retry { after, reason }) => {
                 tracing::warn!(%reason, attempt = claim.attempt, "the job will be tried again");
-                let at =
-                    after.map(|after| self.services.clock.now().plus_ms(after.as_millis().try_into().unwrap_or(0)));
-                store.fail(claim, &reason, at.map_or(Retry::Backoff, Retry::At)).await
+                let retry = after.map_or(Retry::Backoff, |after| {
+                    Retry::Uncounted(self.services.clock.now().plus_ms(after.as_millis().try_into().unwrap_or(0)))
+                });
+                store.fail(claim, &reason, retry).await
             }
             Err(JobError::Permanent(reason)) => {
                 tracing::error!(%reason, "the job is dead");

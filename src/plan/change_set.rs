@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::update::{Plan, Update};
+use crate::formats::{EditRefusal, Site};
 use crate::image::{Digest, ImageName, Reference};
 use crate::policy::UpdateKind;
 use crate::repo::BranchName;
@@ -16,28 +17,58 @@ pub struct ChangeSet {
     pub line: String,
     /// `restow/<image>-<line>`.
     pub branch: BranchName,
-    /// The moves, in order of path and line; never empty.
+    /// The moves, in order of path and line; never empty in a plan.
     pub updates: Vec<Update>,
+    /// The moves that the files' bytes do not allow.
+    pub left: Vec<Left>,
+}
+
+/// A move that was meant and cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The move.
+    pub update: Update,
+    /// Why it cannot be made, for a person.
+    pub reason: String,
 }
 
 impl ChangeSet {
     /// What the sites move to, in one word for comparing: the tags and digests, without names. Equal targets mean
     /// the same proposal, even when a site was added.
     pub fn target(&self) -> String {
-        let targets: BTreeSet<String> = self.updates.iter().map(|update| tag_and_digest(&update.to)).collect();
+        let targets: BTreeSet<String> = self.meant().map(|update| tag_and_digest(&update.to)).collect();
         targets.into_iter().collect::<Vec<_>>().join(" ")
     }
 
     /// A digest over every path, old and new reference: equal fingerprints mean that nothing is to be pushed again.
     pub fn fingerprint(&self) -> String {
         let mut text = String::new();
-        for update in &self.updates {
+        let mut meant: Vec<&Update> = self.meant().collect();
+        // What can be made changes nothing of what is meant.
+        meant.sort_by_key(|update| (&update.site.path, update.site.line, update.site.column));
+        for update in meant {
             for part in [update.site.path.as_str(), &update.site.reference.to_string(), &update.to.to_string()] {
                 text.push_str(part);
                 text.push('\0');
             }
         }
         Digest::sha256_of(text.as_bytes()).hex()[..32].to_owned()
+    }
+
+    /// Every move that is meant, whether it can be made or not.
+    fn meant(&self) -> impl Iterator<Item = &Update> {
+        self.updates.iter().chain(self.left.iter().map(|left| &left.update))
+    }
+
+    /// The same without the moves of these sites, which cannot be made, each with the reason.
+    #[must_use]
+    pub fn leaving(mut self, refused: &[(Site, EditRefusal)]) -> Self {
+        let reason = |site: &Site| refused.iter().find(|(one, _)| one == site).map(|(_, refusal)| refusal.to_string());
+        let (left, kept): (Vec<_>, Vec<_>) =
+            self.updates.into_iter().map(|update| (reason(&update.site), update)).partition(|(why, _)| why.is_some());
+        self.updates = kept.into_iter().map(|(_, update)| update).collect();
+        self.left.extend(left.into_iter().filter_map(|(why, update)| Some(Left { update, reason: why? })));
+        self
     }
 
     /// The largest kind among the moves.
@@ -65,7 +96,7 @@ pub fn change_sets(plan: &Plan) -> Vec<ChangeSet> {
         .into_iter()
         .map(|((image, line), updates)| {
             let branch = free_branch(image, line, &mut taken);
-            ChangeSet { image: image.clone(), line: line.to_owned(), branch, updates }
+            ChangeSet { image: image.clone(), line: line.to_owned(), branch, updates, left: Vec::new() }
         })
         .collect()
 }

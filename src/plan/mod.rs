@@ -18,7 +18,7 @@ use crate::policy::Rules;
 use crate::repo::Moment;
 
 pub use candidates::{Candidates, Completeness, Lookup, TagList};
-pub use change_set::{ChangeSet, change_sets};
+pub use change_set::{ChangeSet, Left, change_sets};
 pub use snapshot::{Snapshot, SnapshotFile};
 pub use update::{Alternative, Hold, HoldCode, Plan, Update};
 

@@ -72,6 +72,8 @@ pub enum HoldCode {
     EditRefused,
     /// A person closed the pull request of exactly this move.
     ClosedByPerson,
+    /// The App may not change files there.
+    PermissionMissing,
 }
 
 /// Updates and holds of one repository: the whole decision, explained; in the order of the inventory's sites.
@@ -81,4 +83,17 @@ pub struct Plan {
     pub updates: Vec<Update>,
     /// What is not proposed now, and why.
     pub holds: Vec<Hold>,
+}
+
+impl Plan {
+    /// Turns the updates of files below `folder` into holds.
+    pub fn withhold(&mut self, folder: &str, code: HoldCode, reason: &str) {
+        let (held, kept): (Vec<Update>, Vec<Update>) =
+            std::mem::take(&mut self.updates).into_iter().partition(|update| {
+                let spans = update.site.spans.iter().filter_map(|span| span.path.as_ref());
+                spans.chain([&update.site.path]).any(|path| path.as_str().starts_with(folder))
+            });
+        self.updates = kept;
+        self.holds.extend(held.iter().map(|update| Hold::new(&update.site, code, reason.to_owned())));
+    }
 }

@@ -149,7 +149,9 @@ pub(super) fn api_host(registry: &str) -> &str {
 
 /// A host that leads into a private network.
 #[derive(Debug, thiserror::Error)]
-#[error("{host} has no public address; private registries must be allowed: setting allowed_private_addresses, on the command line --allow-private")]
+#[error(
+    "{host} has no public address; private registries must be allowed: setting allowed_private_addresses, on the command line --allow-private"
+)]
 pub(super) struct RefusedAddress {
     host: String,
 }

@@ -72,7 +72,8 @@ pub fn commit_message(set: &ChangeSet) -> String {
 
 /// The body: what moves, why, what is not known, how to change it, and the hidden block.
 pub fn pull_body(set: &ChangeSet, place: &Place<'_>) -> String {
-    let sections = [summary(set), table(set, place), reasons(set), alternatives(set), unknown(), advice(set)];
+    let sections =
+        [summary(set), table(set, place), left(set), reasons(set), alternatives(set), unknown(), advice(set)];
     let body = sections.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     MachineBlock::of(set).write_into(&body)
 }
@@ -113,6 +114,15 @@ fn row(update: &Update, place: &Place<'_>) -> String {
     let from = code(&readable(&site.reference));
     let to = code(&readable(&update.to));
     format!("| [{shown}]({link}) | {from} | {to} | {} |", update.kind)
+}
+
+/// What was meant and is not in the diff.
+fn left(set: &ChangeSet) -> Option<String> {
+    if set.left.is_empty() {
+        return None;
+    }
+    let shown = set.left.iter().take(MOST_ROWS).map(|left| format!("- {}", code(&left.reason)));
+    Some(format!("**Left as they are**: move these by hand\n\n{}", shown.collect::<Vec<_>>().join("\n")))
 }
 
 /// A reference with a digest of seven digits.

@@ -190,6 +190,12 @@ impl Raw {
         let github_api_url = url(&mut mistakes, "github_api_url", self.github_api_url.as_deref());
         let listen = overrides.listen.or_else(|| self.listen(&mut mistakes));
         let workers = within(&mut mistakes, "workers", self.workers.unwrap_or(4) as u64, 1..=64);
+        let mut interval = |setting, given: Option<u64>, usual| {
+            Duration::from_secs(within(&mut mistakes, setting, given.unwrap_or(usual), 60..=30 * 86_400))
+        };
+        let tag_list_interval = interval("tag_list_interval", self.tag_list_interval, 1800);
+        let plan_interval = interval("plan_interval", self.plan_interval, 21_600);
+        let reconcile_interval = interval("reconcile_interval", self.reconcile_interval, 86_400);
         let lease = within(&mut mistakes, "lease", self.lease.unwrap_or(60), 5..=3600);
         let allowed_private_addresses = self.allowed(&mut mistakes);
         let registry_credentials = self.credentials(&mut mistakes);
@@ -216,9 +222,9 @@ impl Raw {
             allowed_private_addresses,
             registry_credentials,
             log_format: self.log_format.unwrap_or(LogFormat::Human),
-            tag_list_interval: Duration::from_secs(self.tag_list_interval.unwrap_or(1800)),
-            plan_interval: Duration::from_secs(self.plan_interval.unwrap_or(21600)),
-            reconcile_interval: Duration::from_secs(self.reconcile_interval.unwrap_or(86400)),
+            tag_list_interval,
+            plan_interval,
+            reconcile_interval,
             lease: Duration::from_secs(lease),
         })
     }

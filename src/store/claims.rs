@@ -49,8 +49,10 @@ pub enum Held {
 /// When to try a failed job again, while it has tries left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// At this moment: somebody said when.
+    /// At this moment, when somebody said so.
     At(Moment),
+    /// Within seconds after this moment; the try is not counted, for nothing was tried: GitHub asks to wait.
+    Uncounted(Moment),
     /// Later and later: 5 s, doubled with each try, at most an hour, less up to half of it by chance.
     Backoff,
     /// Never: it would fail again.
@@ -61,6 +63,8 @@ const FIRST_BACKOFF_MS: i64 = 5_000;
 const LONGEST_BACKOFF_MS: i64 = 3_600_000;
 /// An error text is for a person to read; it may quote hostile input.
 const LONGEST_ERROR: usize = 4_000;
+/// Jobs that wait for the same moment are spread over this time behind it.
+const SPREAD_MS: i64 = 20_000;
 const EXPIRED: &str = "the worker stopped before it had finished: its lease expired";
 
 macro_rules! claim_before {
@@ -201,9 +205,14 @@ impl Store {
         let again_at = match retry {
             Retry::At(moment) => Some(moment),
             Retry::Backoff => Some(now.plus_ms(backoff_ms(claim.attempt))),
+            // Many jobs that were told to wait must not all come back in the same moment.
+            Retry::Uncounted(moment) => Some(moment.plus_ms(chance(claim.attempt, SPREAD_MS))),
             Retry::Never => None,
         };
         let fate = match again_at {
+            Some(run_at) if matches!(retry, Retry::Uncounted(_)) => {
+                Fate::Ready { run_at, attempts: claim.attempt.saturating_sub(1) }
+            }
             Some(run_at) if claim.attempt < claim.max_attempts => Fate::Ready { run_at, attempts: claim.attempt },
             Some(_) | None => Fate::Dead,
         };
@@ -326,9 +335,12 @@ fn after(now: Moment, time: Duration) -> Moment {
 fn backoff_ms(attempt: u32) -> i64 {
     let doublings = attempt.saturating_sub(1).min(20);
     let longest = (FIRST_BACKOFF_MS << doublings).min(LONGEST_BACKOFF_MS);
-    // Each `RandomState` has keys of its own: chance enough, and no crate.
-    let chance = RandomState::new().hash_one(attempt) % longest.cast_unsigned();
-    longest / 2 + chance.cast_signed() / 2
+    longest / 2 + chance(attempt, longest) / 2
+}
+
+/// A number from 0 to below `limit`. Each `RandomState` has keys of its own: chance enough, and no crate.
+fn chance(seed: u32, limit: i64) -> i64 {
+    (RandomState::new().hash_one(seed) % limit.cast_unsigned()).cast_signed()
 }
 
 /// Without NUL, which PostgreSQL cannot store, and bounded.

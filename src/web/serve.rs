@@ -17,7 +17,6 @@ use tokio_util::task::TaskTracker;
 const HEADER_TIME: Duration = Duration::from_secs(15);
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 32 * 1024;
-const HTTP2_STREAMS: u32 = 32;
 const CONNECTIONS: usize = 1_024;
 /// After a failed accept (no file handles left, say), so as not to spin.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -58,19 +57,14 @@ async fn accept(listener: &TcpListener, shutdown: &CancellationToken) -> Option<
 }
 
 async fn serve_connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
-    let mut builder = Builder::new(TokioExecutor::new());
+    // HTTP/1.1 only: to tell the versions apart, a server has to wait for the first bytes, and that wait has no limit.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_headers(HEADERS)
         .max_buf_size(HEADER_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEADER_TIME)
-        .max_concurrent_streams(HTTP2_STREAMS)
-        .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX));
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let ended = match shutdown.run_until_cancelled(connection.as_mut()).await {

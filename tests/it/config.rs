@@ -118,3 +118,13 @@ fn hostile_files_are_refused() {
         assert!(!mistakes.is_empty() && mistakes.iter().all(|mistake| mistake.line > 0 && mistake.column > 0));
     }
 }
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let (code, said) =
+        checked(b"allow: [pach]\npin: maybe\nignroe: {}\nrules:\n- match: {imagse: [a]}\nenabled: 7\n", &[]);
+    assert_eq!(code, 2);
+    for part in [":1:9", ":2:6", ":3:1", ":5:", ":6:10", "did you mean `ignore`?", "did you mean `images`?"] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
+}

@@ -102,13 +102,23 @@ fn the_schema_is_the_codes() {
     generated("docs/restow.schema.json", &format!("{schema}\n"));
 }
 
+/// The same for a part of a document, between `<!-- NAME -->` and `<!-- /NAME -->`.
+fn generated_part(path: &str, name: &str, expected: &str) {
+    let text = read(path);
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let (before, rest) = text.split_once(&begin).expect("the mark");
+    let (_, after) = rest.split_once(&end).expect("the end");
+    generated(path, &format!("{before}{begin}{expected}{end}{after}"));
+}
+
 #[test]
 fn the_settings_table_is_the_codes() {
-    let text = read("docs/configuration.md");
-    let (before, rest) = text.split_once("<!-- settings -->\n").expect("the mark");
-    let (_, after) = rest.split_once("<!-- /settings -->").expect("the end");
-    let table = restow::settings::fields_table();
-    generated("docs/configuration.md", &format!("{before}<!-- settings -->\n{table}<!-- /settings -->{after}"));
+    generated_part("docs/configuration.md", "settings", &restow::settings::fields_table());
+}
+
+#[test]
+fn the_table_of_formats_is_the_codes() {
+    generated_part("README.md", "formats", &restow::formats::table());
 }
 
 #[test]

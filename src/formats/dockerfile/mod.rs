@@ -9,6 +9,7 @@
 //! COPY --from=busybox:1.36 /bin/sh /bin/sh
 //! ```
 
+pub(super) mod earthfile;
 mod expand;
 mod lines;
 mod words;
@@ -192,6 +193,8 @@ struct Reader<'a> {
     in_stage: bool,
     /// Where the instruction begins that is read now.
     at: usize,
+    /// Where a variable can be given its value, for a person.
+    definition_place: &'static str,
 }
 
 impl<'a> Reader<'a> {
@@ -204,6 +207,7 @@ impl<'a> Reader<'a> {
             stages: BTreeSet::new(),
             in_stage: false,
             at: 0,
+            definition_place: "before the first FROM",
         }
     }
 
@@ -373,7 +377,7 @@ impl<'a> Reader<'a> {
             Err(NoValue::Undefined(name)) => {
                 let advice = match PLATFORM_ARGUMENTS.contains(&name.as_str()) {
                     true => "the builder sets it for each platform".to_owned(),
-                    false => format!("give it a default: ARG {name}=… before the first FROM"),
+                    false => format!("give it a default: ARG {name}=… {}", self.definition_place),
                 };
                 let message = format!("the image {written:?} cannot be told: {name} has no value here; {advice}");
                 self.problem(place, ProblemCode::UnresolvedVariable, message);

@@ -163,6 +163,8 @@ fn each_single_edit_changes_only_its_bytes() {
             let before = inventory(&files);
             assert_eq!(formats::rewrite(&files, &[]).expect("no edit"), Files::new(), "{name}");
             for site in &before.sites {
+                let files = involved(&files, site);
+                let before = inventory(&files);
                 let new_digest = site.reference.digest().map(|_| digest.clone());
                 let to = site.reference.with(Some(tag.clone()), new_digest);
                 let label = format!("{name}: {}:{} {}", site.path, site.line, site.reference);
@@ -176,6 +178,14 @@ fn each_single_edit_changes_only_its_bytes() {
             }
         }
     }
+}
+
+/// The site's own files: those of its bytes, and those that define its variables.
+fn involved(files: &Files, site: &Site) -> Files {
+    let of_site =
+        |path: &FilePath| *path == site.path || site.spans.iter().any(|span| span.path.as_ref() == Some(path));
+    let named = files.iter().filter(|(path, _)| of_site(path) || path.file_name() == ".env");
+    named.map(|(path, bytes)| (path.clone(), bytes.clone())).collect()
 }
 
 #[track_caller]

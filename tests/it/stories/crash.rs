@@ -49,13 +49,22 @@ impl Server {
         Self { child, address }
     }
 
-    async fn ready(&self) {
-        let url = format!("http://{}/readyz", self.address);
+    /// Starts a server until one has its port: another process may take the free one first.
+    async fn ready(world: &World, folder: &Path) -> Self {
+        let mut server = Self::start(world, folder, free_port());
         let begun = Instant::now();
-        while !reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+        let answers = async |server: &Self| {
+            let answer = reqwest::get(format!("http://{}/readyz", server.address)).await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        };
+        while !answers(&server).await {
             assert!(begun.elapsed() < PATIENCE, "the server is never ready");
+            if server.child.try_wait().expect("a process").is_some() {
+                server = Self::start(world, folder, free_port());
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        server
     }
 
     fn stop(mut self) {
@@ -71,8 +80,7 @@ fn free_port() -> u16 {
 
 /// A server that has read the installation and is at rest.
 async fn installed(world: &World, folder: &Path) -> Server {
-    let server = Server::start(world, folder, free_port());
-    server.ready().await;
+    let server = Server::ready(world, folder).await;
     world.github.connect_webhook(&format!("http://{}/webhook", server.address), SECRET);
     world.github.install("acme", &["acme/shop"]);
     world.github.deliver_all().await;

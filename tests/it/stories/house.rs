@@ -18,6 +18,7 @@ pub(super) struct House {
     pub(super) world: World,
     pub(super) repo: Repository,
     pub(super) app: SteppedApp,
+    pub(super) installation: u64,
     _folder: tempfile::TempDir,
 }
 
@@ -59,8 +60,8 @@ impl House {
         let app = App::start(settings(&world, folder.path()), clock).await.expect("a server");
         let app = SteppedApp::serve(app).expect("a server");
         world.github.connect_webhook(&format!("http://{}/webhook", app.address()), SECRET);
-        world.github.install("acme", &["acme/shop"]);
-        Self { world, repo, app, _folder: folder }
+        let installation = world.github.install("acme", &["acme/shop"]);
+        Self { world, repo, app, installation, _folder: folder }
     }
 
     /// Delivers and works until both sides are quiet.

@@ -219,3 +219,39 @@ async fn a_registry_that_is_away_for_a_moment_is_asked_again_soon() {
     assert_eq!(house.open().len(), 1);
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn workflow_files_are_left_alone_without_the_permission() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.world.registry.push_all("library/redis", &["7.0", "7.2"]);
+    house.world.github.set_permission(house.installation, "workflows", "");
+    let workflow = "env:\n  # restow: image=REGISTRY/library/redis\n  REDIS: \"7.0\"\n";
+    house.push(".github/workflows/ci.yml", workflow);
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.contains("nginx"), "{}", pull.title);
+    house.world.github.set_permission(house.installation, "workflows", "write");
+    house.later(7).await;
+    assert_eq!(house.open().len(), 2, "{:?}", house.open());
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_rewritten_keeps_no_other_back_and_is_said() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.world.registry.push_all("library/other", &["1.25-alpine"]);
+    house.settle().await;
+    let shared = "ARG V=1.25-alpine\nFROM REGISTRY/library/nginx:${V}\nFROM REGISTRY/library/other:${V}\n";
+    house.push("shared/Dockerfile", shared);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let pull = house.only_pull();
+    let diff = house.repo.diff(pull.number);
+    assert!(diff.contains("+FROM") && !diff.contains("shared/Dockerfile"), "{diff}");
+    assert!(pull.body.contains("**Left as they are**") && pull.body.contains("shared/Dockerfile"), "{}", pull.body);
+    house.world.github.clear_requests();
+    house.later(7).await;
+    assert_eq!(house.world.github.count("POST", "/git/"), 0, "nothing is pushed again");
+    assert_eq!(house.world.github.count("PATCH", "/pulls/"), 0, "nor written again");
+    house.world.github.assert_clean();
+}

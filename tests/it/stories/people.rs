@@ -1,6 +1,6 @@
 //! What people do wins; what GitHub does twice, late or not at all changes nothing.
 
-use world::github::{Fault, Matcher};
+use world::github::{Fault, Matcher, Order};
 
 use super::house::House;
 
@@ -39,6 +39,63 @@ async fn a_persons_commit_is_left_alone_and_said_so_once() {
     let comments = house.repo.read_comments(pull.number);
     assert_eq!(comments.len(), 1, "{comments:?}");
     assert!(comments[0].contains("leaves the branch to you"));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn an_amended_commit_is_a_persons() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    let pull = house.only_pull();
+    let theirs = house.repo.amend_as_person(&pull.head, &[("Dockerfile", "FROM mine:1\n")]);
+    house.settle().await;
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(7).await;
+    assert_eq!(house.repo.head(&pull.head).as_deref(), Some(theirs.as_str()), "nothing was pushed over it");
+    assert_eq!(house.repo.read_comments(pull.number).len(), 1);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_refusal_holds_when_newer_tags_have_come_and_gone() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    house.repo.close_pull(house.only_pull().number);
+    house.settle().await;
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(7).await;
+    house.repo.close_pull(house.open()[0].number);
+    house.settle().await;
+    house.world.registry.delete_tag("library/nginx", "1.28-alpine");
+    house.later(7).await;
+    assert!(house.open().is_empty(), "1.27 was refused before: {:?}", house.open());
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_merge_that_is_told_before_its_push_opens_nothing_again() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    house.world.github.deliver_in(Order::Reversed);
+    house.repo.merge_pull(house.only_pull().number);
+    while let Some(_told) = house.world.github.deliver_one().await {
+        house.app.drain().await.expect("a queue");
+    }
+    assert_eq!(house.only_pull().state, "merged");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn one_image_that_cannot_be_published_keeps_no_other_back() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.world.registry.push_all("library/redis", &["7.0", "7.2"]);
+    house.settle().await;
+    house.world.github.fail_next(Matcher::new("POST", "/pulls"), Fault::Status(422), 1);
+    house.push("Dockerfile", &format!("{DOCKERFILE}COPY --from=REGISTRY/library/redis:7.0 / /\n"));
+    house.settle().await;
+    assert_eq!(house.open().len(), 1, "the other image");
+    house.later(7).await;
+    assert_eq!(house.open().len(), 2, "the next plan tries again");
     house.world.github.assert_clean();
 }
 

@@ -381,6 +381,11 @@ impl GitHub {
         done
     }
 
+    /// Delivers the next that waits; `None` where nothing does.
+    pub async fn deliver_one(&self) -> Option<(String, u16)> {
+        deliver_next(&self.inner.state, &self.inner.client).await
+    }
+
     /// Delivers from now on without being asked.
     pub fn deliver_automatically(&self) {
         let (state, client) = (Arc::downgrade(&self.inner.state), self.inner.client.clone());

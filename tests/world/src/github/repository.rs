@@ -193,6 +193,27 @@ impl Repository {
         sha
     }
 
+    /// A person amends the newest commit of a branch: its author, message and parents stay, its committer is theirs.
+    ///
+    /// # Panics
+    /// Where the branch is not there, or the files make no tree.
+    pub fn amend_as_person(&self, branch: &str, files: &[(&str, &str)]) -> String {
+        let mut state = self.state();
+        let committer = state.person("octocat");
+        let repo = state.repo(self.id);
+        let old = repo.git.commit(&repo.git.branch(branch).expect("a branch")).expect("a commit");
+        let change = |(path, content): &(&str, &str)| Change {
+            path: (*path).to_owned(),
+            mode: "100644".to_owned(),
+            sha: Some(repo.git.store_blob(content.as_bytes())),
+        };
+        let changes: Vec<Change> = files.iter().map(change).collect();
+        let tree = repo.git.tree(old.parents.first().map(String::as_str), &changes).expect("the files make a tree");
+        let sha = repo.git.store_commit(&Commit { tree, committer, ..old });
+        state.move_ref(self.id, &format!("refs/heads/{branch}"), Some(&sha), &person("octocat"));
+        sha
+    }
+
     /// Moves a branch to any commit.
     pub fn force_push(&self, branch: &str, sha: &str) {
         self.state().move_ref(self.id, &format!("refs/heads/{branch}"), Some(sha), &person("octocat"));

@@ -1,0 +1,105 @@
+//! The table of formats, for people: the README's is made from it.
+
+use super::FORMATS;
+
+/// A format's name, the files that it reads, and what in them.
+const ROWS: &[(&str, &str, &str)] = &[
+    (
+        "dockerfile",
+        "`Dockerfile`, `Containerfile`, `Dockerfile.*`, `*.Dockerfile` …",
+        "`FROM`, `COPY` and `ADD --from`, every `--mount=…,from=`, `ONBUILD`, `# syntax`; values of `ARG` are edited where \
+         they stand",
+    ),
+    (
+        "compose",
+        "`compose*.yaml`, `docker-compose*.yml`, `*-compose.yaml` …",
+        "services of every version, `x-` blocks, anchors, image volumes, `dockerfile_inline`, `additional_contexts`, \
+         `${NAME:-default}` with the `.env` beside the file",
+    ),
+    (
+        "kubernetes",
+        "any YAML with `apiVersion` and `kind`, manifests in JSON",
+        "pod specs at any depth, custom resources, image volumes, `RELATED_IMAGE_*`, `--image=`, Tekton",
+    ),
+    (
+        "helm",
+        "`values*.yaml`, `*-values.yaml` …",
+        "`image` texts, `repository` with `tag`, `registry`, `digest`, `imageTag`",
+    ),
+    ("helm-unnamed", "any other YAML that no other format reads", "the same, where images stand in parts"),
+    ("helm-chart", "`Chart.yaml`", "OCI dependencies, `artifacthub.io/images`"),
+    ("kustomize", "`kustomization.yaml`", "`images` with `newName`, `newTag`, `digest`; OCI charts"),
+    ("gitops", "Argo CD and Flux objects", "OCI charts and repositories, values, `kustomize.images`"),
+    ("helmfile", "`helmfile*.yaml`", "OCI charts, values"),
+    ("fleet", "`fleet.yaml`", "OCI charts"),
+    ("vendir", "`vendir.yml`", "images and OCI charts"),
+    (
+        "github-actions",
+        "`.github/workflows/*`, those of Gitea and Forgejo, `action.yml`",
+        "job containers, services, `docker://`, matrices and inputs that name images",
+    ),
+    ("gitlab-ci", "`.gitlab-ci.yml`, `*.gitlab-ci.yml`, `.gitlab/ci/*`", "`image`, `services`, variables of the file"),
+    ("circleci", "`.circleci/*.yml`", "`docker` images of jobs and executors, parameters' defaults"),
+    (
+        "azure-pipelines",
+        "`azure-pipelines*.yml`, `.azure-pipelines/*`",
+        "container resources, job containers, services",
+    ),
+    ("bitbucket-pipelines", "`bitbucket-pipelines.yml`", "`image`, services, `docker://` pipes"),
+    ("drone", "`.drone.yml`", "steps, services, matrices"),
+    ("woodpecker", "`.woodpecker.yml`, `.woodpecker/*`", "steps, services, `clone`, matrices"),
+    ("crow", "`.crow.yml`, `.crow/*`", "the same"),
+    ("vela", "`.vela.yml`", "steps, services, secrets' origins"),
+    ("buildkite", "`.buildkite/*.yml`", "docker and kubernetes plugins, hosted agents"),
+    ("cloud-build", "`cloudbuild*.yaml`, `cloudbuild*.json`", "steps, substitutions"),
+    ("jenkinsfile", "`Jenkinsfile*`, `*.jenkinsfile`", "docker agents, `docker.image`, pod templates"),
+    ("terraform", "`*.tf`, `*.tofu`", "images of docker, kubernetes, ECS, Cloud Run, container apps; OCI charts"),
+    ("bake", "`docker-bake*.hcl`, `docker-bake*.json`", "`docker-image://` contexts, variables' defaults"),
+    ("nomad", "`*.nomad`, `*.nomad.hcl`", "images of tasks"),
+    ("packer", "`*.pkr.hcl`", "images of docker sources"),
+    ("cloudformation", "CloudFormation, SAM and ECS task definitions", "container images"),
+    ("pulumi", "`Pulumi.yaml`", "images of resources"),
+    (
+        "shell",
+        "`*.sh`, `Makefile`, `Justfile`, `*.ps1`, `*.bat`, `*.service`, `Taskfile.yml`, `.travis.yml` …",
+        "`docker`, `podman` and `nerdctl` `run`, `create`, `pull`, with the file's own variables",
+    ),
+    ("quadlet", "`*.container`, `*.image`, `*.volume` …", "`Image=`, images that mounts name"),
+    ("devcontainer", "`devcontainer.json`", "`image`, features"),
+    ("earthfile", "`Earthfile`", "`FROM`, `WITH DOCKER --pull`, `ARG`"),
+    ("skaffold", "`skaffold*.yaml`", "builders, base images, verification, OCI charts"),
+    ("tilt", "`Tiltfile`, `*.tiltfile`", "literal images that the file does not build"),
+    ("maven", "`pom.xml`", "jib, Spring Boot and fabric8 images, `<properties>`"),
+    ("gradle", "`*.gradle`, `*.gradle.kts`", "jib and Spring Boot images"),
+    ("dotnet", "`*.csproj`, `Directory.Build.props` …", "`ContainerBaseImage`"),
+    ("buildpacks", "`project.toml`", "builders, `docker://` buildpacks"),
+    ("bazel", "`MODULE.bazel`, `WORKSPACE`, `*.bzl`", "`oci.pull`, `oci_pull`, `container_pull`"),
+    ("ansible", "playbooks and tasks", "images of docker and podman modules"),
+    ("app-manifest", "`fly.toml`, `captain-definition`", "`image`, `builder`, `imageName`, `dockerfileLines`"),
+    ("testcontainers", "sources that use Testcontainers", "literal images"),
+    ("dotenv", "`.env`", "values that a Compose file beside it uses"),
+];
+
+/// The table in Markdown, a row for each format in the order of the rows above.
+pub fn table() -> String {
+    let mut text = "| format | files | what is read |\n|---|---|---|\n".to_owned();
+    for (name, files, what) in ROWS.iter().filter(|(name, ..)| FORMATS.iter().any(|format| format.name() == *name)) {
+        text.push_str(&format!("| {name} | {files} | {what} |\n"));
+    }
+    text.push_str(
+        "| any of these | every file that is read | `# restow: image=…` and `renovate:` comments beside a version |\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_its_row() {
+        for format in FORMATS {
+            assert!(ROWS.iter().any(|(name, ..)| *name == format.name()), "{} is not in the table", format.name());
+        }
+    }
+}
