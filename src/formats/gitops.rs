@@ -27,6 +27,9 @@ use super::yaml_sites::is_filled;
 use super::{Claim, Format, helm, kustomize};
 use crate::repo::FilePath;
 
+/// One of these stands in every `apiVersion` of this format.
+const GROUPS: [&str; 3] = ["argoproj.io/", "helm.cattle.io/", "toolkit.fluxcd.io/"];
+
 /// The format.
 pub(super) struct GitOps;
 
@@ -40,7 +43,7 @@ impl Format for GitOps {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !mentions(text) {
+        if !text.contains("kind") || !GROUPS.iter().any(|group| text.contains(group)) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "gitops");
@@ -73,7 +76,7 @@ pub(super) fn object(collector: &mut Collector<'_>, document: &Document, id: Nod
 }
 
 fn mentions(text: &str) -> bool {
-    text.contains("kind") && ["argoproj.io", "helm.cattle.io", "toolkit.fluxcd.io"].iter().any(|one| text.contains(one))
+    GROUPS.iter().any(|group| text.contains(group)) && !text.contains("kind: CustomResourceDefinition")
 }
 
 /// The objects of this format in a document, in lists and in others, too.

@@ -64,7 +64,9 @@ impl Format for Unnamed {
     /// Silent about what it cannot read: nothing says that it is of this format.
     fn extract(&self, text: &str) -> Extraction {
         let in_parts = |text: &str| {
-            mentions(text) && ["tag", "Tag", "TAG", "digest", "sha"].iter().any(|word| text.contains(word))
+            mentions(text)
+                && !is_object_text(text)
+                && ["tag", "Tag", "TAG", "digest", "sha"].iter().any(|word| text.contains(word))
         };
         if !in_parts(text) {
             return Extraction::default();
@@ -114,6 +116,11 @@ fn document_of_values(collector: &mut Collector<'_>, document: &Document) -> usi
 
 fn mentions(text: &str) -> bool {
     ["image", "Image", "IMAGE", "repository"].iter().any(|word| text.contains(word))
+}
+
+/// Whether a document is a Kubernetes object on the face of it: then it need not be parsed.
+fn is_object_text(text: &str) -> bool {
+    ["apiVersion:", "kind:"].iter().all(|key| text.starts_with(key) || text.contains(&format!("\n{key}")))
 }
 
 /// `values.yaml`, `values-prod.yml`, `prod.values.yaml`, `helm-values/prod.yaml`, `values.yaml.gotmpl`.

@@ -12,13 +12,17 @@
 
 use super::collector::{Collector, PartText, Parts};
 use super::extraction::Extraction;
-use super::yaml::{Document, NodeId};
+use super::kubernetes::{self, Kubernetes};
+use super::yaml::{Document, NodeId, parse};
 use super::yaml_sites::is_filled;
-use super::{Claim, Format, gitops, helm, helm_chart, kubernetes};
+use super::{Claim, Format, gitops, helm, helm_chart};
 use crate::repo::FilePath;
 
 /// The format.
 pub(super) struct Kustomize;
+
+/// Files that a kustomization names as patches, where they are lists of operations; others are Kubernetes objects.
+pub(super) struct Patches;
 
 impl Format for Kustomize {
     fn name(&self) -> &'static str {
@@ -39,6 +43,38 @@ impl Format for Kustomize {
         }
         collector.found
     }
+}
+
+impl Format for Patches {
+    fn name(&self) -> &'static str {
+        "kustomize-patch"
+    }
+
+    fn claims(&self, path: &FilePath) -> Claim {
+        Kubernetes.claims(path)
+    }
+
+    /// Silent about what it cannot read: nothing says that it is of this format.
+    fn extract(&self, text: &str) -> Extraction {
+        let is_ours = |text: &str| ["op", "path", "image"].iter().all(|word| text.contains(word));
+        let begins = text.trim_start_matches('\u{feff}').lines().find(|line| !is_aside(line)).unwrap_or("");
+        if !begins.trim_start().starts_with(['-', '[']) || !is_ours(text) {
+            return Extraction::default();
+        }
+        let mut collector = Collector::new(text, "kustomize-patch");
+        for document in parse(text, &collector.positions, is_ours).documents {
+            for operation in document.root().map_or(&[][..], |root| document.items(root)) {
+                self::operation(&mut collector, &document, *operation);
+            }
+        }
+        collector.found
+    }
+}
+
+/// A blank line, a comment or the mark of a document.
+fn is_aside(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#') || line == "---"
 }
 
 /// `images` and patches, which Flux's objects hold too.
@@ -114,7 +150,8 @@ fn patch(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
 
 /// `{op: replace, path: …/image, value: …}`.
 fn operation(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
-    let path = document.get(id, "path").and_then(|path| document.text(path)).unwrap_or("");
+    let text = |key| document.get(id, key).and_then(|value| document.text(value));
+    let (Some("add" | "replace" | "test"), Some(path)) = (text("op"), text("path")) else { return };
     let Some(value) = document.get(id, "value") else { return };
     match path.rsplit_once('/') {
         Some((container, "image")) if container.contains("ontainers/") => collector.expect_plain(document, value),

@@ -136,6 +136,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &vendir::Vendir,
     &helm_chart::HelmChart,
     &kustomize::Kustomize,
+    &kustomize::Patches,
     &helm::Helm,
     &helm::Unnamed,
 ];
