@@ -171,6 +171,8 @@ pub(super) struct Form {
     pub(super) roles: Vec<Role>,
     /// The run that is the version.
     pub(super) version: Option<Run>,
+    /// The separators between the version's numbers.
+    pub(super) separators: String,
     /// The stage of a pre-release.
     pub(super) stage: Option<Stage>,
     /// The tokens that write the stage and its step, with the separator before; empty where there is none.
@@ -205,7 +207,8 @@ impl Form {
             vec![version_tokens.end..stage_tokens.start, stage_tokens.end.max(version_tokens.end)..tokens.len()];
         let suffix = behind.into_iter().map(|range| suffix(tokens, range, &builds)).collect();
         let stage = staged.map(|(stage, _)| stage);
-        Self { roles, version, stage, stage_tokens, prefix, suffix, bare_build: !builds.is_empty() }
+        let separators = separators(&tokens[version_tokens]);
+        Self { roles, version, separators, stage, stage_tokens, prefix, suffix, bare_build: !builds.is_empty() }
     }
 }
 
@@ -228,8 +231,22 @@ impl Form {
 
     /// Whether both are as precise: in the version, and in the step of a pre-release.
     pub(super) fn same_precision(&self, other: &Self) -> bool {
-        self.same_kind(other) && self.version_length() == other.version_length() && self.steps() == other.steps()
+        self.same_kind(other)
+            && self.version_length() == other.version_length()
+            && self.separators == other.separators
+            && self.steps() == other.steps()
     }
+
+    /// Whether the version is written as that of `shorter`, with dots before what it adds.
+    pub(super) fn lengthens(&self, shorter: &Self) -> bool {
+        let added = self.separators.strip_prefix(&shorter.separators);
+        added.is_some_and(|added| added.bytes().all(|byte| byte == b'.'))
+    }
+}
+
+/// What stands between the numbers of a version.
+fn separators(version: &[Token<'_>]) -> String {
+    version.iter().filter(|token| value(token).is_none()).map(|token| token.text).collect()
 }
 
 fn bare_build(run: &Run, roles: &[Role]) -> bool {

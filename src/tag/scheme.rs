@@ -200,7 +200,7 @@ impl Scheme {
     /// step becomes a full version (`1.21rc2`: `1.21.0`), one that floats becomes a tag of the same precision
     /// (`1.21-rc`: `1.21`).
     fn releases_from(&self, release: &Form, from: &Form) -> bool {
-        release.same_kind(from) && release.version_length() == self.release_length(from)
+        release.same_kind(from) && release.lengthens(from) && release.version_length() == self.release_length(from)
     }
 
     /// How many numbers the version of a release has that tags of this form become.

@@ -10,7 +10,7 @@
 //! 4. Where the line ends with this major version and the variant goes on with another, the move changes the major version:
 //!    there is no other way on.
 //!
-//! Nothing moves from where such a move arrives, so the proposals settle.
+//! A move is followed until nothing moves from where it arrives, so the proposals settle.
 
 use super::Pick;
 use super::knowledge::{self, Release};
@@ -41,7 +41,10 @@ impl<'a> Question<'a> {
             let (entry, reason) = self.move_variant(shape).or_else(|| self.beyond_major(shape))?;
             Some(self.propose(entry, format!("{reason}{}", self.ended(shape))))
         });
-        moved.ok_or_else(|| "no newer version of the variant carries this version or a newer one".to_owned())
+        let pick =
+            moved.ok_or_else(|| "no newer version of the variant carries this version or a newer one".to_owned())?;
+        let there = scheme.read(pick.tag.as_str());
+        Ok(Question::new(scheme, &there, self.now).variant().unwrap_or(pick))
     }
 
     /// What is known of the end of the leading variant's support, to be added to the reason.

@@ -29,6 +29,26 @@ fn shown(picks: &Picks) -> [&str; 4] {
         .map(|pick| pick.as_ref().map_or("-", |pick| pick.tag.as_str()))
 }
 
+#[track_caller]
+fn check(current: &str, others: &str, expected: [&str; 4]) {
+    let tags = listed(std::iter::once(current).chain(others.split_whitespace()));
+    assert_eq!(shown(&Scheme::learn(&tags).pick(&tags[0].name, now())), expected, "{current} among {others}");
+}
+
+#[test]
+fn a_variant_is_followed_to_where_nothing_moves_on() {
+    check("jdk-0-alpine3.18", "jdk-0-alpine3.19 jdk-1-alpine3.20", ["-", "-", "-", "jdk-1-alpine3.20"]);
+    check("jdk-0-alpine3.19", "jdk-0-alpine3.18 jdk-1-alpine3.20", ["-", "-", "-", "jdk-1-alpine3.20"]);
+}
+
+#[test]
+fn a_pre_release_becomes_a_release_of_the_same_separators() {
+    check("0.0-rc1", "0_0", ["-"; 4]);
+    check("0.0-rc1", "0_0 0.0", ["0.0", "-", "-", "-"]);
+    check("0_0-rc1", "0_0 0.0", ["0_0", "-", "-", "-"]);
+    check("1.21rc2", "1.20 1.20.1 1.21.0", ["1.21.0", "-", "-", "-"]);
+}
+
 /// The cells of the rows of all tables whose header begins with `| image |`.
 fn rows(document: &str) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
