@@ -72,9 +72,9 @@ pub(super) fn argument(collector: &mut Collector<'_>, document: &Document, id: N
     }
 }
 
-/// Whether a variable's name says that its value is an image.
+/// Whether a container's variable says that its value is an image: `IMAGE` alone may be a picture.
 pub(super) fn names_image(variable: &str) -> bool {
-    variable.starts_with("RELATED_IMAGE_") || variable.ends_with("_IMAGE") || variable == "IMAGE"
+    variable.starts_with("RELATED_IMAGE_") || variable.ends_with("_IMAGE")
 }
 
 fn mentions_images(text: &str) -> bool {

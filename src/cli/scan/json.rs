@@ -1,21 +1,46 @@
 //! The JSON and SARIF of a scan. The JSON is a contract: keys are added, never renamed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
 use super::Scan;
 use crate::formats::Site;
-use crate::plan::{Plan, Update};
+use crate::plan::{Hold, Plan, Update};
+use crate::repo::FilePath;
+
+/// What a plan says of each site, by where the site stands.
+#[derive(Default)]
+struct Decisions<'a> {
+    updates: HashMap<Place<'a>, &'a Update>,
+    holds: HashMap<Place<'a>, Vec<&'a Hold>>,
+}
+
+type Place<'a> = (&'a FilePath, u32, u32);
+
+fn place(site: &Site) -> Place<'_> {
+    (&site.path, site.line, site.column)
+}
+
+impl<'a> Decisions<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let mut holds: HashMap<Place<'a>, Vec<&Hold>> = HashMap::new();
+        for hold in &plan.holds {
+            holds.entry(place(&hold.site)).or_default().push(hold);
+        }
+        Self { updates: plan.updates.iter().map(|update| (place(&update.site), update)).collect(), holds }
+    }
+}
 
 /// `restow scan --format json`.
 pub(super) fn scan(scan: &Scan) -> Value {
     let inventory = &scan.walked.inventory;
+    let decisions = scan.plan.as_ref().map(Decisions::of).unwrap_or_default();
     let images: BTreeSet<_> = inventory.sites.iter().map(|site| site.reference.image()).collect();
     json!({
         "version": 1,
         "root": scan.root,
-        "sites": inventory.sites.iter().map(|one| site(one, scan.plan.as_ref())).collect::<Vec<_>>(),
+        "sites": inventory.sites.iter().map(|one| site(one, &decisions)).collect::<Vec<_>>(),
         "problems": inventory.problems,
         "stats": {
             "files_listed": scan.walked.files_listed,
@@ -27,14 +52,10 @@ pub(super) fn scan(scan: &Scan) -> Value {
     })
 }
 
-fn site(site: &Site, plan: Option<&Plan>) -> Value {
-    let found = plan.and_then(|plan| plan.updates.iter().find(|update| update.site == *site));
-    let holds: Vec<Value> = plan
-        .into_iter()
-        .flat_map(|plan| &plan.holds)
-        .filter(|hold| hold.site == *site)
-        .map(|hold| json!({ "code": hold.code, "reason": hold.reason }))
-        .collect();
+fn site(site: &Site, decisions: &Decisions<'_>) -> Value {
+    let found = decisions.updates.get(&place(site)).copied();
+    let holds = decisions.holds.get(&place(site)).into_iter().flatten();
+    let holds: Vec<Value> = holds.map(|hold| json!({ "code": hold.code, "reason": hold.reason })).collect();
     let image = site.reference.image();
     json!({
         "path": site.path,

@@ -8,7 +8,7 @@ use super::Scan;
 use crate::cli::output::{Paint, counted};
 use crate::formats::Site;
 use crate::image::ImageName;
-use crate::plan::Update;
+use crate::plan::{HoldCode, Update};
 use crate::repo::FilePath;
 
 /// Sites of an image named in full; of more, the count.
@@ -25,10 +25,12 @@ struct Row<'a> {
 /// What becomes of a site.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
-    /// It can move: the kind and where to.
-    Move(String),
+    /// It can move: the kind and where to; and what else is there, the newest of each kind.
+    Move { best: String, others: Vec<String> },
     /// It stays: why.
     Held(String),
+    /// It is not known whether something newer is there; the reasons stand below the table.
+    NotDetermined,
     /// Nothing newer is there.
     Newest,
     /// No registry was asked.
@@ -38,10 +40,18 @@ enum Verdict {
 impl Verdict {
     fn text(&self) -> String {
         match self {
-            Self::Move(text) => text.clone(),
+            Self::Move { best, .. } => best.clone(),
             Self::Held(reason) => format!("held: {reason}"),
+            Self::NotDetermined => "not determined".to_owned(),
             Self::Newest => "nothing newer".to_owned(),
             Self::NotAsked => String::new(),
+        }
+    }
+
+    fn others(&self) -> &[String] {
+        match self {
+            Self::Move { others, .. } => others,
+            Self::Held(_) | Self::NotDetermined | Self::Newest | Self::NotAsked => &[],
         }
     }
 }
@@ -53,6 +63,11 @@ pub(super) fn human(scan: &Scan, paint: Paint) -> String {
     if !rows.is_empty() {
         parts.push(table(&rows, scan, paint).to_string());
     }
+    parts.extend(
+        not_determined(scan)
+            .into_iter()
+            .map(|(reason, sites)| format!("not determined, {}: {reason}", counted(sites, "reference"))),
+    );
     for problem in &scan.walked.inventory.problems {
         parts.push(format!("{}:{}: {}", problem.path, problem.line, problem.message));
     }
@@ -63,19 +78,27 @@ pub(super) fn human(scan: &Scan, paint: Paint) -> String {
 fn table(rows: &[Row<'_>], scan: &Scan, paint: Paint) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    let newest = if scan.plan.is_some() { "update" } else { "" };
-    table.set_header(["image", "current", newest, "where"]);
+    let asked = scan.plan.is_some();
+    table.set_header(if asked {
+        vec!["image", "current", "update", "also there", "where"]
+    } else {
+        vec!["image", "current", "where"]
+    });
     for row in rows {
         let places: Vec<String> =
             row.sites.iter().take(SITES_SHOWN).map(|site| format!("{}:{}", site.path, site.line)).collect();
         let more = row.sites.len().saturating_sub(SITES_SHOWN);
         let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
-        table.add_row([
+        let mut cells = vec![
             painted(Cell::new(row.image.familiar()), paint, |cell| cell.add_attribute(Attribute::Bold)),
             Cell::new(&row.current),
-            move_cell(&row.verdict, paint),
-            painted(Cell::new(format!("{}{more}", places.join("\n"))), paint, |cell| cell.fg(Color::DarkGrey)),
-        ]);
+        ];
+        if asked {
+            cells.push(move_cell(&row.verdict, paint));
+            cells.push(Cell::new(row.verdict.others().join("\n")));
+        }
+        cells.push(painted(Cell::new(format!("{}{more}", places.join("\n"))), paint, |cell| cell.fg(Color::DarkGrey)));
+        table.add_row(cells);
     }
     table
 }
@@ -83,8 +106,8 @@ fn table(rows: &[Row<'_>], scan: &Scan, paint: Paint) -> Table {
 fn move_cell(verdict: &Verdict, paint: Paint) -> Cell {
     let cell = Cell::new(verdict.text());
     match verdict {
-        Verdict::Move(_) => painted(cell, paint, |cell| cell.fg(Color::Green)),
-        Verdict::Held(_) => painted(cell, paint, |cell| cell.fg(Color::Yellow)),
+        Verdict::Move { .. } => painted(cell, paint, |cell| cell.fg(Color::Green)),
+        Verdict::Held(_) | Verdict::NotDetermined => painted(cell, paint, |cell| cell.fg(Color::Yellow)),
         Verdict::Newest | Verdict::NotAsked => cell,
     }
 }
@@ -124,12 +147,28 @@ fn verdicts(scan: &Scan) -> BTreeMap<(&FilePath, u32, u32), Verdict> {
     let mut verdicts = BTreeMap::new();
     let Some(plan) = &scan.plan else { return verdicts };
     for hold in &plan.holds {
-        verdicts.insert(place(&hold.site), Verdict::Held(hold.reason.clone()));
+        let verdict = match hold.code {
+            HoldCode::RegistryUnavailable => Verdict::NotDetermined,
+            _ => Verdict::Held(hold.reason.clone()),
+        };
+        verdicts.insert(place(&hold.site), verdict);
     }
     for update in &plan.updates {
-        verdicts.insert(place(&update.site), Verdict::Move(format!("{} {}", update.kind, target(update))));
+        let others = update.alternatives.iter().map(|other| format!("{} {}", other.kind, other.tag)).collect();
+        let best = format!("{} {}", update.kind, target(update));
+        verdicts.insert(place(&update.site), Verdict::Move { best, others });
     }
     verdicts
+}
+
+/// Why registries gave no answer, each reason once, with how many references it concerns.
+fn not_determined(scan: &Scan) -> BTreeMap<&str, usize> {
+    let mut reasons = BTreeMap::new();
+    let holds = scan.plan.iter().flat_map(|plan| &plan.holds);
+    for hold in holds.filter(|hold| hold.code == HoldCode::RegistryUnavailable) {
+        *reasons.entry(hold.reason.as_str()).or_default() += 1;
+    }
+    reasons
 }
 
 fn current(site: &Site) -> String {
@@ -163,10 +202,10 @@ fn summary(scan: &Scan) -> String {
 
 /// Markdown for a job summary.
 pub(super) fn markdown(scan: &Scan) -> String {
-    let mut text = "| image | current | update | where |\n|---|---|---|---|\n".to_owned();
+    let mut text = "| image | current | update | also there | where |\n|---|---|---|---|---|\n".to_owned();
     for row in rows(scan) {
         let update = match &row.verdict {
-            Verdict::Move(text) => format!("`{text}`"),
+            Verdict::Move { best, .. } => format!("`{best}`"),
             other => cell(&other.text()),
         };
         let first = row.sites.first().map(|site| cell(&format!("{}:{}", site.path, site.line))).unwrap_or_default();
@@ -174,7 +213,12 @@ pub(super) fn markdown(scan: &Scan) -> String {
             0 | 1 => String::new(),
             several => format!(" and {} more", several - 1),
         };
-        text.push_str(&format!("| `{}` | `{}` | {update} | {first}{more} |\n", row.image.familiar(), row.current));
+        let others: Vec<String> = row.verdict.others().iter().map(|other| format!("`{other}`")).collect();
+        let (image, others) = (row.image.familiar(), others.join(", "));
+        text.push_str(&format!("| `{image}` | `{}` | {update} | {others} | {first}{more} |\n", row.current));
+    }
+    for (reason, sites) in not_determined(scan) {
+        text.push_str(&format!("\n- not determined, {}: {}", counted(sites, "reference"), cell(reason)));
     }
     for problem in &scan.walked.inventory.problems {
         text.push_str(&format!("\n- {}:{}: {}", cell(problem.path.as_str()), problem.line, cell(&problem.message)));
