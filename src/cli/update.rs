@@ -1,6 +1,6 @@
 //! `restow update`: moves images in the files of a folder, in place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -139,14 +139,12 @@ fn rewrite(root: &Path, inventory: &Inventory, moves: &Moves) -> anyhow::Result<
         return Ok(Outcomes { changed: Changed::new(), left: Vec::new() });
     }
     let mut files = BTreeMap::new();
-    let beside = |path: &FilePath| FilePath::join(path.folder(), ".env");
-    let sites = inventory.sites.iter();
-    let paths = sites.flat_map(|site| [Some(site.path.clone()), beside(&site.path)]).flatten();
+    let paths: BTreeSet<&FilePath> = inventory.sites.iter().flat_map(Site::files).collect();
     for path in paths {
         let full = root.join(path.as_str());
         if full.is_file() {
             let bytes = std::fs::read(&full).with_context(|| format!("reading {}", full.display()))?;
-            files.insert(path, bytes);
+            files.insert(path.clone(), bytes);
         }
     }
     let Rewritten { files: changed, left } = formats::rewrite_possible(&files, moves)?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::direction::{Direction, Lines};
-use super::extraction::{Confidence, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Piece, TextSpan};
+use super::extraction::{
+    Confidence, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Holds, Piece, TextSpan,
+};
 use super::position::Positions;
 use super::site::{Part, ProblemCode};
 use super::value::{Value, found_spans};
@@ -30,6 +32,7 @@ pub(super) struct Collector<'a> {
     has_markers: bool,
     seen: BTreeSet<usize>,
     pub(super) confidence: Confidence,
+    holds: Holds,
     pub(super) found: Extraction,
 }
 
@@ -72,6 +75,7 @@ impl<'a> Collector<'a> {
             has_markers: text.contains(FLUX_MARKER),
             seen: BTreeSet::new(),
             confidence: Confidence::Parsed,
+            holds: Holds::Any,
             found: Extraction::default(),
         }
     }
@@ -81,6 +85,13 @@ impl<'a> Collector<'a> {
         let before = std::mem::replace(&mut self.confidence, Confidence::Scanned);
         find(self);
         self.confidence = before;
+    }
+
+    /// What `find` adds stands where only a tag may stand.
+    pub(super) fn tags_only(&mut self, find: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.holds, Holds::Tag);
+        find(self);
+        self.holds = before;
     }
 
     /// Marks the place of a reference as reported; false where it already was.
@@ -193,8 +204,9 @@ impl<'a> Collector<'a> {
         }
         let column = self.positions.column(offset);
         let comment = self.comment(offset, &value);
-        let (format, confidence) = (self.format.to_owned(), self.confidence);
-        self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment, confidence });
+        let format = self.format.to_owned();
+        let (confidence, holds) = (self.confidence, self.holds);
+        self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment, confidence, holds });
     }
 
     /// Whether a line of the site bears Flux's marker, `# {"$imagepolicy": "flux-system:app"}`: Flux itself moves it.

@@ -6,14 +6,15 @@ use super::site::{Part, ProblemCode};
 use crate::image::Reference;
 
 /// Raised whenever a format finds other things than before in the same bytes: what was kept is then read again.
-pub const EXTRACTOR_VERSION: u32 = 5;
+pub const EXTRACTOR_VERSION: u32 = 6;
 
 /// What one file's bytes say. It holds no path, so it is kept by blob sha for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extraction {
     /// The references, in the order of the file.
     pub sites: Vec<FoundSite>,
-    /// Names that this file gives a value, for other files to use (`.env`).
+    /// Names that this file gives a value, for files beside it to use. Those of `.env` are plain, those of other formats
+    /// begin with a dot: `.Chart.AppVersion`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub definitions: Vec<Definition>,
     /// What could not be read.
@@ -43,6 +44,26 @@ pub struct FoundSite {
     /// How it was found.
     #[serde(default, skip_serializing_if = "Confidence::is_parsed")]
     pub confidence: Confidence,
+    /// What may stand there.
+    #[serde(default, skip_serializing_if = "Holds::is_any")]
+    pub holds: Holds,
+}
+
+/// What the place of a reference may hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holds {
+    /// A tag, a digest, or both.
+    #[default]
+    Any,
+    /// A tag alone: the version of a chart.
+    Tag,
+}
+
+impl Holds {
+    pub(crate) fn is_any(&self) -> bool {
+        *self == Self::Any
+    }
 }
 
 /// How a site was found.
@@ -105,6 +126,8 @@ pub struct TextSpan {
 pub enum Piece {
     /// Text of this file.
     Literal(TextSpan),
+    /// What joins pieces that stand apart; it stands nowhere.
+    Joint(String),
     /// A variable, with what its operator says.
     Variable {
         /// Its name.

@@ -208,7 +208,8 @@ impl Reader<'_, '_> {
         let place = ["tag", "digest"].iter().find_map(|key| at(document, spec, &["ref", key]));
         let Some((place, scalar)) = place.and_then(|id| Some((id, document.scalar(id)?))) else { return };
         let offset = self.collector.place(document, place, scalar);
-        self.collector.parts(offset, &Parts { registry: None, repository, tag, digest });
+        let parts = Parts { registry: None, repository, tag, digest };
+        self.collector.tags_only(|collector| collector.parts(offset, &parts));
     }
 
     /// Flux's `HelmRelease`.

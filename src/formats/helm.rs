@@ -7,9 +7,10 @@
 //! job: {imageRepository: acme/job, imageTag: 2.0}
 //! ```
 //!
-//! What has neither tag nor digest is left alone: there, the chart's `appVersion` decides. A file is of this format by
+//! What has neither tag nor digest is left alone; of the chart's own image, `appVersion` decides ([`app_version`]). A file is of this format by
 //! its name (`values-prod.yaml`, `values/prod.yaml`); any other where it names an image in parts ([`Unnamed`]).
 
+pub(super) mod app_version;
 mod pairs;
 
 use super::collector::{Collector, versioned};
@@ -42,6 +43,9 @@ impl Format for Helm {
         let mut collector = Collector::new(text, "helm");
         for document in collector.documents_of_template(mentions) {
             document_of_values(&mut collector, &document);
+            if let Some(root) = document.root() {
+                app_version::image(&mut collector, &document, root);
+            }
         }
         collector.found
     }

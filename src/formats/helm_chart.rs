@@ -1,4 +1,4 @@
-//! `Chart.yaml`: charts that are pulled from a registry, and the images that annotations list for Artifact Hub.
+//! `Chart.yaml`: the version of the application, which the chart's values use, charts that are pulled from a registry, and the images that annotations list for Artifact Hub.
 //!
 //! ```yaml
 //! dependencies:
@@ -12,6 +12,7 @@
 
 use super::collector::{Collector, PartText, Parts, versioned};
 use super::extraction::Extraction;
+use super::helm::app_version;
 use super::yaml::{Document, NodeId};
 use super::{Claim, Format};
 use crate::repo::FilePath;
@@ -33,7 +34,7 @@ impl Format for HelmChart {
 
     fn extract(&self, text: &str) -> Extraction {
         let mut collector = Collector::new(text, "helm-chart");
-        if text.contains("image") || text.contains("oci:") {
+        if ["image", "oci:", "appVersion"].iter().any(|word| text.contains(word)) {
             for document in collector.documents() {
                 if let Some(root) = document.root() {
                     file(&mut collector, &document, root);
@@ -53,7 +54,7 @@ pub(super) fn chart(collector: &mut Collector<'_>, document: &Document, reposito
         ..Parts::default()
     };
     let offset = collector.place(document, version, scalar);
-    collector.parts(offset, &parts);
+    collector.tags_only(|collector| collector.parts(offset, &parts));
 }
 
 /// A chart that `name` names in the registry's folder at `url`: `oci://host/path`.
@@ -89,6 +90,7 @@ fn file(collector: &mut Collector<'_>, document: &Document, root: NodeId) {
             chart_at(collector, document, (get("repository"), get("name"), get("version")));
         }
     }
+    collector.found.definitions.extend(app_version::definition(document, root));
     let annotations = document.get(root, "annotations");
     for list in annotations.iter().flat_map(|all| LISTS_OF_IMAGES.iter().filter_map(|key| document.get(*all, key))) {
         for inner in collector.documents_within(document, list) {

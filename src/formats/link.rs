@@ -1,6 +1,6 @@
-//! Joins the extractions of a repository into its inventory: paths, classes, and variables that a `.env` defines.
+//! Joins the extractions of a repository into its inventory: paths, classes, and variables that other files define.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::class::class;
 use super::extraction::{Extraction, FoundSite, FoundValue, Operator, Piece};
@@ -9,9 +9,10 @@ use super::value::Value;
 use crate::image::Reference;
 use crate::repo::FilePath;
 
-/// The file itself, as a value's origin; every other number is the `.env` beside it.
+/// The file itself, as a value's origin; every other number is one more than the place in [`Definitions::files`].
 const OWN: usize = 0;
-const DOTENV: usize = 1;
+/// What says the version of a Helm chart's application.
+const CHART: &str = "Chart.yaml";
 /// `A=${B}`, `B=${C}` … in one `.env`.
 const MAX_DEPTH: usize = 5;
 
@@ -19,10 +20,14 @@ const MAX_DEPTH: usize = 5;
 pub fn link<'a>(files: impl IntoIterator<Item = (&'a FilePath, &'a Extraction)>) -> Inventory {
     let files: BTreeMap<&FilePath, &Extraction> = files.into_iter().collect();
     let mut inventory = Inventory::default();
+    let folders = Folders::of(&files);
     for (path, extraction) in &files {
-        let beside = FilePath::join(path.folder(), ".env");
-        let definitions = beside.as_ref().and_then(|beside| files.get(beside)).map(|one| definitions(one));
-        let scope = Scope { path, dotenv: beside.as_ref(), definitions: definitions.unwrap_or_default() };
+        let is_open = |found: &FoundSite| matches!(found.value, FoundValue::Open(_));
+        let definitions = match extraction.sites.iter().any(is_open) {
+            true => folders.seen_from(path),
+            false => Definitions::default(),
+        };
+        let scope = Scope { path, definitions };
         for found in &extraction.sites {
             match scope.site(found) {
                 Ok(site) => inventory.sites.push(site),
@@ -42,26 +47,90 @@ pub fn link<'a>(files: impl IntoIterator<Item = (&'a FilePath, &'a Extraction)>)
     inventory
 }
 
-/// Of a name defined twice, the last definition counts.
-fn definitions(extraction: &Extraction) -> BTreeMap<&str, Value> {
-    extraction.definitions.iter().map(|one| (one.name.as_str(), Value::of(&one.value, DOTENV))).collect()
+/// The files that define names, by their folder.
+struct Folders<'a>(BTreeMap<&'a str, Vec<(&'a FilePath, &'a Extraction)>>);
+
+impl<'a> Folders<'a> {
+    fn of(files: &BTreeMap<&'a FilePath, &'a Extraction>) -> Self {
+        let mut folders: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for (path, extraction) in files.iter().filter(|(_, extraction)| !extraction.definitions.is_empty()) {
+            folders.entry(path.folder()).or_default().push((*path, *extraction));
+        }
+        Self(folders)
+    }
+
+    /// The names that a file may use: those of its folder, and those of a chart one folder up.
+    fn seen_from(&self, path: &FilePath) -> Definitions<'a> {
+        let folder = path.folder();
+        let above = folder.rsplit_once('/').map(|(above, _)| above).or((!folder.is_empty()).then_some(""));
+        let above = above.and_then(|above| self.0.get(above)).into_iter().flatten();
+        let beside = self.0.get(folder).into_iter().flatten();
+        let mut definitions = Definitions::default();
+        for (path, extraction) in above.filter(|(path, _)| path.file_name() == CHART).chain(beside) {
+            definitions.add(path, extraction);
+        }
+        definitions
+    }
+}
+
+/// Names and their values, and the files that define them.
+#[derive(Default)]
+struct Definitions<'a> {
+    files: Vec<&'a FilePath>,
+    values: BTreeMap<&'a str, Defined>,
+}
+
+/// A value and the origin of its file.
+struct Defined {
+    value: Value,
+    origin: usize,
+}
+
+impl<'a> Definitions<'a> {
+    /// Of a name defined twice, the last definition counts.
+    fn add(&mut self, path: &'a FilePath, extraction: &'a Extraction) {
+        self.files.push(path);
+        let origin = self.files.len();
+        for one in &extraction.definitions {
+            self.values.insert(&one.name, Defined { value: Value::of(&one.value, origin), origin });
+        }
+    }
+
+    fn file(&self, origin: usize) -> Option<&'a FilePath> {
+        self.files.get(origin.checked_sub(1)?).copied()
+    }
 }
 
 /// What one file's variables may mean.
 struct Scope<'a> {
     path: &'a FilePath,
-    dotenv: Option<&'a FilePath>,
-    definitions: BTreeMap<&'a str, Value>,
+    definitions: Definitions<'a>,
+}
+
+/// A reference that is resolved, and what an update needs to know of it.
+struct Resolved {
+    reference: Reference,
+    spans: Vec<Span>,
+    defined_in: Vec<FilePath>,
+}
+
+/// Why a value cannot be told.
+enum Unknown {
+    /// A name has no value.
+    Name(String),
+    /// The other file that would say it is not there, which is usual: nothing is named here.
+    Elsewhere,
 }
 
 impl Scope<'_> {
     /// The site; `Err(None)` where nothing is named there.
     fn site(&self, found: &FoundSite) -> Result<Site, Option<Problem>> {
-        let (reference, spans) = match &found.value {
+        let Resolved { reference, spans, defined_in } = match &found.value {
             FoundValue::Resolved { reference, spans } => {
                 let own =
                     |span: &super::FoundSpan| Span { part: span.part, start: span.start, end: span.end, path: None };
-                (reference.clone(), spans.iter().map(own).collect())
+                let spans = spans.iter().map(own).collect();
+                Resolved { reference: reference.clone(), spans, defined_in: Vec::new() }
             }
             FoundValue::Open(pieces) => self.resolve(found, pieces)?,
         };
@@ -77,12 +146,16 @@ impl Scope<'_> {
             allow: found.allow.clone(),
             comment: found.comment.clone(),
             confidence: found.confidence,
+            holds: found.holds,
+            defined_in,
         })
     }
 
-    fn resolve(&self, found: &FoundSite, pieces: &[Piece]) -> Result<(Reference, Vec<Span>), Option<Problem>> {
+    fn resolve(&self, found: &FoundSite, pieces: &[Piece]) -> Result<Resolved, Option<Problem>> {
         let problem = |code, message| Some(Problem { path: self.path.clone(), line: found.line, code, message });
-        let value = self.value(pieces, 0).map_err(|name| {
+        let mut origins = BTreeSet::new();
+        let value = self.value(pieces, &mut origins, 0).map_err(|unknown| {
+            let Unknown::Name(name) = unknown else { return None };
             let written = &found.written;
             let message = format!(
                 "the image {written:?} cannot be told: {name} has no value here; set it in a .env beside this file, \
@@ -101,44 +174,54 @@ impl Scope<'_> {
             part: span.part,
             start: span.start,
             end: span.end,
-            path: if span.file == OWN { None } else { self.dotenv.cloned() },
+            path: if span.file == OWN { None } else { self.definitions.file(span.file).cloned() },
         });
         let spans = spans.collect();
-        Ok((reference, spans))
+        let defined_in = origins.into_iter().filter_map(|origin| self.definitions.file(origin).cloned()).collect();
+        Ok(Resolved { reference, spans, defined_in })
     }
 
-    /// The joined value, or the name that has none.
-    fn value(&self, pieces: &[Piece], depth: usize) -> Result<Value, String> {
+    /// The joined value; `origins` gets the files that it reads.
+    fn value(&self, pieces: &[Piece], origins: &mut BTreeSet<usize>, depth: usize) -> Result<Value, Unknown> {
         let mut value = Value::default();
         for piece in pieces {
             match piece {
                 Piece::Literal(text) => value.append(&Value::of(text, OWN)),
+                Piece::Joint(text) => value.append(&Value::computed(text)),
                 Piece::Variable { name, operator, word } => {
-                    if depth > MAX_DEPTH {
-                        return Err(name.clone());
-                    }
-                    let known = self.definitions.get(name.as_str());
-                    let filled = known.filter(|known| !known.is_empty());
-                    let other = || self.value(word, depth + 1);
-                    match operator {
-                        None | Some(Operator::Required) => {
-                            value.append(known.ok_or_else(|| name.clone())?);
-                        }
-                        Some(Operator::DefaultIfEmpty) => match filled {
-                            Some(filled) => value.append(filled),
-                            None => value.append(&other()?),
-                        },
-                        Some(Operator::DefaultIfUnset) => match known {
-                            Some(known) => value.append(known),
-                            None => value.append(&other()?),
-                        },
-                        Some(Operator::AlternativeIfFilled) if filled.is_some() => value.append(&other()?),
-                        Some(Operator::AlternativeIfSet) if known.is_some() => value.append(&other()?),
-                        Some(Operator::AlternativeIfFilled | Operator::AlternativeIfSet) => {}
-                    }
+                    value.append(&self.variable(name, *operator, word, (origins, depth))?);
                 }
             }
         }
         Ok(value)
+    }
+
+    fn variable(
+        &self,
+        name: &str,
+        operator: Option<Operator>,
+        word: &[Piece],
+        (origins, depth): (&mut BTreeSet<usize>, usize),
+    ) -> Result<Value, Unknown> {
+        let unknown = || if name.starts_with('.') { Unknown::Elsewhere } else { Unknown::Name(name.to_owned()) };
+        if depth > MAX_DEPTH {
+            return Err(unknown());
+        }
+        let known = self.definitions.values.get(name);
+        origins.extend(known.map(|known| known.origin));
+        let known = known.map(|known| &known.value);
+        let is_filled = known.is_some_and(|known| !known.is_empty());
+        let uses_word = match operator {
+            None | Some(Operator::Required) => return known.cloned().ok_or_else(unknown),
+            Some(Operator::DefaultIfEmpty) => !is_filled,
+            Some(Operator::DefaultIfUnset) => known.is_none(),
+            Some(Operator::AlternativeIfFilled) => is_filled,
+            Some(Operator::AlternativeIfSet) => known.is_some(),
+        };
+        match operator {
+            _ if uses_word => self.value(word, origins, depth + 1),
+            Some(Operator::AlternativeIfFilled | Operator::AlternativeIfSet) => Ok(Value::default()),
+            _ => Ok(known.cloned().unwrap_or_default()),
+        }
     }
 }

@@ -61,8 +61,8 @@ use crate::repo::FilePath;
 
 pub use edit::{Edit, EditRefusal, Rewritten, apply, move_site, rewrite, rewrite_possible};
 pub use extraction::{
-    Confidence, Definition, EXTRACTOR_VERSION, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Operator,
-    Piece, TextSpan,
+    Confidence, Definition, EXTRACTOR_VERSION, Extraction, FoundProblem, FoundSite, FoundSpan, FoundValue, Holds,
+    Operator, Piece, TextSpan,
 };
 pub use link::link;
 pub use site::{Inventory, Part, PathClass, Problem, ProblemCode, Site, Span};

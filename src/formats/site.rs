@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::extraction::{Confidence, TextSpan};
+use super::extraction::{Confidence, Holds, TextSpan};
 use crate::image::Reference;
 use crate::repo::FilePath;
 
@@ -34,6 +34,20 @@ pub struct Site {
     /// How it was found.
     #[serde(default)]
     pub confidence: Confidence,
+    /// What may stand there.
+    #[serde(default, skip_serializing_if = "Holds::is_any")]
+    pub holds: Holds,
+    /// Other files whose definitions its value reads: `.env`, `Chart.yaml`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defined_in: Vec<FilePath>,
+}
+
+impl Site {
+    /// The files that an update of the site must see: its own, and those that its value comes from. One may come twice.
+    pub fn files(&self) -> impl Iterator<Item = &FilePath> {
+        let of_spans = self.spans.iter().filter_map(|span| span.path.as_ref());
+        std::iter::once(&self.path).chain(of_spans).chain(&self.defined_in)
+    }
 }
 
 /// A range of bytes, in the file as it lies on disk, that holds a part of a reference.

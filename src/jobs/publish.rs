@@ -210,22 +210,12 @@ impl Publisher<'_> {
     }
 }
 
-/// The files that a rewrite must see: those of the sites, those of their spans, and the `.env` beside each.
+/// The files that a rewrite must see: those of the sites, those of their spans, those that define what they read.
 fn involved(set: &ChangeSet, scan: &StoredScan) -> BTreeSet<FilePath> {
-    let mut paths = BTreeSet::new();
-    for update in &set.updates {
-        paths.insert(update.site.path.clone());
-        paths.extend(update.site.spans.iter().filter_map(|span| span.path.clone()));
-    }
-    let shared: Vec<FilePath> = paths.iter().filter_map(|path| FilePath::join(path.folder(), ".env")).collect();
-    paths.extend(shared.into_iter().filter(|path| scan.snapshot.files.contains_key(path)));
+    let mut paths: BTreeSet<FilePath> = set.updates.iter().flat_map(|update| update.site.files()).cloned().collect();
     // A file beside it may use the same definition: it must be seen not to change otherwise.
-    let sharing = scan.inventory.sites.iter().filter(|site| shares_a_span(site, &paths));
-    let sharing: Vec<FilePath> = sharing.map(|site| site.path.clone()).collect();
+    let sharing = scan.inventory.sites.iter().filter(|site| site.files().any(|path| paths.contains(path)));
+    let sharing: Vec<FilePath> = sharing.flat_map(formats::Site::files).cloned().collect();
     paths.extend(sharing);
     paths
-}
-
-fn shares_a_span(site: &formats::Site, paths: &BTreeSet<FilePath>) -> bool {
-    site.spans.iter().any(|span| span.path.as_ref().is_some_and(|path| paths.contains(path)))
 }

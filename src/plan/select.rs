@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::{Candidates, Completeness, Lookup};
 use super::update::{Alternative, Hold, HoldCode, Update};
-use crate::formats::Site;
+use crate::formats::{Holds, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
 use crate::policy::{Decision, Pin, Rules, UpdateKind};
 use crate::repo::Moment;
@@ -125,8 +125,8 @@ impl<'a> Selector<'a> {
         let best = allowed.next();
         let digest = match (site.reference.digest(), pin) {
             (Some(_), _) => DigestWish::Follow,
-            (None, Pin::Digest) => DigestWish::Add,
-            (None, Pin::Keep) => DigestWish::None,
+            (None, Pin::Digest) if site.holds == Holds::Any => DigestWish::Add,
+            (None, Pin::Digest | Pin::Keep) => DigestWish::None,
         };
         Ok(Choice {
             kind: best.as_ref().map(|best| best.kind),

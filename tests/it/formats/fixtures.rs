@@ -182,9 +182,7 @@ fn each_single_edit_changes_only_its_bytes() {
 
 /// The site's own files: those of its bytes, and those that define its variables.
 fn involved(files: &Files, site: &Site) -> Files {
-    let of_site =
-        |path: &FilePath| *path == site.path || site.spans.iter().any(|span| span.path.as_ref() == Some(path));
-    let named = files.iter().filter(|(path, _)| of_site(path) || path.file_name() == ".env");
+    let named = files.iter().filter(|(path, _)| site.files().any(|one| one == *path));
     named.map(|(path, bytes)| (path.clone(), bytes.clone())).collect()
 }
 
