@@ -36,8 +36,8 @@ fn planned(files: &[(&str, &str)], tags: &[&str], rules: &Rules) -> Plan {
         completeness: Completeness::Whole,
     };
     let images: Vec<ImageName> = plan::wanted_images(&inventory, rules).into_iter().collect();
-    let mut candidates = Candidates::default();
-    candidates.tags = images.iter().map(|image| (image.clone(), Lookup::Known(list.clone()))).collect();
+    let tags = images.iter().map(|image| (image.clone(), Lookup::Known(list.clone()))).collect();
+    let mut candidates = Candidates { tags, ..Candidates::default() };
     let digest = |number: usize| Digest::parse(&format!("sha256:{number:064x}")).expect("a digest");
     let wanted = plan::wanted_digests(&inventory, &candidates, rules, now);
     candidates.digests =
