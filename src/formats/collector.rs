@@ -8,8 +8,9 @@ use super::extraction::{
 };
 use super::position::Positions;
 use super::site::{Part, ProblemCode};
+use super::template::is_template;
 use super::value::{Value, found_spans};
-use crate::image::Reference;
+use crate::image::{InvalidReference, Reference};
 
 /// More references than this in one file are not read.
 const MAX_SITES: usize = 5000;
@@ -123,17 +124,22 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Text at an offset that must be a reference: otherwise it is a problem.
+    /// Text at an offset that must be a reference: otherwise it is a problem, unless it is a template's.
     pub(super) fn literal(&mut self, offset: usize, text: &str) {
         if !self.first_at(offset) {
             return;
         }
         match Reference::parse(text) {
             Ok(reference) => self.resolved(offset, text.to_owned(), &reference, &Value::at(text, 0, offset)),
-            Err(error) => {
-                let message = format!("{:?} names no image: {error}", shown(text));
-                self.problem(offset, ProblemCode::InvalidReference, message);
-            }
+            Err(error) => self.invalid(&[offset], offset, (text, &error)),
+        }
+    }
+
+    /// Text that should be a reference and is none; silent where a template engine fills it in.
+    pub(super) fn invalid(&mut self, places: &[usize], offset: usize, (text, error): (&str, &InvalidReference)) {
+        if !is_template(text) && !text.starts_with(['{', '<', '%']) {
+            let message = format!("{:?} names no image: {error}", shown(text));
+            self.problem_beside(places, offset, ProblemCode::InvalidReference, message);
         }
     }
 

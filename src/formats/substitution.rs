@@ -180,10 +180,7 @@ impl Collector<'_> {
                 self.add_beside(&places, offset, written.to_owned(), FoundValue::Resolved { reference, spans });
             }
             Err(_) if value.is_empty() || !is_plain(value.text()) => {}
-            Err(error) => {
-                let message = format!("{:?} names no image: {error}", shown(value.text()));
-                self.problem_beside(&places, offset, ProblemCode::InvalidReference, message);
-            }
+            Err(error) => self.invalid(&places, offset, (value.text(), &error)),
         }
     }
 }

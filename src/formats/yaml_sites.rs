@@ -1,6 +1,6 @@
 //! What the YAML formats share: a site from a scalar, from a map of parts, from a text with variables.
 
-use super::collector::{Collector, PartText, Parts, image_like, is_plain, shown, versioned};
+use super::collector::{Collector, PartText, Parts, image_like, is_plain, versioned};
 use super::extraction::{Confidence, TextSpan};
 use super::site::ProblemCode;
 use super::value::Value;
@@ -82,10 +82,7 @@ impl Collector<'_> {
         }
         match Reference::parse(&scalar.text) {
             Ok(reference) => self.resolved(offset, scalar.text.clone(), &reference, &value_of(scalar)),
-            Err(error) => {
-                let message = format!("{:?} names no image: {error}", shown(&scalar.text));
-                self.problem(offset, ProblemCode::InvalidReference, message);
-            }
+            Err(error) => self.invalid(&[offset], offset, (&scalar.text, &error)),
         }
     }
 

@@ -16,7 +16,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::collector::{Collector, shown};
+use super::collector::Collector;
 use super::extraction::{Confidence, Extraction, FoundValue};
 use super::site::ProblemCode;
 use super::template::is_template;
@@ -404,11 +404,7 @@ impl<'a> Reader<'a> {
                 let places: Vec<usize> = [offset, self.at].into_iter().chain(value.places()).collect();
                 self.collector.add_beside(&places, offset, written, FoundValue::Resolved { reference, spans });
             }
-            Err(_) if is_template(value.text()) => {}
-            Err(error) => {
-                let message = format!("{:?} names no image: {error}", shown(value.text()));
-                self.problem(offset, ProblemCode::InvalidReference, message);
-            }
+            Err(error) => self.collector.invalid(&[offset, self.at], offset, (value.text(), &error)),
         }
     }
 
