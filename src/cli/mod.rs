@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod check;
+mod explain;
 mod healthcheck;
 mod jobs;
 mod lookup;
@@ -44,6 +45,8 @@ enum Command {
     /// Ask what a tag means
     #[command(subcommand)]
     Tag(tag::TagCommand),
+    /// Say how an image's tag is read, what it could move to, and why not elsewhere
+    Explain(explain::Args),
     /// Validate a repository's configuration file
     Check(check::Args),
     /// List the jobs of a server's queue, and retry dead ones
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Update(args) => update::run(&args),
         Command::Tag(command) => tag::run(&command),
+        Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Jobs(args) => jobs::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),

@@ -16,11 +16,10 @@ use std::io::{BufRead, BufWriter, Write};
 use anyhow::Context;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::lookup::{LookupArgs, tags_of};
-use super::{DONE, FAILED, Outcome, USAGE, output};
+use super::lookup::LookupArgs;
+use super::{DONE, Outcome, USAGE};
 use crate::clock::Clock;
 use crate::image::{ImageName, Tag};
-use crate::plan::{Completeness, Lookup};
 use crate::repo::Moment;
 use crate::tag::{ListedTag, Pick, Picks, Precision, Scheme};
 
@@ -50,24 +49,8 @@ fn read_tag(text: &str) -> Result<Tag, String> {
 pub(super) fn run(command: &TagCommand) -> Outcome {
     let TagCommand::Pick { image, current, lookup } = command;
     match (image, current) {
-        (Some(image), Some(current)) => explain(image, current, lookup),
+        (Some(image), Some(current)) => super::explain::explain(image, current, lookup),
         _ => answer_all(std::io::stdin().lock(), std::io::stdout().lock(), Clock::System.now()),
-    }
-}
-
-fn explain(image: &ImageName, current: &Tag, lookup: &LookupArgs) -> Outcome {
-    match tags_of(lookup, image)? {
-        Lookup::Known(list) => {
-            output::line(crate::tag::explain(image, current, &list.tags, Clock::System.now()).trim_end())?;
-            if let Completeness::Cut { reason } = list.completeness {
-                eprintln!("restow: the list of tags is not whole: {reason}");
-            }
-            Ok(DONE)
-        }
-        Lookup::Unavailable { reason, .. } => {
-            eprintln!("restow: {reason}");
-            Ok(FAILED)
-        }
     }
 }
 

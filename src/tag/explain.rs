@@ -26,6 +26,12 @@ pub fn explain(image: &ImageName, current: &Tag, tags: &[ListedTag], now: Moment
     let scheme = Scheme::learn_for(image, tags);
     let picks = scheme.pick(current, now);
     let mut text = format!("{}:{current}\n\n", image.familiar());
+    let reading = scheme.read(current.as_str());
+    let parts: Vec<String> = super::parts::parts(&reading.tokens, &reading.form)
+        .iter()
+        .map(|(what, part)| format!("{what} {part}"))
+        .collect();
+    writeln!(text, "  reads as {}\n", parts.join(", ")).expect("impossible: a string takes all text");
     let precision = match picks.precision {
         Precision::Floating => "newer builds are published under the same tag",
         Precision::Precise => "a full version",

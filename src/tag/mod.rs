@@ -3,7 +3,7 @@
 //! [`Scheme::learn`] reads the whole list once; [`Scheme::pick`] answers for one current tag at a time. On the way:
 //! `parse` splits a tag into tokens; `sketch` takes the first look at the list; `form` says which part each number plays,
 //! with what `words` and `versions` learned; `order` and `line` place tags; `pick` and `variant` choose, `refuse` says what
-//! is not chosen and why; `explain` tells a person. `knowledge` is the one place that knows names of the world.
+//! is not chosen and why; `explain` and `parts` tell a person. `knowledge` is the one place that knows names of the world.
 //! `docs/tags.md` holds the rules with examples.
 
 mod explain;
@@ -12,6 +12,7 @@ mod knowledge;
 mod line;
 mod order;
 mod parse;
+mod parts;
 mod pick;
 mod refuse;
 mod scheme;
