@@ -1,4 +1,4 @@
-//! Any file: no panic, and every span lies in the file, in order, on whole characters.
+//! Any file: no panic, and every span lies in the file, on whole characters.
 
 #![no_main]
 
@@ -10,7 +10,6 @@ fuzz_target!(|data: &[u8]| {
     let Some((path, content)) = file::parse(data) else { return };
     let Some(inventory) = file::read(&path, content) else { return };
     for site in inventory.sites {
-        assert!(!site.spans.is_empty() || site.written.contains(['$', '{']), "{site:?} has no place");
         for span in site.spans.iter().filter(|span| span.path.is_none()) {
             let bytes = content.get(span.start..span.end);
             assert!(bytes.is_some_and(|bytes| std::str::from_utf8(bytes).is_ok()), "{site:?}");

@@ -42,9 +42,26 @@ pub fn link<'a>(files: impl IntoIterator<Item = (&'a FilePath, &'a Extraction)>)
             message: found.message.clone(),
         }));
     }
+    drop_uses(&mut inventory);
     inventory.sites.sort_by(|a, b| (&a.path, a.line, a.column).cmp(&(&b.path, b.line, b.column)));
     inventory.problems.sort_by(|a, b| (&a.path, a.line, a.code).cmp(&(&b.path, b.line, b.code)));
     inventory
+}
+
+/// Drops the uses of what another file defines and reports as a reference of its own: one site is enough.
+fn drop_uses(inventory: &mut Inventory) {
+    if inventory.sites.iter().all(|site| site.spans.iter().all(|span| span.path.is_none())) {
+        return;
+    }
+    let own = |site: &Site| {
+        site.spans.iter().all(|span| span.path.is_none()).then(|| site.spans.first().map(|one| one.start))
+    };
+    let defined: BTreeSet<(FilePath, usize)> =
+        inventory.sites.iter().filter_map(|site| Some((site.path.clone(), own(site)??))).collect();
+    inventory.sites.retain(|site| {
+        let [span] = site.spans.as_slice() else { return true };
+        span.path.as_ref().is_none_or(|path| !defined.contains(&(path.clone(), span.start)))
+    });
 }
 
 /// The files that define names, by their folder.
@@ -65,12 +82,20 @@ impl<'a> Folders<'a> {
         let above = folder.rsplit_once('/').map(|(above, _)| above).or((!folder.is_empty()).then_some(""));
         let above = above.and_then(|above| self.0.get(above)).into_iter().flatten();
         let beside = self.0.get(folder).into_iter().flatten();
+        let mut defining: Vec<_> = above.filter(|(path, _)| path.file_name() == CHART).chain(beside).collect();
+        defining.sort_by_key(|(path, _)| precedence(path));
         let mut definitions = Definitions::default();
-        for (path, extraction) in above.filter(|(path, _)| path.file_name() == CHART).chain(beside) {
+        for (path, extraction) in defining {
             definitions.add(path, extraction);
         }
         definitions
     }
+}
+
+/// Terraform's: defaults of variables, `terraform.tfvars`, `*.auto.tfvars`.
+fn precedence(path: &FilePath) -> u8 {
+    let name = path.file_name();
+    u8::from(name.ends_with(".tfvars")) + u8::from(name.ends_with(".auto.tfvars"))
 }
 
 /// Names and their values, and the files that define them.
@@ -114,12 +139,12 @@ struct Resolved {
     defined_in: Vec<FilePath>,
 }
 
-/// Why a value cannot be told.
-enum Unknown {
-    /// A name has no value.
-    Name(String),
-    /// The other file that would say it is not there, which is usual: nothing is named here.
-    Elsewhere,
+/// The name that has no value.
+struct Unknown(String);
+
+/// Whether a reference names its image, so that someone would expect an update.
+fn begins_with_text(pieces: &[Piece]) -> bool {
+    matches!(pieces.first(), Some(Piece::Literal(_)))
 }
 
 impl Scope<'_> {
@@ -155,12 +180,16 @@ impl Scope<'_> {
         let problem = |code, message| Some(Problem { path: self.path.clone(), line: found.line, code, message });
         let mut origins = BTreeSet::new();
         let value = self.value(pieces, &mut origins, 0).map_err(|unknown| {
-            let Unknown::Name(name) = unknown else { return None };
-            let written = &found.written;
-            let message = format!(
-                "the image {written:?} cannot be told: {name} has no value here; set it in a .env beside this file, \
-                 or give it a default: ${{{name}:-…}}"
-            );
+            let Unknown(name) = unknown;
+            let advice = match name.strip_prefix('.') {
+                // Which chart it is that another file installs is not known; a module's caller gives what has no default.
+                Some(_) if name.starts_with(".Chart") || !begins_with_text(pieces) => return None,
+                Some(name) => format!("{name} has no text as its default in this folder; give it one"),
+                None => format!(
+                    "{name} has no value here; set it in a .env beside this file, or give it a default: ${{{name}:-…}}"
+                ),
+            };
+            let message = format!("the image {:?} cannot be told: {advice}", found.written);
             problem(ProblemCode::UnresolvedVariable, message)
         })?;
         if value.is_empty() {
@@ -174,10 +203,11 @@ impl Scope<'_> {
             part: span.part,
             start: span.start,
             end: span.end,
-            path: if span.file == OWN { None } else { self.definitions.file(span.file).cloned() },
+            path: self.definitions.file(span.file).filter(|file| *file != self.path).cloned(),
         });
         let spans = spans.collect();
-        let defined_in = origins.into_iter().filter_map(|origin| self.definitions.file(origin).cloned()).collect();
+        let others = origins.into_iter().filter_map(|origin| self.definitions.file(origin));
+        let defined_in = others.filter(|file| *file != self.path).cloned().collect();
         Ok(Resolved { reference, spans, defined_in })
     }
 
@@ -203,7 +233,7 @@ impl Scope<'_> {
         word: &[Piece],
         (origins, depth): (&mut BTreeSet<usize>, usize),
     ) -> Result<Value, Unknown> {
-        let unknown = || if name.starts_with('.') { Unknown::Elsewhere } else { Unknown::Name(name.to_owned()) };
+        let unknown = || Unknown(name.to_owned());
         if depth > MAX_DEPTH {
             return Err(unknown());
         }

@@ -29,6 +29,7 @@ mod github_actions;
 mod gitlab_ci;
 mod gitops;
 mod gradle;
+mod hcl;
 mod helm;
 mod helm_chart;
 mod helmfile;
@@ -115,6 +116,12 @@ pub const FORMATS: &[&dyn Format] = &[
     &step_runners::CROW,
     &step_runners::VELA,
     &jenkinsfile::Jenkinsfile,
+    &hcl::terraform::Terraform,
+    &hcl::terraform::LoadedValues,
+    &hcl::terraform::OtherValues,
+    &hcl::bake::Bake,
+    &hcl::packer::Packer,
+    &hcl::nomad::Nomad,
     &kubernetes::Kubernetes,
     &shell::Shell,
     &quadlet::Quadlet,

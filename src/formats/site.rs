@@ -113,6 +113,8 @@ pub struct Problem {
 pub enum ProblemCode {
     /// The file is no YAML.
     YamlSyntax,
+    /// The file is no HCL.
+    HclSyntax,
     /// The file is no Dockerfile.
     DockerfileSyntax,
     /// The file is not UTF-8.

@@ -59,6 +59,8 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("cloud-build", "`cloudbuild*.yaml`, `cloudbuild*.json`", "steps, substitutions"),
     ("jenkinsfile", "`Jenkinsfile*`, `*.jenkinsfile`", "docker agents, `docker.image`, pod templates"),
     ("terraform", "`*.tf`, `*.tofu`", "images of docker, kubernetes, ECS, Cloud Run, container apps; OCI charts"),
+    ("tfvars", "`terraform.tfvars`, `*.auto.tfvars`", "values of variables; images among them"),
+    ("tfvars-other", "other `*.tfvars`", "images among the values"),
     ("bake", "`docker-bake*.hcl`, `docker-bake*.json`", "`docker-image://` contexts, variables' defaults"),
     ("nomad", "`*.nomad`, `*.nomad.hcl`", "images of tasks"),
     ("packer", "`*.pkr.hcl`", "images of docker sources"),
