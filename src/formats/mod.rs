@@ -15,6 +15,7 @@ mod buildpacks;
 mod circleci;
 mod class;
 mod cloud_build;
+mod cloudformation;
 mod collector;
 mod compose;
 mod devcontainer;
@@ -40,6 +41,7 @@ mod link;
 mod literals;
 mod maven;
 mod position;
+mod pulumi;
 mod quadlet;
 mod shell;
 mod site;
@@ -116,6 +118,8 @@ pub const FORMATS: &[&dyn Format] = &[
     &step_runners::CROW,
     &step_runners::VELA,
     &jenkinsfile::Jenkinsfile,
+    &cloudformation::CloudFormation,
+    &pulumi::Pulumi,
     &hcl::terraform::Terraform,
     &hcl::terraform::LoadedValues,
     &hcl::terraform::OtherValues,

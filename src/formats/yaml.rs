@@ -1,9 +1,10 @@
 //! YAML as a tree of nodes that know their bytes; aliases are kept, never expanded.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::position::Positions;
 
@@ -22,6 +23,8 @@ pub(super) type NodeId = usize;
 pub(super) struct Node {
     /// The offset of its first byte: of an alias, where the alias stands.
     pub(super) offset: usize,
+    /// The name of a local tag: `Sub` of `!Sub`.
+    pub(super) tag: Option<Box<str>>,
     pub(super) kind: Kind,
 }
 
@@ -69,6 +72,11 @@ pub(super) struct Parsed {
 }
 
 impl Document {
+    /// The name of a node's local tag, such as `Sub` of `!Sub`.
+    pub(super) fn tag(&self, id: NodeId) -> Option<&str> {
+        self.node(self.resolved(id)).tag.as_deref()
+    }
+
     pub(super) fn root(&self) -> Option<NodeId> {
         (!self.nodes.is_empty()).then_some(0)
     }
@@ -215,20 +223,20 @@ impl<'a> Builder<'a> {
                 self.anchors.clear();
                 return Some(std::mem::take(&mut self.document));
             }
-            Event::Scalar(text, style, anchor, _) => {
+            Event::Scalar(text, style, anchor, tag) => {
                 let scalar = scalar(self.text, text.into_owned(), style, range.clone()).moved(self.base);
-                self.add(range.start, Kind::Scalar(scalar), anchor);
+                self.add(range.start, Kind::Scalar(scalar), (anchor, local(tag)));
             }
             Event::Alias(id) => {
                 let target = self.anchors.get(&id).copied();
-                self.add(range.start, Kind::Alias(target), 0);
+                self.add(range.start, Kind::Alias(target), (0, None));
             }
-            Event::SequenceStart(_, anchor, _) => {
-                let id = self.add(range.start, Kind::Sequence(Vec::new()), anchor);
+            Event::SequenceStart(_, anchor, tag) => {
+                let id = self.add(range.start, Kind::Sequence(Vec::new()), (anchor, local(tag)));
                 self.open.push(Open::Sequence(id, Vec::new()));
             }
-            Event::MappingStart(_, anchor, _) => {
-                let id = self.add(range.start, Kind::Mapping(Vec::new()), anchor);
+            Event::MappingStart(_, anchor, tag) => {
+                let id = self.add(range.start, Kind::Mapping(Vec::new()), (anchor, local(tag)));
                 self.open.push(Open::Mapping(id, Vec::new(), None));
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -237,9 +245,9 @@ impl<'a> Builder<'a> {
         None
     }
 
-    fn add(&mut self, offset: usize, kind: Kind, anchor: usize) -> NodeId {
+    fn add(&mut self, offset: usize, kind: Kind, (anchor, tag): (usize, Option<Box<str>>)) -> NodeId {
         let id = self.document.nodes.len();
-        self.document.nodes.push(Node { offset: self.base + offset, kind });
+        self.document.nodes.push(Node { offset: self.base + offset, tag, kind });
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
@@ -261,6 +269,12 @@ impl<'a> Builder<'a> {
             None => {}
         }
     }
+}
+
+/// The name of a tag that begins with one `!`.
+fn local(tag: Option<Cow<'_, Tag>>) -> Option<Box<str>> {
+    let tag = tag.filter(|tag| tag.handle() == "!")?;
+    Some(tag.suffix().into())
 }
 
 /// A scalar, with its bytes where they are just its text.
