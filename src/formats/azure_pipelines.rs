@@ -12,7 +12,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::collector::Collector;
+use super::embedded::scripts;
 use super::extraction::Extraction;
+use super::shell::mentions_tools;
 use super::substitution::{Meaning, only_name};
 use super::yaml::{Document, Kind, NodeId};
 use super::yaml_sites::{is_outer_template, mappings};
@@ -51,7 +53,7 @@ impl Format for AzurePipelines {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !text.contains("container") && !text.contains("mage") {
+        if !text.contains("container") && !text.contains("mage") && !mentions_tools(text) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "azure-pipelines");
@@ -59,6 +61,7 @@ impl Format for AzurePipelines {
             let other = |root| document.get(root, "apiVersion").is_some();
             if let Some(root) = document.root().filter(|root| !other(*root)) {
                 Reader::new(&mut collector, &document).walk(root);
+                scripts(&mut collector, &document, &["script", "bash", "pwsh", "powershell"]);
             }
         }
         collector.found

@@ -14,7 +14,9 @@
 use std::collections::BTreeSet;
 
 use super::collector::Collector;
+use super::embedded::scripts;
 use super::extraction::Extraction;
+use super::shell::mentions_tools;
 use super::yaml::{Document, NodeId};
 use super::yaml_sites::mappings;
 use super::{Claim, Format};
@@ -38,12 +40,13 @@ impl Format for BitbucketPipelines {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !text.contains("image") && !text.contains("docker://") {
+        if !text.contains("image") && !text.contains("docker://") && !mentions_tools(text) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "bitbucket-pipelines");
         for document in collector.documents() {
             file(&mut collector, &document);
+            scripts(&mut collector, &document, &["script", "after-script"]);
         }
         collector.found
     }

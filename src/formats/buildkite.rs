@@ -9,7 +9,9 @@
 //! ```
 
 use super::collector::Collector;
+use super::embedded::scripts;
 use super::extraction::Extraction;
+use super::shell::mentions_tools;
 use super::substitution::Meaning;
 use super::yaml::{Document, NodeId};
 use super::yaml_sites::mappings;
@@ -34,7 +36,7 @@ impl Format for Buildkite {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !text.contains("image") {
+        if !text.contains("image") && !mentions_tools(text) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "buildkite");
@@ -44,6 +46,7 @@ impl Format for Buildkite {
                 for id in mappings(&document) {
                     mapping(&mut collector, &document, id);
                 }
+                scripts(&mut collector, &document, &["command", "commands"]);
             }
         }
         collector.found

@@ -10,7 +10,9 @@
 //! ```
 
 use super::collector::Collector;
+use super::embedded::scripts;
 use super::extraction::Extraction;
+use super::shell::mentions_tools;
 use super::yaml::{Document, NodeId};
 use super::yaml_sites::mappings;
 use super::{Claim, Format};
@@ -35,7 +37,7 @@ impl Format for CircleCi {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !text.contains("docker") || !text.contains("image") {
+        if !text.contains("docker") || !text.contains("image") && !mentions_tools(text) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "circleci");
@@ -44,6 +46,7 @@ impl Format for CircleCi {
             for id in mappings(&document) {
                 docker(&mut collector, &document, root, id);
             }
+            scripts(&mut collector, &document, &["run", "command"]);
         }
         collector.found
     }

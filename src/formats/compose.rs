@@ -10,9 +10,10 @@
 //! ```
 
 use super::collector::{Collector, shown};
-use super::extraction::{Extraction, FoundValue, Operator, Piece, TextSpan};
+use super::embedded::Embedded;
+use super::extraction::{Extraction, Operator, Piece, TextSpan};
 use super::site::ProblemCode;
-use super::yaml::{Document, NodeId, Scalar};
+use super::yaml::{Document, NodeId};
 use super::{Claim, Format};
 use crate::repo::FilePath;
 
@@ -204,36 +205,14 @@ fn variable(inside: &str, start: usize, depth: usize) -> Option<Piece> {
     Some(Piece::Variable { name, operator: Some(operator), word })
 }
 
-/// The Dockerfile in a block scalar: read without its indentation, its spans carried back.
+/// The Dockerfile in a block scalar.
 fn inline_dockerfile(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
-    let Some(Scalar { block: Some((start, end)), .. }) = collector.first_use(document, id).cloned() else { return };
-    let raw = &collector.text[start..end];
-    let (mut text, mut offsets, mut at) = (String::new(), Vec::new(), start);
-    for line in raw.split_inclusive('\n') {
-        // The header of the block scalar is no content.
-        let header = at == start && line.trim_start().starts_with(['|', '>']);
-        if !header {
-            let content = line.trim_start_matches(' ');
-            offsets.push((text.len(), at + line.len() - content.len()));
-            text.push_str(content);
-        }
-        at += line.len();
-    }
-    let back = |offset: usize| {
-        let line = offsets.partition_point(|(begin, _)| *begin <= offset).saturating_sub(1);
-        offsets.get(line).map_or(start, |(begin, place)| place + offset - begin)
-    };
-    let found = super::dockerfile::Dockerfile.extract(&text);
-    for site in found.sites {
-        let FoundValue::Resolved { reference, mut spans } = site.value else { continue };
-        let Some(first) = spans.first().map(|span| back(span.start)) else { continue };
-        for span in &mut spans {
-            (span.start, span.end) = (back(span.start), back(span.start) + (span.end - span.start));
-        }
-        collector.add(first, site.written, FoundValue::Resolved { reference, spans });
-    }
+    let Some(scalar) = collector.first_use(document, id) else { return };
+    let mut inline = Embedded::default();
+    inline.add(collector.text, scalar);
+    let found = inline.read(collector, &super::dockerfile::Dockerfile);
     for problem in found.problems {
-        collector.problem(start, problem.code, format!("in dockerfile_inline: {}", problem.message));
+        collector.problem(document.node(id).offset, problem.code, format!("in dockerfile_inline: {}", problem.message));
     }
 }
 

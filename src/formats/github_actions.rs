@@ -14,7 +14,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::collector::{Collector, versioned};
+use super::embedded::scripts;
 use super::extraction::Extraction;
+use super::shell::mentions_tools;
 use super::yaml::{Document, NodeId};
 use super::yaml_sites::{is_outer_template, value_of};
 use super::{Claim, Format};
@@ -49,7 +51,8 @@ impl Format for GitHubActions {
 
     fn extract(&self, text: &str) -> Extraction {
         let words = ["image", "Image", "IMAGE", "ontainer", "CONTAINER", DOCKER];
-        if !text.contains("jobs") && !text.contains("runs") || !words.iter().any(|word| text.contains(word)) {
+        let may = words.iter().any(|word| text.contains(word)) || mentions_tools(text);
+        if !may || !text.contains("jobs") && !text.contains("runs") {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "github-actions");
@@ -57,6 +60,7 @@ impl Format for GitHubActions {
             if let Some(root) = document.root() {
                 let inputs = inputs(&document, root);
                 Reader { collector: &mut collector, document: &document, inputs }.file(root);
+                scripts(&mut collector, &document, &["run"]);
             }
         }
         collector.found

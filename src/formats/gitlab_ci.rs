@@ -16,7 +16,9 @@ mod variables;
 use std::collections::BTreeSet;
 
 use super::collector::Collector;
+use super::embedded::scripts;
 use super::extraction::{Extraction, FoundSite, FoundValue};
+use super::shell::mentions_tools;
 use super::substitution::only_name;
 use super::yaml::{Document, NodeId};
 use super::yaml_sites::value_of;
@@ -61,7 +63,7 @@ impl Format for GitLabCi {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !["image", "IMAGE", "services"].iter().any(|word| text.contains(word)) {
+        if !["image", "IMAGE", "services"].iter().any(|word| text.contains(word)) && !mentions_tools(text) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "gitlab-ci");
@@ -72,6 +74,7 @@ impl Format for GitLabCi {
             if let Some(root) = document.root().filter(|root| !is_other(document, *root)) {
                 let scope = Scope::new(document, root, &inputs);
                 Reader { collector: &mut collector, document, scope }.file(root);
+                scripts(&mut collector, document, &["script", "before_script", "after_script"]);
             }
         }
         collector.found

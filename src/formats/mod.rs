@@ -24,6 +24,7 @@ mod dockerfile;
 mod dotenv;
 mod dotnet;
 mod edit;
+mod embedded;
 mod extraction;
 mod fleet;
 mod github_actions;

@@ -43,14 +43,22 @@ pub(super) enum Kind {
 pub(super) struct Scalar {
     pub(super) text: String,
     pub(super) start: Option<usize>,
-    /// A block scalar, whose raw bytes these are.
-    pub(super) block: Option<(usize, usize)>,
+    pub(super) block: Option<Block>,
+}
+
+/// The raw bytes of a block scalar, without its header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) range: Range<usize>,
+    /// Its lines are joined: `>`, not `|`.
+    pub(super) is_folded: bool,
 }
 
 impl Scalar {
     /// The same in a file that has `base` bytes before it.
     fn moved(self, base: usize) -> Self {
-        let block = self.block.map(|(start, end)| (start + base, end + base));
+        let moved = |block: Block| Block { range: block.range.start + base..block.range.end + base, ..block };
+        let block = self.block.map(moved);
         Self { start: self.start.map(|start| start + base), block, ..self }
     }
 }
@@ -292,7 +300,11 @@ fn scalar(source: &str, text: String, style: ScalarStyle, range: Range<usize>) -
         ScalarStyle::Plain => (raw.trim_end() == text).then_some(start),
     };
     let text = if block && at.is_some() { text.trim().to_owned() } else { text };
-    Scalar { text, start: at, block: block.then_some((start, end)) }
+    Scalar {
+        text,
+        start: at,
+        block: block.then(|| Block { range: start..end, is_folded: style == ScalarStyle::Folded }),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the YAML formats share: a site from a scalar, from a map of parts, from a text with variables.
 
+use std::ops::Range;
+
 use super::collector::{Collector, PartText, Parts, image_like, is_plain, versioned};
 use super::extraction::{Confidence, TextSpan};
 use super::site::ProblemCode;
@@ -50,7 +52,8 @@ impl Collector<'_> {
 
     /// The YAML in a block scalar.
     pub(super) fn documents_within(&self, document: &Document, id: NodeId) -> Vec<Document> {
-        let Some((start, end)) = document.scalar(id).and_then(|scalar| scalar.block) else { return Vec::new() };
+        let block = document.scalar(id).and_then(|scalar| scalar.block.as_ref());
+        let Some(Range { start, end }) = block.map(|block| block.range.clone()) else { return Vec::new() };
         // The indentation of the first line belongs to the YAML as that of the others does.
         let line = self.text.get(..start).map_or(start, |before| before.trim_end_matches(' ').len());
         parse_within(self.text, line..end)

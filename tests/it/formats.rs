@@ -1,6 +1,7 @@
 //! Second opinions on what the formats read, hostile input, and the fixtures.
 
 mod fixtures;
+mod peers;
 
 use std::collections::BTreeMap;
 

@@ -55,8 +55,7 @@ impl Format for Shell {
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        if !any(&["docker", "podman", "nerdctl"]) || !any(&["run", "create", "pull"]) {
+        if !mentions_tools(text) {
             return Extraction::default();
         }
         let mut reader = Reader::new(text);
@@ -65,6 +64,12 @@ impl Format for Shell {
         each_command(text, &mut |command| reader.images(command));
         reader.collector.found
     }
+}
+
+/// Whether a text may run containers.
+pub(super) fn mentions_tools(text: &str) -> bool {
+    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    any(&["docker", "podman", "nerdctl"]) && any(&["run", "create", "pull"])
 }
 
 struct Reader<'a> {
