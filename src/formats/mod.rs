@@ -15,6 +15,7 @@ mod buildpacks;
 mod circleci;
 mod class;
 mod cloud_build;
+mod cloudformation;
 mod collector;
 mod compose;
 mod devcontainer;
@@ -115,6 +116,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &step_runners::CROW,
     &step_runners::VELA,
     &jenkinsfile::Jenkinsfile,
+    &cloudformation::CloudFormation,
     &kubernetes::Kubernetes,
     &shell::Shell,
     &quadlet::Quadlet,

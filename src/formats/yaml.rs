@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::position::Positions;
 
@@ -23,6 +23,8 @@ pub(super) struct Node {
     /// The offset of its first byte: of an alias, where the alias stands.
     pub(super) offset: usize,
     pub(super) kind: Kind,
+    /// The name in a local tag: `Ref` of `!Ref`.
+    tag: Option<Box<str>>,
 }
 
 /// What a node is.
@@ -83,6 +85,11 @@ impl Document {
             Kind::Alias(Some(target)) if !matches!(self.nodes[target].kind, Kind::Alias(_)) => target,
             _ => id,
         }
+    }
+
+    /// The name in a node's local tag, through an alias: `Ref` of `!Ref`.
+    pub(super) fn tag(&self, id: NodeId) -> Option<&str> {
+        self.nodes[self.resolved(id)].tag.as_deref()
     }
 
     /// The text of a scalar, through an alias.
@@ -215,20 +222,23 @@ impl<'a> Builder<'a> {
                 self.anchors.clear();
                 return Some(std::mem::take(&mut self.document));
             }
-            Event::Scalar(text, style, anchor, _) => {
+            Event::Scalar(text, style, anchor, tag) => {
                 let scalar = scalar(self.text, text.into_owned(), style, range.clone()).moved(self.base);
-                self.add(range.start, Kind::Scalar(scalar), anchor);
+                let id = self.add(range.start, Kind::Scalar(scalar), anchor);
+                self.document.nodes[id].tag = tag.and_then(|tag| local(&tag));
             }
             Event::Alias(id) => {
                 let target = self.anchors.get(&id).copied();
                 self.add(range.start, Kind::Alias(target), 0);
             }
-            Event::SequenceStart(_, anchor, _) => {
+            Event::SequenceStart(_, anchor, tag) => {
                 let id = self.add(range.start, Kind::Sequence(Vec::new()), anchor);
+                self.document.nodes[id].tag = tag.and_then(|tag| local(&tag));
                 self.open.push(Open::Sequence(id, Vec::new()));
             }
-            Event::MappingStart(_, anchor, _) => {
+            Event::MappingStart(_, anchor, tag) => {
                 let id = self.add(range.start, Kind::Mapping(Vec::new()), anchor);
+                self.document.nodes[id].tag = tag.and_then(|tag| local(&tag));
                 self.open.push(Open::Mapping(id, Vec::new(), None));
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -239,7 +249,7 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, offset: usize, kind: Kind, anchor: usize) -> NodeId {
         let id = self.document.nodes.len();
-        self.document.nodes.push(Node { offset: self.base + offset, kind });
+        self.document.nodes.push(Node { offset: self.base + offset, kind, tag: None });
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
@@ -260,6 +270,14 @@ impl<'a> Builder<'a> {
             Some(Open::Mapping(id, entries, _)) => self.document.nodes[id].kind = Kind::Mapping(entries),
             None => {}
         }
+    }
+}
+
+/// The name in a tag of the application's own (YAML 1.2.2, section 3.2.1.2).
+fn local(tag: &Tag) -> Option<Box<str>> {
+    match tag.parts() {
+        ("!", name) if !name.is_empty() => Some(name.into()),
+        _ => None,
     }
 }
 
@@ -309,6 +327,22 @@ mod tests {
             let scalar = document.get(root, key).and_then(|id| document.scalar(id)).expect("a scalar");
             let start = scalar.start.expect("its bytes");
             assert_eq!((&text[start..start + bytes.len()], scalar.text.as_str()), (bytes, bytes));
+        }
+    }
+
+    #[test]
+    fn local_tags_are_kept_and_cost_no_bytes() {
+        let text =
+            "a: !Ref one\nb: !Sub \"two\"\nc: !Join ['', [x]]\nd: !!str four\ne: !Sub |\n  five\nf: !If {x: y}\n";
+        let parsed = parse(text, &Positions::new(text), |_| true);
+        let document = &parsed.documents[0];
+        let root = document.root().expect("a root");
+        let node = |key| document.get(root, key).expect("a value");
+        let tags = ["a", "b", "c", "d", "e", "f"].map(|key| document.tag(node(key)).unwrap_or(""));
+        assert_eq!(tags, ["Ref", "Sub", "Join", "", "Sub", "If"]);
+        for (key, bytes) in [("a", "one"), ("b", "two"), ("d", "four"), ("e", "five")] {
+            let start = document.scalar(node(key)).and_then(|scalar| scalar.start).expect("its bytes");
+            assert_eq!(&text[start..start + bytes.len()], bytes);
         }
     }
 }
