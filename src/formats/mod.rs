@@ -40,6 +40,7 @@ mod link;
 mod literals;
 mod maven;
 mod position;
+mod pulumi;
 mod quadlet;
 mod shell;
 mod site;
@@ -135,6 +136,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &gitops::GitOps,
     &fleet::Fleet,
     &helmfile::Helmfile,
+    &pulumi::Pulumi,
     &vendir::Vendir,
     &helm_chart::HelmChart,
     &kustomize::Kustomize,
