@@ -103,7 +103,7 @@ fn setting(document: &Document, id: NodeId) -> Option<NodeId> {
 }
 
 /// What the program's own names are given as text.
-fn names<'d>(document: &'d Document, root: NodeId) -> BTreeMap<&'d str, &'d Scalar> {
+fn names(document: &Document, root: NodeId) -> BTreeMap<&str, &Scalar> {
     let maps = ["variables", "configuration", "config"].into_iter().filter_map(|key| document.get(root, key));
     let entries = maps.flat_map(|map| document.entries(map));
     let named = entries.filter_map(|(key, value)| {

@@ -54,7 +54,7 @@ impl<'d> Parameters<'d> {
 
     fn named(&self, name: &str) -> Result<Value, Gap> {
         match self.0.get(name) {
-            Some(Parameter::Default(scalar)) => Ok(value_of(scalar)),
+            Some(Parameter::Default(scalar)) => read(scalar),
             Some(Parameter::Absent) => Err(Gap::Parameter(name.to_owned())),
             // A resource, a pseudo parameter (`AWS::Region`) or the variable of a loop.
             Some(Parameter::Elsewhere) | None => Err(Gap::Silent),
@@ -94,7 +94,7 @@ impl Resolver<'_, '_> {
     fn text(&mut self, id: NodeId, names: Option<NodeId>) -> Result<Value, Gap> {
         self.left = self.left.checked_sub(1).ok_or(Gap::Silent)?;
         let Some((function, argument)) = call(self.document, id) else {
-            return self.document.scalar(id).map(value_of).ok_or(Gap::Silent);
+            return read(self.document.scalar(id).ok_or(Gap::Silent)?);
         };
         match (function, self.document.items(argument)) {
             ("Ref", []) => self.name(self.document.text(argument).unwrap_or(""), names),
@@ -114,8 +114,8 @@ impl Resolver<'_, '_> {
     }
 
     fn substituted(&mut self, template: NodeId, names: Option<NodeId>) -> Result<Value, Gap> {
-        let value = self.document.scalar(template).map(value_of).ok_or(Gap::Silent)?;
-        let text = bounded(value.text())?;
+        let value = read(self.document.scalar(template).ok_or(Gap::Silent)?)?;
+        let text = value.text();
         let mut whole = Ok(Value::default());
         for token in tokens(text) {
             let part = match token {
@@ -156,6 +156,12 @@ fn appended(before: Result<Value, Gap>, next: Result<Value, Gap>) -> Result<Valu
         (Err(Gap::Silent), _) | (_, Err(Gap::Silent)) => Err(Gap::Silent),
         (Err(gap), _) | (_, Err(gap)) => Err(gap),
     }
+}
+
+/// A scalar's text, every byte with its place.
+fn read(scalar: &Scalar) -> Result<Value, Gap> {
+    bounded(&scalar.text)?;
+    Ok(value_of(scalar))
 }
 
 /// A text that may be a part of a reference.
