@@ -1,40 +1,72 @@
-//! AWS CloudFormation and SAM templates, and ECS task definitions, in YAML and JSON: the images of containers, with the
-//! defaults of a template's parameters. What an account's own registry or another resource says is no site.
+//! CloudFormation and SAM templates, in YAML and JSON, and the task definitions of ECS: the images of the resources
+//! that run containers.
 //!
 //! ```yaml
-//! Parameters: {Nginx: {Type: String, Default: "1.25"}}
+//! AWSTemplateFormatVersion: "2010-09-09"
+//! Parameters:
+//!   Tag: {Type: String, Default: "1.27"}
 //! Resources:
 //!   Web:
 //!     Type: AWS::ECS::TaskDefinition
-//!     Properties: {ContainerDefinitions: [{Name: web, Image: !Sub "nginx:${Nginx}"}]}
+//!     Properties: {ContainerDefinitions: [{Name: web, Image: !Sub "nginx:${Tag}"}]}
 //! ```
+//!
+//! `Ref`, `Sub` and `Join` are followed to the `Default` of a parameter, which is then what an edit changes. What the
+//! platform fills in (pseudo parameters, attributes of resources, mappings, imports) is silent: most often it is the
+//! account's own registry.
 
-use super::collector::Collector;
+mod intrinsics;
+
+use super::collector::{Collector, is_plain};
 use super::extraction::Extraction;
-use super::substitution::Meaning;
+use super::site::ProblemCode;
 use super::value::Value;
-use super::yaml::{Document, NodeId};
-use super::yaml_sites::{is_filled, value_of};
+use super::yaml::{Document, Kind, NodeId};
 use super::{Claim, Format};
+use crate::image::Reference;
 use crate::repo::FilePath;
+use intrinsics::{Gap, Parameters, call};
 
-/// Resources with containers, by the beginnings of their types.
-const OF_CONTAINERS: [&str; 9] = [
-    "AWS::ECS::TaskDefinition",
-    "AWS::Batch::JobDefinition",
-    "AWS::AppRunner::Service",
-    "AWS::Lambda::Function",
-    "AWS::Serverless::Function",
-    "AWS::SageMaker::",
-    "AWS::CodeBuild::Project",
-    "AWS::Lightsail::Container",
-    "AWS::BedrockAgentCore::",
+/// Where a type of resource has its images, below `Properties`; lists are gone through.
+const PLACES: &[(&str, &[&str])] = &[
+    ("AWS::ECS::TaskDefinition", &["ContainerDefinitions.Image"]),
+    ("AWS::ECS::ExpressGatewayService", &["PrimaryContainer.Image"]),
+    (
+        "AWS::Batch::JobDefinition",
+        &[
+            "ContainerProperties.Image",
+            "NodeProperties.NodeRangeProperties.Container.Image",
+            "EcsProperties.TaskProperties.Containers.Image",
+            "EksProperties.PodProperties.Containers.Image",
+            "EksProperties.PodProperties.InitContainers.Image",
+        ],
+    ),
+    ("AWS::AppRunner::Service", &["SourceConfiguration.ImageRepository.ImageIdentifier"]),
+    ("AWS::Lambda::Function", &["Code.ImageUri"]),
+    ("AWS::Serverless::Function", &["ImageUri"]),
+    ("AWS::CodeBuild::Project", &["Environment.Image"]),
+    ("AWS::SageMaker::Model", &["PrimaryContainer.Image", "Containers.Image"]),
+    ("AWS::SageMaker::ModelPackage", &["InferenceSpecification.Containers.Image"]),
+    ("AWS::Lightsail::Container", &["ContainerServiceDeployment.Containers.Image"]),
+    ("AWS::BedrockAgentCore::Runtime", &["AgentRuntimeArtifact.ContainerConfiguration.ContainerUri"]),
 ];
-const KEYS: [&str; 3] = ["Image", "ImageUri", "ImageIdentifier"];
-/// Lists of containers in a task definition by itself.
-const LISTS: [&str; 2] = ["containerDefinitions", "ContainerDefinitions"];
-/// Functions within functions are read down to here.
-const MAX_DEPTH: usize = 10;
+/// Images of CodeBuild's own, which stand in no registry.
+const CODEBUILD: &str = "aws/codebuild/";
+/// Most JSON is something else, and much of it is large.
+const JSON_WORDS: [&str; 12] = [
+    "cloudformation",
+    "cfn",
+    "template",
+    "stack",
+    "task",
+    "container",
+    "ecs",
+    "aws",
+    "sam",
+    "infra",
+    "deploy",
+    "batch",
+];
 
 /// The format.
 pub(super) struct CloudFormation;
@@ -46,155 +78,142 @@ impl Format for CloudFormation {
 
     fn claims(&self, path: &FilePath) -> Claim {
         let name = path.file_name().to_ascii_lowercase();
-        let ours = [".yaml", ".yml", ".json", ".template"].iter().any(|ending| name.ends_with(ending));
-        if ours { Claim::ByContent } else { Claim::No }
+        let yaml = [".yaml", ".yml", ".template", ".cfn"].iter().any(|ending| name.ends_with(ending));
+        let lower = path.as_str().to_ascii_lowercase();
+        let json = name.ends_with(".json") && JSON_WORDS.iter().any(|word| lower.contains(word));
+        if yaml || json { Claim::ByContent } else { Claim::No }
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        let template = text.contains("AWS::") && text.contains("Resources") && text.contains("Image");
-        let task = LISTS.iter().any(|list| text.contains(list)) && text.contains("mage");
-        if !template && !task {
+        let is_ours = |text: &str| is_template(text) || is_task_definition(text);
+        if !is_ours(text) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "cloudformation");
-        for document in collector.documents() {
-            let Some(root) = document.root() else { continue };
-            match document.get(root, "Resources") {
-                Some(resources) => Template { collector: &mut collector, document: &document, root }.read(resources),
-                None => task_definition(&mut collector, &document, root),
+        for document in collector.documents_where(is_ours) {
+            if let Some(root) = document.root() {
+                tasks(&mut collector, &document, root);
+                template(&mut collector, &document, root);
             }
         }
         collector.found
     }
 }
 
-/// `{"containerDefinitions": [{"image": …}]}`; a placeholder there is filled in by whoever deploys it.
-fn task_definition(collector: &mut Collector<'_>, document: &Document, root: NodeId) {
-    for list in LISTS.iter().filter_map(|name| document.get(root, name)) {
-        for container in document.items(list) {
-            for image in ["image", "Image"].iter().filter_map(|key| document.get(*container, key)) {
-                collector.expect_plain(document, image);
-            }
+fn is_template(text: &str) -> bool {
+    text.contains("Resources") && text.contains("AWS::") && (text.contains("Image") || text.contains("ContainerUri"))
+}
+
+fn is_task_definition(text: &str) -> bool {
+    text.contains("image") && (text.contains("containerDefinitions") || text.contains("\"essential\""))
+}
+
+/// A task definition as ECS itself takes and shows it, or the bare list of its containers.
+fn tasks(collector: &mut Collector<'_>, document: &Document, root: NodeId) {
+    let task = document.get(root, "taskDefinition").unwrap_or(root);
+    let containers = document.get(task, "containerDefinitions");
+    let bare = document.items(root).iter().copied().filter(|item| document.get(*item, "essential").is_some());
+    let listed = containers.map_or(&[][..], |list| document.items(list)).iter().copied();
+    for container in listed.chain(bare) {
+        let container = collector.opened(document, container);
+        if let Some(image) = document.get(container, "image").filter(|image| document.scalar(*image).is_some()) {
+            Images { collector, document, parameters: Parameters::default() }.image(image);
         }
     }
 }
 
-struct Template<'c, 'a, 'd> {
+/// A template, or one in the `resources` of the Serverless Framework.
+fn template(collector: &mut Collector<'_>, document: &Document, root: NodeId) {
+    let root = document.get(root, "resources").unwrap_or(root);
+    let Some(resources) = document.get(root, "Resources") else { return };
+    let parameters = Parameters::of(document, root);
+    let mut images = Images { collector, document, parameters };
+    for (key, value) in document.entries(resources) {
+        let looped = document.text(*key).is_some_and(|key| key.starts_with("Fn::ForEach"));
+        if looped { images.each_of(*value) } else { images.resource(*value) }
+    }
+}
+
+struct Images<'c, 'a, 'd> {
     collector: &'c mut Collector<'a>,
     document: &'d Document,
-    root: NodeId,
+    parameters: Parameters<'d>,
 }
 
-impl Template<'_, '_, '_> {
-    fn read(&mut self, resources: NodeId) {
-        for (_, resource) in self.document.entries(resources) {
-            let kind = self.document.get(*resource, "Type").and_then(|kind| self.document.text(kind)).unwrap_or("");
-            let properties = self.document.get(*resource, "Properties");
-            if let Some(properties) = properties.filter(|_| OF_CONTAINERS.iter().any(|one| kind.starts_with(one))) {
-                self.walk(properties);
-            }
+impl Images<'_, '_, '_> {
+    /// `Fn::ForEach::Name: [Identifier, [values], {"Name${Identifier}": {…}}]`.
+    fn each_of(&mut self, id: NodeId) {
+        let document = self.document;
+        for (_, resource) in document.items(id).iter().flat_map(|item| document.entries(*item)) {
+            self.resource(*resource);
         }
     }
 
-    fn walk(&mut self, id: NodeId) {
-        for (key, value) in self.document.entries(id) {
-            match self.document.text(*key).is_some_and(|key| KEYS.contains(&key)) {
-                true => self.image(*value),
-                false => self.walk(*value),
-            }
+    fn resource(&mut self, id: NodeId) {
+        let id = self.collector.opened(self.document, id);
+        let name = self.document.get(id, "Type").and_then(|name| self.document.text(name));
+        let Some((_, places)) = PLACES.iter().find(|(kind, _)| Some(*kind) == name) else { return };
+        if let Some(properties) = self.document.get(id, "Properties") {
+            places.iter().for_each(|place| self.below(properties, Some(*place)));
         }
-        for item in self.document.items(id) {
-            self.walk(*item);
+    }
+
+    /// What stands at a path below a node, in each item of a list and each branch of an `If`.
+    fn below(&mut self, id: NodeId, path: Option<&str>) {
+        let document = self.document;
+        if let Some(("If", argument)) = call(document, id) {
+            return document.items(argument).iter().skip(1).for_each(|branch| self.below(*branch, path));
+        }
+        let Some(path) = path else { return self.image(id) };
+        let id = self.collector.opened(document, id);
+        match &document.node(id).kind {
+            Kind::Sequence(items) => items.iter().for_each(|item| self.below(*item, Some(path))),
+            _ => {
+                let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+                if let Some(value) = document.get(id, key) {
+                    self.below(value, rest);
+                }
+            }
         }
     }
 
     fn image(&mut self, id: NodeId) {
-        let document = self.document;
-        let (function, argument) = function(document, id).unwrap_or_default();
-        if let ("If", [_, then, otherwise]) = (function, document.items(argument)) {
-            self.image(*then);
-            return self.image(*otherwise);
-        }
-        let Some(value) = substitution(document, id, 0) else {
-            // Lightsail and SageMaker hold more below the key.
-            return self.walk(id);
-        };
-        // CodeBuild's own images have no registry.
-        if !is_filled(value.text()) || value.text().starts_with("aws/codebuild/") {
-            return;
-        }
-        let offset = value.origin(0).map_or(document.node(id).offset, |(_, offset)| offset);
+        let scalar = self.document.scalar(id);
+        let offset =
+            scalar.map_or(self.document.node(id).offset, |scalar| self.collector.place(self.document, id, scalar));
         if !self.collector.first_at(offset) {
             return;
         }
-        let root = self.root;
-        // Who deploys the template gives a whole image that has no default.
-        let whole = value.text().starts_with('$');
-        let meaning = |name: &str| default(document, root, name, whole);
-        let written = value.text().to_owned();
-        match value.text().contains('$') {
-            true => self.collector.substituted(offset, &written, &value, &meaning),
-            false => self.collector.joined(offset, &written, &value),
+        match self.parameters.value(self.document, id) {
+            Ok(value) => self.report(offset, &value),
+            Err(Gap::Silent) => {}
+            Err(Gap::Parameter(name)) => {
+                let message = format!(
+                    "the image cannot be told: the parameter {name:?} has no Default; give it one, or say \
+                     \"# restow: ignore\" beside the image"
+                );
+                self.collector.problem(offset, ProblemCode::UnresolvedVariable, message);
+            }
+        }
+    }
+
+    fn report(&mut self, offset: usize, value: &Value) {
+        let text = value.text();
+        let fills_in = !is_plain(text) || (is_placeholder(text) && Reference::parse(text).is_err());
+        if !fills_in && !text.starts_with(CODEBUILD) {
+            self.collector.joined(offset, text, value);
         }
     }
 }
 
-/// What a parameter says where nobody gives it another value.
-fn default<'d>(document: &'d Document, root: NodeId, name: &str, whole: bool) -> Meaning<'d> {
-    let parameter = document.get(root, "Parameters").and_then(|parameters| document.get(parameters, name));
-    let Some(parameter) = parameter else { return Meaning::Elsewhere };
-    let kind = document.get(parameter, "Type").and_then(|kind| document.text(kind)).unwrap_or("");
-    let value = document.get(parameter, "Default").and_then(|value| document.scalar(value));
-    match value.filter(|value| is_filled(&value.text) && !kind.starts_with("AWS::")) {
-        Some(value) => Meaning::Text(value),
-        None if whole || kind.starts_with("AWS::") => Meaning::Elsewhere,
-        None => Meaning::Unknown,
-    }
-}
-
-/// A text or function as text with `${…}`: of `Ref`, `Sub` and `Join`. Others are told by other resources.
-fn substitution(document: &Document, id: NodeId, depth: usize) -> Option<Value> {
-    if depth > MAX_DEPTH {
-        return None;
-    }
-    let Some((function, argument)) = function(document, id) else {
-        let scalar = document.scalar(id)?;
-        // Without `Sub`, a dollar sign is one.
-        return (!scalar.text.contains('$')).then(|| value_of(scalar));
+/// `IMAGE_URI`, `repository/IMAGE:TAG`: a word in capitals, which a pipeline replaces.
+fn is_placeholder(text: &str) -> bool {
+    let capital = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+            && !word.contains(|c: char| c.is_ascii_lowercase())
     };
-    match function {
-        "Ref" => Some(Value::computed(&format!("${{{}}}", document.text(argument)?))),
-        "Sub" => {
-            let text = document.items(argument).first().copied().unwrap_or(argument);
-            document.scalar(text).map(value_of)
-        }
-        "Join" => joined(document, argument, depth),
-        _ => None,
-    }
+    text.split(['/', ':']).any(capital)
 }
 
-/// A function's name and its argument, in both ways to write one: `!Sub text`, `{"Fn::Sub": text}`.
-fn function(document: &Document, id: NodeId) -> Option<(&str, NodeId)> {
-    match (document.tag(id), document.entries(id)) {
-        (Some(tag), _) => Some((tag, id)),
-        (None, [(key, value)]) => {
-            let key = document.text(*key)?;
-            Some((key.strip_prefix("Fn::").unwrap_or(key), *value))
-        }
-        (None, _) => None,
-    }
-}
-
-/// `[separator, [parts]]`.
-fn joined(document: &Document, id: NodeId, depth: usize) -> Option<Value> {
-    let [separator, parts] = document.items(id) else { return None };
-    let separator = Value::computed(document.text(*separator)?);
-    let mut value = Value::default();
-    for (index, part) in document.items(*parts).iter().enumerate() {
-        if index > 0 {
-            value.append(&separator);
-        }
-        value.append(&substitution(document, *part, depth + 1)?);
-    }
-    Some(value)
-}
+#[cfg(test)]
+mod tests;

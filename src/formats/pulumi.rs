@@ -1,35 +1,44 @@
-//! Pulumi programs in YAML: the images of containers, with the defaults of the program's configuration.
+//! Pulumi: programs written in `Pulumi.yaml`, and the settings of a project or a stack that name images.
 //!
 //! ```yaml
 //! runtime: yaml
-//! config: {nginx: {default: "1.25"}}
+//! config: {tag: {default: "1.27"}}
 //! resources:
-//!   web: {type: docker:Container, properties: {image: "nginx:${nginx}"}}
+//!   web:
+//!     type: kubernetes:apps/v1:Deployment
+//!     properties: {spec: {template: {spec: {containers: [{name: web, image: "nginx:${tag}"}]}}}}
+//!   remote: {type: "docker:RemoteImage", properties: {name: "redis:7.4"}}
 //! ```
+//!
+//! `${name}` is followed to the value in `config`, `configuration` or `variables`. What a resource gives, and what a
+//! stack's own file sets, is silent. What `docker:Image` and its like build is no site.
 
-use super::collector::Collector;
+use std::collections::BTreeMap;
+
+use super::collector::{Collector, is_plain, versioned};
 use super::extraction::Extraction;
-use super::substitution::Meaning;
-use super::yaml::{Document, NodeId};
-use super::{Claim, Format};
+use super::helm_chart::{self, in_registry};
+use super::substitution::{Meaning, replaced};
+use super::yaml::{Document, Kind, NodeId, Scalar};
+use super::yaml_sites::{USUAL_KEYS, value_of};
+use super::{Claim, Format, helm, kubernetes};
 use crate::repo::FilePath;
 
-/// Providers and modules whose `image` is a container's, by the beginnings of the types.
-const OF_CONTAINERS: [&str; 12] = [
-    "docker:",
-    "kubernetes:",
-    "awsx:ecs",
-    "aws:ecs",
-    "aws:batch",
-    "aws:apprunner",
-    "aws:lambda",
-    "aws:lightsail/container",
-    "gcp:cloudrun",
-    "azure-native:app",
-    "azure-native:containerinstance",
-    "azure:containerapp",
+/// Keys that may hold an image, or another thing of the same name: a machine's disk.
+const IMAGE_KEYS: [&str; 4] = ["image", "imageName", "imageUri", "imageIdentifier"];
+/// Keys of containers: an `image` below one is an image for certain.
+const CONTAINER_KEYS: [&str; 8] = [
+    "container",
+    "containers",
+    "initContainers",
+    "ephemeralContainers",
+    "containerDefinitions",
+    "containerProperties",
+    "containerSpec",
+    "sidecars",
 ];
-const KEYS: [&str; 3] = ["image", "imageUri", "imageIdentifier"];
+/// What an App Service on Linux writes before an image.
+const APP_SERVICE: &str = "DOCKER|";
 
 /// The format.
 pub(super) struct Pulumi;
@@ -39,80 +48,206 @@ impl Format for Pulumi {
         "pulumi"
     }
 
+    /// `Pulumi.yaml`, and `Pulumi.prod.yaml` of a stack.
     fn claims(&self, path: &FilePath) -> Claim {
-        if matches!(path.file_name(), "Pulumi.yaml" | "Pulumi.yml" | "Main.yaml") {
-            Claim::ByContent
-        } else {
-            Claim::No
-        }
+        let name = path.file_name();
+        let ours = name.starts_with("Pulumi.") && (name.ends_with(".yaml") || name.ends_with(".yml"));
+        if ours { Claim::ByPath } else { Claim::No }
     }
 
     fn extract(&self, text: &str) -> Extraction {
-        if !text.contains("resources") || !text.contains("image") && !text.contains("RemoteImage") {
+        if !["image", "Image", "chart", APP_SERVICE].iter().any(|word| text.contains(word)) {
             return Extraction::default();
         }
         let mut collector = Collector::new(text, "pulumi");
         for document in collector.documents() {
-            let Some(root) = document.root() else { continue };
-            let resources = document.get(root, "resources");
-            for (_, resource) in resources.map_or(&[][..], |resources| document.entries(resources)) {
-                Program { collector: &mut collector, document: &document, root }.resource(*resource);
+            if let Some(root) = document.root() {
+                file(&mut collector, &document, root);
             }
         }
         collector.found
     }
 }
 
+fn file(collector: &mut Collector<'_>, document: &Document, root: NodeId) {
+    if let Some(resources) = document.get(root, "resources") {
+        let names = names(document, root);
+        let mut program = Program { collector, document, names: &names };
+        for (_, resource) in document.entries(resources) {
+            program.resource(*resource);
+        }
+        if let Some(variables) = document.get(root, "variables") {
+            program.invocations(variables);
+        }
+    } else if let Some(config) = document.get(root, "config") {
+        match document.get(root, "runtime") {
+            Some(_) => settings(collector, document, config),
+            None => _ = helm::values(collector, document, config),
+        }
+    }
+}
+
+/// What a project sets for a program in another language, where the name says that it is an image.
+fn settings(collector: &mut Collector<'_>, document: &Document, config: NodeId) {
+    for (key, value) in document.entries(config) {
+        if let (Some(key), Some(value)) = (document.text(*key), setting(document, *value)) {
+            collector.perhaps_named(document, key, value);
+        }
+    }
+}
+
+/// The value of a setting: `name: 1`, `name: {value: 1}`, `name: {type: string, default: 1}`.
+fn setting(document: &Document, id: NodeId) -> Option<NodeId> {
+    let own = document.scalar(id).map(|_| id);
+    own.or_else(|| document.get(id, "value")).or_else(|| document.get(id, "default"))
+}
+
+/// What the program's own names are given as text.
+fn names(document: &Document, root: NodeId) -> BTreeMap<&str, &Scalar> {
+    let maps = ["variables", "configuration", "config"].into_iter().filter_map(|key| document.get(root, key));
+    let entries = maps.flat_map(|map| document.entries(map));
+    let named = entries.filter_map(|(key, value)| {
+        let scalar = document.scalar(setting(document, *value)?)?;
+        // A key may begin with the project's name: `web:tag`.
+        Some((document.text(*key)?.rsplit(':').next()?, scalar))
+    });
+    named.collect()
+}
+
+/// What is known of a node by the keys and the type above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Other,
+    /// An `image` here is one.
+    Container,
+}
+
 struct Program<'c, 'a, 'd> {
     collector: &'c mut Collector<'a>,
     document: &'d Document,
-    root: NodeId,
+    names: &'d BTreeMap<&'d str, &'d Scalar>,
 }
 
 impl Program<'_, '_, '_> {
-    fn resource(&mut self, resource: NodeId) {
+    fn resource(&mut self, id: NodeId) {
         let document = self.document;
-        let kind = document.get(resource, "type").and_then(|kind| document.text(kind)).unwrap_or("");
-        let Some(properties) = document.get(resource, "properties") else { return };
-        match kind {
-            "docker:RemoteImage" | "docker:index:RemoteImage" | "docker:index/remoteImage:RemoteImage" => {
-                if let Some(name) = document.get(properties, "name") {
-                    self.image(name);
+        let id = self.collector.opened(document, id);
+        let kind = document.get(id, "type").and_then(|kind| document.text(kind)).unwrap_or("");
+        let Some(properties) = document.get(id, "properties") else { return };
+        let properties = self.collector.opened(document, properties);
+        let (package, name) = (kind.split(':').next().unwrap_or(""), kind.rsplit(':').next().unwrap_or(""));
+        match (package, name) {
+            ("docker" | "docker-build" | "awsx", "Image") => {}
+            ("docker", "RemoteImage" | "RegistryImage") => self.certain_at(properties, "name"),
+            ("docker", _) => self.walk(properties, Within::Container),
+            ("kubernetes", _) if kind.starts_with("kubernetes:helm.sh/") => self.chart(properties),
+            ("kubernetes", _) => {
+                self.walk(properties, Within::Other);
+                kubernetes::part(self.collector, document, properties);
+            }
+            _ => self.walk(properties, Within::Other),
+        }
+    }
+
+    /// A release of Helm's.
+    fn chart(&mut self, properties: NodeId) {
+        let document = self.document;
+        let text = |id: NodeId, key| document.get(id, key).and_then(|value| document.text(value));
+        let folder = document.get(properties, "repositoryOpts").and_then(|options| text(options, "repo"));
+        let name = text(properties, "chart").unwrap_or("");
+        let inside = |folder: &str| Some(format!("{}/{name}", in_registry(folder)?));
+        let repository = folder.map_or_else(|| in_registry(name).map(str::to_owned), inside);
+        if let (Some(repository), Some(version)) = (repository, document.get(properties, "version")) {
+            helm_chart::chart(self.collector, document, &repository, version);
+        }
+        if let Some(values) = document.get(properties, "values") {
+            helm::values(self.collector, document, values);
+        }
+    }
+
+    /// Images that variables look up: `fn::invoke: {function: docker:getRegistryImage, arguments: {name: …}}`.
+    fn invocations(&mut self, variables: NodeId) {
+        let document = self.document;
+        for (_, variable) in document.entries(variables) {
+            for (key, value) in document.entries(*variable) {
+                let (function, arguments) = match document.text(*key).and_then(|key| key.strip_prefix("fn::")) {
+                    Some("invoke") => (
+                        document.get(*value, "function").and_then(|name| document.text(name)),
+                        document.get(*value, "arguments"),
+                    ),
+                    function => (function, Some(*value)),
+                };
+                let looks_up = function.is_some_and(|name| name.starts_with("docker:") && name.ends_with("Image"));
+                if let Some(arguments) = arguments.filter(|_| looks_up) {
+                    self.certain_at(arguments, "name");
                 }
             }
-            // What it builds and pushes.
-            "docker:Image" | "docker:index:Image" | "docker:index/image:Image" => {}
-            _ if OF_CONTAINERS.iter().any(|one| kind.starts_with(one)) => self.walk(properties),
-            _ => {}
         }
     }
 
-    fn walk(&mut self, id: NodeId) {
-        for (key, value) in self.document.entries(id) {
-            let is_image = self.document.text(*key).is_some_and(|key| KEYS.contains(&key));
-            match is_image && self.document.scalar(*value).is_some() {
-                true => self.image(*value),
-                false => self.walk(*value),
+    fn walk(&mut self, id: NodeId, within: Within) {
+        let document = self.document;
+        let id = self.collector.opened(document, id);
+        match &document.node(id).kind {
+            Kind::Mapping(entries) => {
+                for (key, value) in entries {
+                    self.entry(document.text(*key).unwrap_or(""), *value, within);
+                }
+            }
+            Kind::Sequence(items) => items.iter().for_each(|item| self.walk(*item, within)),
+            Kind::Scalar(_) | Kind::Alias(_) => {}
+        }
+    }
+
+    fn entry(&mut self, key: &str, value: NodeId, within: Within) {
+        let document = self.document;
+        let is_text = document.scalar(value).is_some();
+        match key {
+            "image" if is_text && within == Within::Container => self.certain(value),
+            "image" if !is_text => {
+                self.collector.parts_of(document, value, &USUAL_KEYS);
+                self.walk(value, within);
+            }
+            "linuxFxVersion" => self.collector.perhaps_behind(document, value, APP_SERVICE),
+            "containerDefinitions" if is_text => self.definitions(value),
+            _ if is_text && IMAGE_KEYS.contains(&key) => self.perhaps(value),
+            _ if CONTAINER_KEYS.contains(&key) => self.walk(value, Within::Container),
+            _ => self.walk(value, within),
+        }
+    }
+
+    /// Containers of ECS, as JSON in a block scalar.
+    fn definitions(&mut self, id: NodeId) {
+        for inner in self.collector.documents_within(self.document, id) {
+            if let Some(root) = inner.root() {
+                let mut program = Program { collector: &mut *self.collector, document: &inner, names: self.names };
+                program.walk(root, Within::Container);
             }
         }
-        for item in self.document.items(id) {
-            self.walk(*item);
+    }
+
+    fn certain_at(&mut self, id: NodeId, key: &str) {
+        if let Some(value) = self.document.get(id, key) {
+            self.certain(value);
         }
     }
 
-    fn image(&mut self, id: NodeId) {
-        let (document, root) = (self.document, self.root);
-        self.collector.expect_with(document, id, &|name: &str| meaning(document, root, name));
+    fn certain(&mut self, id: NodeId) {
+        let names = self.names;
+        self.collector.expect_with(self.document, id, &|name| meaning(names, name));
+    }
+
+    /// An image where it has a version; a machine's has none.
+    fn perhaps(&mut self, id: NodeId) {
+        let names = self.names;
+        let value = self.document.scalar(id).map(value_of);
+        let value = value.and_then(|value| replaced(&value, &|name| meaning(names, name)));
+        if value.is_some_and(|value| is_plain(value.text()) && versioned(value.text())) {
+            self.certain(id);
+        }
     }
 }
 
-/// The default of a configuration's value, or a variable's text; what else a name means, other resources say.
-fn meaning<'d>(document: &'d Document, root: NodeId, name: &str) -> Meaning<'d> {
-    let of_section = |section: &str| document.get(root, section).and_then(|section| document.get(section, name));
-    let configured = of_section("config").or_else(|| of_section("configuration"));
-    if let Some(one) = configured {
-        let given = ["value", "default"].iter().find_map(|key| document.get(one, key)).unwrap_or(one);
-        return document.scalar(given).map_or(Meaning::Elsewhere, Meaning::Text);
-    }
-    of_section("variables").and_then(|value| document.scalar(value)).map_or(Meaning::Elsewhere, Meaning::Text)
+fn meaning<'d>(names: &BTreeMap<&str, &'d Scalar>, name: &str) -> Meaning<'d> {
+    names.get(name.rsplit(':').next().unwrap_or(name)).map_or(Meaning::Elsewhere, |scalar| Meaning::Text(scalar))
 }

@@ -64,8 +64,12 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("bake", "`docker-bake*.hcl`, `docker-bake*.json`", "`docker-image://` contexts, variables' defaults"),
     ("nomad", "`*.nomad`, `*.nomad.hcl`", "images of tasks"),
     ("packer", "`*.pkr.hcl`", "images of docker sources"),
-    ("cloudformation", "CloudFormation, SAM and ECS task definitions", "container images"),
-    ("pulumi", "`Pulumi.yaml`", "images of resources"),
+    (
+        "cloudformation",
+        "CloudFormation, SAM and ECS task definitions, in any YAML, `*.template`, JSON whose path says so",
+        "container images; `Ref`, `Sub` and `Join` with parameters' defaults",
+    ),
+    ("pulumi", "`Pulumi.yaml`, `Pulumi.*.yaml`", "images and OCI charts of resources, settings that name images"),
     (
         "shell",
         "`*.sh`, `Makefile`, `Justfile`, `*.ps1`, `*.bat`, `*.service`, `Taskfile.yml`, `.travis.yml` …",

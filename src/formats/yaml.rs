@@ -337,4 +337,20 @@ mod tests {
             assert_eq!((&text[start..start + bytes.len()], scalar.text.as_str()), (bytes, bytes));
         }
     }
+
+    #[test]
+    fn local_tags_are_kept_and_cost_no_bytes() {
+        let text =
+            "a: !Ref one\nb: !Sub \"two\"\nc: !Join ['', [x]]\nd: !!str four\ne: !Sub |\n  five\nf: !If {x: y}\n";
+        let parsed = parse(text, &Positions::new(text), |_| true);
+        let document = &parsed.documents[0];
+        let root = document.root().expect("a root");
+        let node = |key| document.get(root, key).expect("a value");
+        let tags = ["a", "b", "c", "d", "e", "f"].map(|key| document.tag(node(key)).unwrap_or(""));
+        assert_eq!(tags, ["Ref", "Sub", "Join", "", "Sub", "If"]);
+        for (key, bytes) in [("a", "one"), ("b", "two"), ("d", "four"), ("e", "five")] {
+            let start = document.scalar(node(key)).and_then(|scalar| scalar.start).expect("its bytes");
+            assert_eq!(&text[start..start + bytes.len()], bytes);
+        }
+    }
 }
