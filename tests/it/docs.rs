@@ -93,7 +93,9 @@ fn generated(path: &str, expected: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, expected).expect("written");
     }
-    assert_eq!(read(path), expected, "{path} is old: run the tests with UPDATE_DOCS=1");
+    let written = read(path);
+    let differs = written.lines().zip(expected.lines()).find(|(written, expected)| written != expected);
+    assert!(written == expected, "{path} is old: run the tests with UPDATE_DOCS=1; the first difference: {differs:?}");
 }
 
 #[test]
