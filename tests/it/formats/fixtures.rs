@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use restow::formats::{self, EditRefusal, Inventory, Site, extract, link, path_key};
 use restow::image::{Digest, Tag};
 use restow::repo::FilePath;
@@ -201,4 +202,44 @@ fn check_edit(files: &Files, before: &Inventory, site: &Site, after: (&str, &Fil
     let at_place =
         moved.sites.iter().any(|one| one.path == site.path && one.line == site.line && one.reference.to_string() == to);
     assert!(at_place, "{label}: the site names {to}");
+}
+
+/// What may stand where it should not.
+const INTRUDERS: [&str; 22] = [
+    "{", "}", "[", "]", "\"", "'", "`", "${", "$(", "{{", "}}", "<<EOF\n", "\\\n", "\t", "\r", "\u{feff}", "é", "&a ",
+    "*a", ": ", "@sha256:", "/*",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    /// Each fixture with bytes gone and others in their place: no panic, every span is text of the file, and a site that
+    /// can be moved says afterwards what it was to say.
+    #[test]
+    fn spoiled_fixtures_are_survived(
+        which in any::<prop::sample::Index>(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..40, prop::sample::select(INTRUDERS.to_vec())), 1..6),
+    ) {
+        let all: Vec<(FilePath, Vec<u8>)> = fixtures().into_iter().flat_map(|(_, files)| files).collect();
+        let (path, mut bytes) = all[which.index(all.len())].clone();
+        for (at, length, intruder) in cuts {
+            let start = at.index(bytes.len() + 1);
+            let end = (start + length).min(bytes.len());
+            bytes.splice(start..end, intruder.bytes());
+        }
+        let files = Files::from([(path, bytes)]);
+        let found = inventory(&files);
+        for site in &found.sites {
+            for span in &site.spans {
+                let text = files[&site.path].get(span.start..span.end).map(std::str::from_utf8);
+                prop_assert!(matches!(text, Some(Ok(_))), "{:?}", site);
+            }
+            let to = site.reference.with(Some(Tag::parse("9.9.9-restow").expect("a tag")), site.reference.digest().cloned());
+            if let Ok(changed) = formats::rewrite(&files, &[(site.clone(), to.clone())]) {
+                let mut now = files.clone();
+                now.extend(changed);
+                prop_assert!(inventory(&now).sites.iter().any(|one| one.reference == to), "{:?}", site);
+            }
+        }
+    }
 }
