@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::ListedTag;
 use super::form::{self, RunKind};
 use super::parse::{self, Kind, Token};
-use super::words::Words;
+use super::words::{Stage, Words};
 
 /// The tags of one form, before their words are understood.
 pub(super) struct Sketch {
@@ -116,6 +116,12 @@ fn learn_words(tags: &[ListedTag], forms: &[Sketch], commits: &CommitForms) -> W
             && channel.text == "latest"
         {
             words.note_of_latest(word.text);
+        }
+        for word in tokens.iter().filter(|token| Stage::of(token.text) == Some(Stage::Nightly)) {
+            form.rows
+                .iter()
+                .filter_map(|(_, place)| tags[*place].created)
+                .for_each(|at| words.note_made(word.text, at));
         }
         let runs = form::runs(&tokens);
         let Some((first, later)) = runs.split_first() else { continue };

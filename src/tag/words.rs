@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::repo::Moment;
+
 /// The stages of a pre-release, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Stage {
@@ -128,6 +130,24 @@ pub(super) struct Words {
     seen: HashMap<String, Seen>,
     /// The words of `latest-WORD`.
     of_latest: HashSet<String>,
+    /// When the tags with a word of [`Stage::Nightly`] were made, where the registry says so.
+    made: HashMap<String, Made>,
+}
+
+/// How often tags were made.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    first: Moment,
+    last: Moment,
+    count: i64,
+}
+
+impl Made {
+    /// Whether half a year or more lies between two of them, on average.
+    fn is_rare(&self) -> bool {
+        const HALF_A_YEAR_MS: i64 = 182 * 24 * 60 * 60 * 1000;
+        self.count >= 3 && self.last.0.saturating_sub(self.first.0) / (self.count - 1) >= HALF_A_YEAR_MS
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -166,9 +186,19 @@ impl Words {
         self.of_latest.insert(word.to_owned());
     }
 
-    /// The stage that `word` marks in this list: where there is a `latest-dev`, `dev` is a variant of releases.
+    /// Notes when a tag with `word` was made.
+    pub(super) fn note_made(&mut self, word: &str, at: Moment) {
+        let made = self.made.entry(word.to_owned()).or_insert(Made { first: at, last: at, count: 0 });
+        made.first = made.first.min(at);
+        made.last = made.last.max(at);
+        made.count += 1;
+    }
+
+    /// The stage that `word` marks in this list. Where there is a `latest-dev`, `dev` is a variant of releases; so is an
+    /// `edge` whose tags are made once a year.
     pub(super) fn stage(&self, word: &str) -> Option<Stage> {
-        Stage::of(word).filter(|stage| *stage > Stage::Alpha || !self.of_latest.contains(word))
+        let is_variant = || self.of_latest.contains(word) || self.made.get(word).is_some_and(Made::is_rare);
+        Stage::of(word).filter(|stage| *stage > Stage::Alpha || !is_variant())
     }
 
     /// Whether a number behind `word` counts builds.
@@ -217,6 +247,16 @@ mod tests {
         check("foo", &[(1, 101), (2, 102), (3, 103), (4, 104), (5, 105)], true);
         check("foo", &[(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 2), (4, 3)], false);
         check("foo", &[(1, 1), (2, 2)], false);
+    }
+
+    #[test]
+    fn what_is_made_once_a_year_is_no_nightly() {
+        const DAY: i64 = 24 * 60 * 60 * 1000;
+        for (days, stage) in [(1, Some(Stage::Nightly)), (30, Some(Stage::Nightly)), (360, None)] {
+            let mut words = Words::default();
+            (0..3).for_each(|n| words.note_made("edge", Moment(n * days * DAY)));
+            assert_eq!(words.stage("edge"), stage, "every {days} days");
+        }
     }
 
     #[test]

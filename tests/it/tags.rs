@@ -41,6 +41,22 @@ fn a_variant_is_followed_to_where_nothing_moves_on() {
     check("jdk-0-alpine3.19", "jdk-0-alpine3.18 jdk-1-alpine3.20", ["-", "-", "-", "jdk-1-alpine3.20"]);
 }
 
+/// With the times at which tags were made, an `edge` that comes once a year is a variant, not the track of a nightly.
+#[test]
+fn times_tell_variants_from_nightlies() {
+    let made = |name: &str, days: i64| ListedTag {
+        name: tag(name),
+        digest: None,
+        created: Some(Moment(1_600_000_000_000 + days * 86_400_000)),
+    };
+    let picks = |days: i64| {
+        let tags = [made("1.0-edge", 0), made("1.1-edge", days), made("1.2-edge", 2 * days), made("1.3", 2 * days)];
+        Scheme::learn(&tags).pick(&tag("1.0-edge"), now()).line
+    };
+    assert_eq!(picks(1), "x.y");
+    assert_eq!(picks(365), "x.y-edge");
+}
+
 #[test]
 fn a_pre_release_becomes_a_release_of_the_same_separators() {
     check("0.0-rc1", "0_0", ["-"; 4]);
