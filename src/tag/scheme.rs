@@ -133,7 +133,7 @@ impl Scheme {
         for (values, tag) in sketch.rows {
             let key = Key::new(&shape.form, &values);
             if shape.form.version.as_ref().is_some_and(|run| run.kind == RunKind::Numbers) {
-                versions.note(&key, self.tags[tag].created);
+                versions.note(self.tags[tag].name.as_str(), &key, self.tags[tag].created);
                 if self.latest.is_some() && self.tags[tag].digest == self.latest {
                     versions.note_latest(&key);
                 }

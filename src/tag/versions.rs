@@ -13,6 +13,8 @@ pub(super) struct Versions {
     lengths: BTreeMap<usize, BTreeSet<Vec<u64>>>,
     /// By first number: the versions of two numbers or more, and the newest creation time.
     pub(super) majors: MajorVersions,
+    /// The first numbers of versions that are written as dates: `2021.12`, `20.04`.
+    calendar: BTreeSet<u64>,
     /// The newest version whose content is that of the tag `latest`.
     pub(super) latest: Option<Vec<u64>>,
     /// The versions of pre-releases.
@@ -25,9 +27,13 @@ pub(super) struct Versions {
 pub(super) type MajorVersions = BTreeMap<u64, (BTreeSet<Vec<u64>>, Option<Moment>)>;
 
 impl Versions {
-    pub(super) fn note(&mut self, key: &Key, created: Option<Moment>) {
+    /// Notes the version of the tag called `name`.
+    pub(super) fn note(&mut self, name: &str, key: &Key, created: Option<Moment>) {
         let version = &key.version;
         let Some(first) = version.first() else { return };
+        if is_calendar(name, version) {
+            self.calendar.insert(*first);
+        }
         self.lengths.entry(version.len()).or_default().insert(version.clone());
         let kind = if key.maturity == Maturity::Release { &mut self.released } else { &mut self.staged };
         if !kind.contains(version) {
@@ -48,7 +54,7 @@ impl Versions {
     }
 
     /// Whether the versions from `high` on are remains of an older scheme: `latest` stands below, or they are older than
-    /// those up to `low`; where neither is known, they are few.
+    /// those up to `low`; where neither is known, they are few, or fewer than three and dates where the others are none.
     pub(super) fn left(&self, low: u64, high: u64) -> bool {
         if let Some(latest) = self.latest.as_ref().and_then(|latest| latest.first()) {
             return *latest <= low;
@@ -60,7 +66,9 @@ impl Versions {
         }
         let below: usize = self.majors.range(..=low).map(|(_, (versions, _))| versions.len()).sum();
         let above: usize = self.majors.range(high..).map(|(_, (versions, _))| versions.len()).sum();
-        4 * above < below && self.majors.range(high..).count() < 3
+        let other_kind = self.calendar.range(high..).next().is_some() && self.calendar.range(..=low).next().is_none();
+        let few = 4 * above < below || (other_kind && above < 3);
+        few && self.majors.range(high..).count() < 3
     }
 
     /// Whether a longer version begins with this one, and is no pre-release.
@@ -94,6 +102,15 @@ impl Versions {
             2 * continued.iter().filter(|continued| **continued).count() < judged.max(1)
         });
         full.map_or(0, |(length, _)| *length)
+    }
+}
+
+/// Whether a version is a year and a month: `2021.12.16`, or `20.04` with its zero.
+fn is_calendar(name: &str, version: &[u64]) -> bool {
+    match version {
+        [1990..2100, 1..=12, ..] => true,
+        [year @ 10..100, month @ 1..10, ..] => name.contains(&format!("{year}.{month:02}")),
+        _ => false,
     }
 }
 
