@@ -1,20 +1,24 @@
 //! Asks registries on behalf of a person at a terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
-use futures::stream::{self, StreamExt};
+use secrecy::SecretString;
 
 use super::output;
 use crate::clock::Clock;
 use crate::formats::Inventory;
-use crate::image::{Digest, ImageName, Tag};
-use crate::plan::{self, Candidates, Completeness, Lookup, Plan, TagList};
+use crate::image::ImageName;
+use crate::jobs::Lookups;
+use crate::plan::{self, Candidates, Lookup, Plan, TagList};
 use crate::policy::Rules;
-use crate::registry::{self, AllowedAddress, Registries, RegistrySettings};
-use crate::tag::ListedTag;
-
-const AT_ONCE: usize = 16;
+use crate::registry::{AllowedAddress, Registries, RegistrySettings};
+use crate::settings::variable;
+use crate::store::Store;
 
 /// Which registries may be asked, and how.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,7 +29,13 @@ pub(super) struct LookupArgs {
     /// Allow registries at this private address: host, address or network
     #[arg(long, value_name = "ADDRESS")]
     allow_private: Vec<AllowedAddress>,
+    /// Ask registries again for what they said within the last ten minutes, and keep nothing of what they say
+    #[arg(long)]
+    no_cache: bool,
 }
+
+/// What registries said is asked again after this time.
+const CACHE_TIME: Duration = Duration::from_secs(600);
 
 impl LookupArgs {
     /// A client for these registries; call it inside the runtime.
@@ -38,6 +48,43 @@ impl LookupArgs {
         };
         Registries::new(settings).context("preparing the registry client")
     }
+
+    /// Look-ups that remember in the user's cache; where that cannot be used, only for now.
+    async fn lookups(&self, clock: &Clock) -> anyhow::Result<(Lookups, Store)> {
+        let store = match cache_file().filter(|_| !self.no_cache) {
+            Some(file) => match cached(&file, clock).await {
+                Ok(store) => store,
+                Err(error) => {
+                    eprintln!("restow: going on without the cache: {error:#}");
+                    in_memory(clock).await?
+                }
+            },
+            None => in_memory(clock).await?,
+        };
+        let lookups = Lookups::new(store.clone(), self.registries(clock)?, clock.clone(), CACHE_TIME);
+        Ok((lookups, store))
+    }
+}
+
+/// `$XDG_CACHE_HOME/restow/registries.db`, or below `~/.cache`. Source: XDG Base Directory Specification 0.8.
+fn cache_file() -> Option<PathBuf> {
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+    let named = variable("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
+    let folder = named.or_else(|| Some(absolute(PathBuf::from(variable("HOME")?))?.join(".cache")))?;
+    Some(folder.join("restow").join("registries.db"))
+}
+
+async fn cached(file: &Path, clock: &Clock) -> anyhow::Result<Store> {
+    let folder = file.parent().context("the cache has no folder")?;
+    // What private registries hold concerns nobody else.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("making {}", folder.display()))?;
+    let url = SecretString::from(format!("sqlite:{}", file.display()));
+    Store::open(&url, clock.clone()).await.with_context(|| format!("opening {}", file.display()))
+}
+
+async fn in_memory(clock: &Clock) -> anyhow::Result<Store> {
+    Store::open(&SecretString::from("sqlite::memory:"), clock.clone()).await.context("opening a database in memory")
 }
 
 /// The plan of an inventory, with what the registries say now.
@@ -46,11 +93,16 @@ pub(super) fn look_up(args: &LookupArgs, inventory: &Inventory, rules: &Rules) -
     let now = clock.now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let candidates = runtime.block_on(async {
-        let registries = args.registries(&clock)?;
-        let tags = tags(&registries, plan::wanted_images(inventory, rules)).await;
+        let (lookups, store) = args.lookups(&clock).await?;
+        let bar = output::progress("asking registries for tags");
+        let tags = lookups.tags(plan::wanted_images(inventory, rules), || bar.inc(1)).await?;
+        bar.finish_and_clear();
         let mut candidates = Candidates { tags, digests: BTreeMap::new() };
         let wanted = plan::wanted_digests(inventory, &candidates, rules, now);
-        candidates.digests = digests(&registries, wanted).await;
+        let bar = output::progress("asking registries for digests");
+        candidates.digests = lookups.digests(wanted, || bar.inc(1)).await?;
+        bar.finish_and_clear();
+        store.close().await;
         anyhow::Ok(candidates)
     })?;
     Ok(plan::plan(inventory, &candidates, rules, now))
@@ -60,54 +112,9 @@ pub(super) fn look_up(args: &LookupArgs, inventory: &Inventory, rules: &Rules) -
 pub(super) fn tags_of(args: &LookupArgs, image: &ImageName) -> anyhow::Result<Lookup<TagList>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
-        let registries = args.registries(&Clock::System)?;
-        Ok(ask(&registries, image).await)
+        let (lookups, store) = args.lookups(&Clock::System).await?;
+        let answer = lookups.tags(BTreeSet::from([image.clone()]), || ()).await?.remove(image);
+        store.close().await;
+        answer.context("the registry was not asked")
     })
-}
-
-async fn tags(registries: &Registries, images: BTreeSet<ImageName>) -> BTreeMap<ImageName, Lookup<TagList>> {
-    let bar = output::progress("asking registries for tags");
-    let answers = stream::iter(images)
-        .map(async |image| {
-            let answer = ask(registries, &image).await;
-            bar.inc(1);
-            (image, answer)
-        })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    bar.finish_and_clear();
-    answers
-}
-
-async fn ask(registries: &Registries, image: &ImageName) -> Lookup<TagList> {
-    match registries.tags(image).await {
-        Ok(list) => Lookup::Known(TagList {
-            tags: list.tags.into_iter().map(|name| ListedTag { name, digest: None, created: None }).collect(),
-            completeness: match list.complete {
-                registry::Completeness::Whole => Completeness::Whole,
-                registry::Completeness::Cut { reason } => Completeness::Cut { reason },
-            },
-        }),
-        Err(error) => Lookup::Unavailable { reason: error.to_string(), may_pass: error.retry_after().is_some() },
-    }
-}
-
-async fn digests(
-    registries: &Registries,
-    wanted: BTreeSet<(ImageName, Tag)>,
-) -> BTreeMap<(ImageName, Tag), Lookup<Digest>> {
-    stream::iter(wanted)
-        .map(async |(image, tag)| {
-            let answer = match registries.digest(&image, &tag).await {
-                Ok(digest) => Lookup::Known(digest),
-                Err(error) => {
-                    Lookup::Unavailable { reason: error.to_string(), may_pass: error.retry_after().is_some() }
-                }
-            };
-            ((image, tag), answer)
-        })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await
 }

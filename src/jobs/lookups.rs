@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::{Completeness, Lookup, TagList};
 use crate::registry::{self, Registries};
+use crate::repo::Moment;
 use crate::store::{Store, TagListRow};
 use crate::tag::ListedTag;
 
@@ -31,36 +32,60 @@ pub struct Lookups {
 }
 
 impl Lookups {
-    pub(super) fn new(store: Store, registries: Registries, clock: Clock, interval: Duration) -> Self {
+    /// What is younger than `interval` is not asked again.
+    pub(crate) fn new(store: Store, registries: Registries, clock: Clock, interval: Duration) -> Self {
         Self { store, registries, clock, interval, under_way: Arc::default() }
     }
 
-    /// The tags of each image; a registry that does not answer costs only its own images.
-    pub(super) async fn tags(
+    /// The tags of each image; a registry that does not answer costs only its own images. `answered` is told of each.
+    pub(crate) async fn tags(
         &self,
         images: BTreeSet<ImageName>,
+        answered: impl Fn(),
     ) -> Result<BTreeMap<ImageName, Lookup<TagList>>, JobError> {
         let answers: Vec<_> = stream::iter(images)
             .map(async |image| (self.tags_of(&image).await, image))
             .buffer_unordered(AT_ONCE)
+            .inspect(|_| answered())
             .collect()
             .await;
         answers.into_iter().map(|(answer, image)| Ok((image, answer?))).collect()
     }
 
     /// What each tag points at.
-    pub(super) async fn digests(&self, tags: BTreeSet<(ImageName, Tag)>) -> BTreeMap<(ImageName, Tag), Lookup<Digest>> {
-        stream::iter(tags)
-            .map(async |(image, tag)| {
-                let answer = match self.registries.digest(&image, &tag).await {
-                    Ok(digest) => Lookup::Known(digest),
-                    Err(error) => unavailable(&error),
-                };
-                ((image, tag), answer)
-            })
+    pub(crate) async fn digests(
+        &self,
+        tags: BTreeSet<(ImageName, Tag)>,
+        answered: impl Fn(),
+    ) -> Result<BTreeMap<(ImageName, Tag), Lookup<Digest>>, JobError> {
+        let answers: Vec<_> = stream::iter(tags)
+            .map(async |(image, tag)| (self.digest_of(&image, &tag).await, (image, tag)))
             .buffer_unordered(AT_ONCE)
+            .inspect(|_| answered())
             .collect()
-            .await
+            .await;
+        answers.into_iter().map(|(answer, key)| Ok((key, answer?))).collect()
+    }
+
+    /// What the ledger saw there within the interval, else what the registry says, which the ledger then keeps.
+    async fn digest_of(&self, image: &ImageName, tag: &Tag) -> Result<Lookup<Digest>, JobError> {
+        let now = self.clock.now();
+        if let Some(seen) = self.store.sightings(image, tag).await?.into_iter().next()
+            && self.is_fresh(seen.last_seen, now)
+        {
+            return Ok(Lookup::Known(seen.digest));
+        }
+        match self.registries.digest(image, tag).await {
+            Ok(digest) => {
+                self.store.observe(image, tag, &digest, now).await?;
+                Ok(Lookup::Known(digest))
+            }
+            Err(error) => Ok(unavailable(&error)),
+        }
+    }
+
+    fn is_fresh(&self, at: Moment, now: Moment) -> bool {
+        now < at.plus_ms(milliseconds(self.interval))
     }
 
     async fn tags_of(&self, image: &ImageName) -> Result<Lookup<TagList>, JobError> {
@@ -68,8 +93,7 @@ impl Lookups {
         let _held = turn.lock().await;
         let known = self.store.tag_list(&image.to_string()).await?;
         let now = self.clock.now();
-        let fresh = |row: &TagListRow| now < row.fetched_at.plus_ms(milliseconds(self.interval));
-        if let Some(row) = known.as_ref().filter(|row| fresh(row)) {
+        if let Some(row) = known.as_ref().filter(|row| self.is_fresh(row.fetched_at, now)) {
             return Ok(Lookup::Known(list(&row.tags, row.complete)));
         }
         let row = match tokio::time::timeout(LONGEST_LOOKUP, self.ask(image, known)).await {

@@ -87,10 +87,10 @@ async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness,
         None => Rules::default(),
     };
     let now = services.clock.now();
-    let tags = services.lookups.tags(plan::wanted_images(&scan.inventory, &rules)).await?;
+    let tags = services.lookups.tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
     let mut candidates = Candidates { tags, digests: BTreeMap::new() };
     let wanted = plan::wanted_digests(&scan.inventory, &candidates, &rules, now);
-    candidates.digests = services.lookups.digests(wanted).await;
+    candidates.digests = services.lookups.digests(wanted, || ()).await?;
     let in_workflows = scan.inventory.sites.iter().any(|site| site.path.as_str().starts_with(WORKFLOWS));
     let workflows = match in_workflows {
         true => repo.workflows_permission().await?,

@@ -4,7 +4,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn restow(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_restow")).args(arguments).current_dir(folder).output().expect("it runs")
+    Command::new(env!("CARGO_BIN_EXE_restow"))
+        .args(arguments)
+        .env("XDG_CACHE_HOME", folder.join(".cache"))
+        .current_dir(folder)
+        .output()
+        .expect("it runs")
 }
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -160,4 +165,30 @@ fn serve_names_every_setting_that_is_missing() {
     for name in ["RESTOW_APP_ID", "RESTOW_PRIVATE_KEY", "RESTOW_WEBHOOK_SECRETS"] {
         assert!(message.contains(name), "{message}");
     }
+}
+
+/// What a registry said is remembered for the next run, unless that is not wanted.
+#[tokio::test(flavor = "multi_thread")]
+async fn registries_are_not_asked_twice() {
+    let registry = world::registry::Registry::start().await.expect("a registry");
+    registry.push_all("acme/web", &["1.0", "1.1"]);
+    let host = registry.address();
+    let dockerfile = format!("FROM {host}/acme/web:1.0@sha256:{}\n", "ab".repeat(32));
+    let folder = folder(&[("Dockerfile", &dockerfile)]);
+    let scan = |more: &[&str]| {
+        registry.clear_requests();
+        let usual = ["scan", "--insecure-registry", &host, "--allow-private", "127.0.0.1"];
+        let run = restow(folder.path(), &[&usual, more].concat());
+        assert!(text(&run.stdout).contains("minor 1.1@"), "{}{}", text(&run.stdout), text(&run.stderr));
+        (registry.count("GET", "/tags/list"), registry.count("HEAD", "/manifests/"))
+    };
+    assert_eq!(scan(&["--no-cache"]), (1, 1), "nothing is kept");
+    assert_eq!(scan(&[]), (1, 1), "nothing was kept");
+    assert_eq!(scan(&[]), (0, 0), "all is remembered");
+    assert_eq!(scan(&["--no-cache"]), (1, 1), "what is remembered is not used");
+    let cache = folder.path().join(".cache/restow");
+    let mode = std::fs::metadata(&cache).expect("the cache").permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o700);
+    std::fs::write(cache.join("registries.db"), "no database").expect("written");
+    assert_eq!(scan(&[]), (1, 1), "a broken cache keeps nobody from working");
 }

@@ -185,6 +185,7 @@ contract! {
     tables::pulls,
     tables::refusals_are_kept_once,
     tables::tag_lists,
+    tables::the_ledger_is_never_rewritten,
     tables::an_older_table_set_with_rows_is_brought_up_to_date,
     tables::everything_is_there_after_reopening,
     tables::a_closed_store_answers_with_an_error,

@@ -347,6 +347,8 @@ fn tag_pick(arguments: &[&str], input: &str) -> (String, String, i32) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_restow"))
         .args(["tag", "pick"])
         .args(arguments)
+        .env("XDG_CACHE_HOME", "not/absolute")
+        .env_remove("HOME")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

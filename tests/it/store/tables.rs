@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use restow::clock::Clock;
+use restow::image::{Digest, ImageName, Tag};
 use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use restow::store::{
     Delivery, InstallationRow, InstallationState, NewJob, PullRow, Recorded, Refused, RepositoryRow, RepositoryState,
-    Store, TagListRow,
+    Sighting, Store, TagListRow,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -281,4 +282,21 @@ async fn a_tool_makes_no_database_and_a_wrong_path_is_named() {
     let url = SecretString::from(format!("sqlite:{}", folder.path().join("no/such/folder.db").display()));
     let error = Store::open(&url, Clock::System).await.expect_err("no such folder");
     assert!(error.to_string().contains("no/such/folder.db"), "{error}");
+}
+
+/// The first sight of a digest stays; the last one moves on; a tag that came back to a digest says so.
+pub(super) async fn the_ledger_is_never_rewritten(f: Fixture) {
+    let image = ImageName::parse("nginx").expect("an image");
+    let tag = Tag::parse("1.25").expect("a tag");
+    let digest = |text: &str| Digest::sha256_of(text.as_bytes());
+    let at = |minutes: i64| START.plus_ms(minutes * 60_000);
+    for (text, minutes) in [("a", 0), ("a", 10), ("b", 20), ("a", 30), ("a", 5)] {
+        f.store.observe(&image, &tag, &digest(text), at(minutes)).await.expect("written");
+    }
+    let sighting =
+        |text: &str, first, last| Sighting { digest: digest(text), first_seen: at(first), last_seen: at(last) };
+    let seen = f.store.sightings(&image, &tag).await.expect("read");
+    assert_eq!(seen, [sighting("a", 0, 30), sighting("b", 20, 20)]);
+    let other = Tag::parse("1.26").expect("a tag");
+    assert_eq!(f.store.sightings(&image, &other).await.expect("read"), []);
 }

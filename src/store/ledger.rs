@@ -1,0 +1,62 @@
+//! The ledger: when Restow itself first and last saw a digest under a tag. What a registry or a publisher says of dates
+//! is a claim; this is not.
+
+use super::database::{Sql, values};
+use super::{Store, StoreError};
+use crate::image::{Digest, ImageName, Tag};
+use crate::repo::Moment;
+
+/// A digest under a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// What the tag pointed at.
+    pub digest: Digest,
+    /// When it was first seen there.
+    pub first_seen: Moment,
+    /// When it was last seen there.
+    pub last_seen: Moment,
+}
+
+/// The first moment never changes. Two replicas may write in any order.
+const OBSERVE: Sql = Sql::new(
+    "write into the ledger",
+    "INSERT INTO ledger (image, tag, digest, first_seen, last_seen) VALUES ($1, $2, $3, $4, $4)
+     ON CONFLICT (image, tag, digest) DO UPDATE SET last_seen = excluded.last_seen
+     WHERE excluded.last_seen > ledger.last_seen",
+);
+
+const SIGHTINGS: Sql = Sql::new(
+    "read the ledger",
+    "SELECT digest, first_seen, last_seen FROM ledger WHERE image = $1 AND tag = $2
+     ORDER BY last_seen DESC, first_seen DESC, digest",
+);
+
+impl Store {
+    /// Remembers that `tag` points at `digest` now.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn observe(&self, image: &ImageName, tag: &Tag, digest: &Digest, now: Moment) -> Result<(), StoreError> {
+        let (image, digest) = (image.to_string(), digest.to_string());
+        self.database.write(OBSERVE, values![&image, tag.as_str(), &digest, now.0]).await.map(|_| ())
+    }
+
+    /// What `tag` ever pointed at, the one that was seen last first.
+    ///
+    /// # Errors
+    /// The database fails, or a row is unreadable.
+    pub async fn sightings(&self, image: &ImageName, tag: &Tag) -> Result<Vec<Sighting>, StoreError> {
+        let rows = self.database.read(SIGHTINGS, values![&image.to_string(), tag.as_str()]).await?;
+        rows.iter()
+            .map(|row| {
+                let digest = row.text("digest")?;
+                Ok(Sighting {
+                    digest: Digest::parse(&digest)
+                        .map_err(|error| StoreError::Row { column: "digest", problem: error.to_string() })?,
+                    first_seen: Moment(row.int("first_seen")?),
+                    last_seen: Moment(row.int("last_seen")?),
+                })
+            })
+            .collect()
+    }
+}
