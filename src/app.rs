@@ -199,6 +199,7 @@ impl Drop for SteppedApp {
 
 fn registry_settings(settings: &Settings, clock: &Clock) -> RegistrySettings {
     RegistrySettings {
+        docker_config: settings.docker_config.clone(),
         insecure: settings.insecure_registries.clone(),
         allowed: settings.allowed_private_addresses.clone(),
         credentials: settings.registry_credentials.clone(),

@@ -43,6 +43,7 @@ impl LookupArgs {
         let settings = RegistrySettings {
             insecure: self.insecure_registry.clone(),
             allowed: self.allow_private.clone(),
+            docker_config: docker_config(),
             clock: clock.clone(),
             ..RegistrySettings::default()
         };
@@ -64,6 +65,12 @@ impl LookupArgs {
         let lookups = Lookups::new(store.clone(), self.registries(clock)?, clock.clone(), CACHE_TIME);
         Ok((lookups, store))
     }
+}
+
+/// Docker's own file: what the user logged in to, Restow may read. Source: Docker's documentation of `DOCKER_CONFIG`.
+fn docker_config() -> Option<PathBuf> {
+    let folder = variable("DOCKER_CONFIG").map(PathBuf::from);
+    Some(folder.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".docker")))?.join("config.json"))
 }
 
 /// `$XDG_CACHE_HOME/restow/registries.db`, or below `~/.cache`. Source: XDG Base Directory Specification 0.8.

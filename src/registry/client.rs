@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::header::{ACCEPT, AUTHORIZATION, IF_NONE_MATCH, LOCATION, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::address::{AddressPolicy, AllowedAddress, GuardedResolver, RefusedAddress, authority};
 use super::challenge::{self, Challenge};
+use super::docker_config::DockerConfig;
 use super::error::RegistryError;
 use super::host::Hosts;
 use super::token::{Authorization, Authorizations, Key, fresh, token_url};
@@ -56,10 +58,20 @@ impl Default for Timeouts {
 pub struct Credential {
     /// The registry as images name it: `docker.io`, `registry.example.com:5000`.
     pub host: String,
-    /// The user's name.
+    /// The user's name; nothing with an identity token.
     pub user: String,
-    /// The password or access token.
-    pub password: SecretString,
+    /// What proves it.
+    pub secret: Secret,
+}
+
+/// What proves who asks.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    /// A password or access token.
+    Password(SecretString),
+    /// What a token server takes for a token, as OAuth 2's refresh token.
+    /// Source: distribution, "Docker Registry v2 authentication using OAuth2".
+    IdentityToken(SecretString),
 }
 
 /// A token server that may see a registry's credentials, although it is another host.
@@ -82,6 +94,8 @@ pub struct RegistrySettings {
     pub credentials: Vec<Credential>,
     /// Token servers on other hosts, beyond those that are built in.
     pub realms: Vec<RealmPair>,
+    /// Docker's `config.json`, for registries of which `credentials` says nothing.
+    pub docker_config: Option<PathBuf>,
     /// How Restow names itself.
     pub user_agent: String,
     /// The time of day: tokens and limits end by it.
@@ -98,6 +112,7 @@ impl Default for RegistrySettings {
             allowed: Vec::new(),
             credentials: Vec::new(),
             realms: Vec::new(),
+            docker_config: None,
             user_agent: concat!("restow/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::System,
             timeouts: Timeouts::default(),
@@ -115,6 +130,7 @@ struct Inner {
     http: reqwest::Client,
     policy: Arc<AddressPolicy>,
     credentials: HashMap<String, Credential>,
+    docker_config: Option<DockerConfig>,
     realms: Vec<RealmPair>,
     hosts: Hosts,
     authorizations: Authorizations,
@@ -139,6 +155,8 @@ pub(super) struct Question<'a> {
     pub(super) etag: Option<&'a str>,
     /// Bytes of the answer.
     pub(super) limit: usize,
+    /// What is sent, as a form.
+    pub(super) form: Option<SecretString>,
 }
 
 impl Question<'_> {
@@ -183,6 +201,7 @@ impl Registries {
             http,
             policy,
             credentials: by_host(settings.credentials)?,
+            docker_config: settings.docker_config.map(DockerConfig::new),
             realms: known.into_iter().chain(settings.realms).collect(),
             hosts: Hosts::default(),
             authorizations: Authorizations::default(),
@@ -228,7 +247,9 @@ impl Registries {
     }
 
     fn unauthorized(&self, host: &str) -> RegistryError {
-        let reason = if self.inner.credentials.contains_key(host) {
+        let configured = self.inner.credentials.contains_key(host)
+            || self.inner.docker_config.as_ref().is_some_and(|config| config.knows(host));
+        let reason = if configured {
             "the registry refuses the configured credentials for this image; check user, password and their rights"
         } else {
             "the image does not exist or needs credentials, and none are configured for this registry"
@@ -261,8 +282,20 @@ impl Registries {
         let answer = self.follow(question, &home, Some(&authorization)).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             *slot.lock().await = None;
+            if let Some(config) = &self.inner.docker_config {
+                config.refused(question.host());
+            }
         }
         Ok(answer)
+    }
+
+    /// What is shown to a registry: by the settings, else by Docker's file.
+    async fn credential(&self, host: &str) -> Result<Option<Credential>, RegistryError> {
+        match (self.inner.credentials.get(host), &self.inner.docker_config) {
+            (Some(credential), _) => Ok(Some(credential.clone())),
+            (None, Some(config)) => config.credential(host, self.inner.clock.now()).await,
+            (None, None) => Ok(None),
+        }
     }
 
     /// Answers a challenge: by a token where the registry takes one, else by the credentials themselves.
@@ -273,15 +306,17 @@ impl Registries {
         challenges: &[Challenge],
     ) -> Result<Authorization, RegistryError> {
         let host = question.host();
-        let credential = self.inner.credentials.get(host);
+        let credential = self.credential(host).await?;
+        let credential = credential.as_ref();
         let of_scheme = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         if let Some(bearer) = of_scheme("bearer") {
             let url = token_url(bearer, host, question.image.repository())?;
             return self.buy_token(question, home, url, credential).await;
         }
         match (of_scheme("basic"), credential) {
-            (Some(_), Some(credential)) => Authorization::basic(credential)
-                .ok_or_else(|| RegistryError::unauthorized(host, "the configured credentials fit into no header")),
+            (Some(_), Some(credential)) => Authorization::basic(credential).ok_or_else(|| {
+                RegistryError::unauthorized(host, "the registry wants a user and a password, which are not configured")
+            }),
             (Some(_), None) => Err(self.unauthorized(host)),
             (None, _) => {
                 Err(RegistryError::unauthorized(host, "the registry asks for an authentication unknown to Restow"))
@@ -309,12 +344,18 @@ impl Registries {
             ));
         }
         let shown = credential.and_then(Authorization::basic);
+        let (url, form) = match credential.map(|credential| &credential.secret) {
+            Some(Secret::IdentityToken(token)) => refresh_form(url, token),
+            Some(Secret::Password(_)) | None => (url, None),
+        };
+        let method = if form.is_some() { Method::POST } else { Method::GET };
         let ask = Question {
-            method: Method::GET,
+            method,
             url,
             accept: "application/json",
             etag: None,
             limit: TOKEN_LIMIT,
+            form,
             ..question.clone()
         };
         let answer = self.once(&ask, &ask.url, shown.as_ref()).await?;
@@ -372,6 +413,10 @@ impl Registries {
         if let Some(etag) = question.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
+        if let Some(form) = &question.form {
+            request =
+                request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.expose_secret().to_owned());
+        }
         if let Some(authorization) = shown {
             request = request.header(AUTHORIZATION, authorization.header.clone());
         }
@@ -389,6 +434,19 @@ impl Registries {
         }
         Ok(Answer { status, headers, body: body.freeze(), url: url.clone() })
     }
+}
+
+/// The question to a token server as OAuth 2 writes it: what stood in the address, and the identity token.
+fn refresh_form(mut url: Url, token: &SecretString) -> (Url, Option<SecretString>) {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "refresh_token").append_pair("client_id", "restow");
+    for (name, value) in url.query_pairs() {
+        form.append_pair(&name, &value);
+    }
+    form.append_pair("refresh_token", token.expose_secret());
+    let form = SecretString::from(form.finish());
+    url.set_query(None);
+    (url, Some(form))
 }
 
 fn by_host(credentials: Vec<Credential>) -> Result<HashMap<String, Credential>, RegistryError> {
@@ -454,7 +512,7 @@ mod tests {
         let credential = |host: &str| Credential {
             host: host.to_owned(),
             user: "restow".to_owned(),
-            password: SecretString::from("hunter2"),
+            secret: Secret::Password(SecretString::from("hunter2")),
         };
         let credentials = vec![credential("docker.io"), credential("index.docker.io")];
         let settings = RegistrySettings { credentials, ..RegistrySettings::default() };

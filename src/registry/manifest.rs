@@ -74,7 +74,7 @@ impl Registries {
         method: Method,
     ) -> Result<Question<'a>, RegistryError> {
         let url = self.url(image, &format!("manifests/{reference}"))?;
-        Ok(Question { image, method, url, accept: MANIFESTS, etag: None, limit: MANIFEST_LIMIT })
+        Ok(Question { image, method, url, accept: MANIFESTS, etag: None, limit: MANIFEST_LIMIT, form: None })
     }
 }
 

@@ -18,6 +18,7 @@
 mod address;
 mod challenge;
 mod client;
+mod docker_config;
 mod error;
 mod host;
 mod manifest;
@@ -25,7 +26,7 @@ mod tags;
 mod token;
 
 pub use address::{AllowedAddress, InvalidAddress};
-pub use client::{Credential, RealmPair, Registries, RegistrySettings, Timeouts};
+pub use client::{Credential, RealmPair, Registries, RegistrySettings, Secret, Timeouts};
 pub use error::RegistryError;
 pub use manifest::Manifest;
 pub use tags::{Completeness, TagList};

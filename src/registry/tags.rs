@@ -184,6 +184,7 @@ impl Registries {
             accept: "application/json",
             etag: known_etag.as_deref(),
             limit: PAGE_LIMIT,
+            form: None,
         };
         let answer = match (self.ask(&question).await, reason) {
             (Ok(answer), _) => answer,

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 use super::challenge::Challenge;
-use super::client::Credential;
+use super::client::{Credential, Secret};
 use super::error::RegistryError;
 use crate::repo::Moment;
 
@@ -38,7 +38,8 @@ impl Authorization {
 
     /// Credentials as they are; they hold until they are refused.
     pub(super) fn basic(credential: &Credential) -> Option<Self> {
-        let pair = format!("{}:{}", credential.user, credential.password.expose_secret());
+        let Secret::Password(password) = &credential.secret else { return None };
+        let pair = format!("{}:{}", credential.user, password.expose_secret());
         Self::new(&format!("Basic {}", STANDARD.encode(pair)), Moment(i64::MAX))
     }
 
@@ -125,7 +126,7 @@ mod tests {
         let credential = Credential {
             host: "r.example.com".to_owned(),
             user: "restow".to_owned(),
-            password: SecretString::from("hunter2"),
+            secret: Secret::Password(SecretString::from("hunter2")),
         };
         let basic = Authorization::basic(&credential).expect("a header");
         let bearer = Authorization::bearer(br#"{"token":"hunter2"}"#, Moment(0)).expect("a header");

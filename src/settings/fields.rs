@@ -48,6 +48,11 @@ pub const FIELDS: &[Field] = &[
         "A list of tables with `host`, `username` and `password` or `password_file`.",
     ),
     field(
+        "docker_config",
+        "none",
+        "Docker's `config.json`: its `auths` and credential helpers serve the registries that `registry_credentials` does not name.",
+    ),
+    field(
         "log_format",
         "human",
         "`human` or `json`; what is logged is set by `RUST_LOG`, for example `info` or `restow=debug`.",

@@ -66,6 +66,8 @@ pub struct Settings {
     pub insecure_registries: Vec<String>,
     /// Private addresses that registries may have.
     pub allowed_private_addresses: Vec<AllowedAddress>,
+    /// Docker's `config.json`, for the other registries.
+    pub docker_config: Option<PathBuf>,
     /// What is shown to registries.
     pub registry_credentials: Vec<Credential>,
     /// How log lines are written.

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::fields::FIELDS;
 use super::{LogFormat, Overrides, Role, Settings, SettingsError, secret_file};
-use crate::registry::{AllowedAddress, Credential};
+use crate::registry::{AllowedAddress, Credential, Secret};
 
 const PREFIX: &str = "RESTOW_";
 /// Settings that are lists; in the environment their values are parted by commas.
@@ -42,6 +42,7 @@ pub(super) struct Raw {
     insecure_registries: Vec<String>,
     allowed_private_addresses: Vec<String>,
     registry_credentials: Vec<RawCredential>,
+    docker_config: Option<PathBuf>,
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
     plan_interval: Option<u64>,
@@ -199,6 +200,9 @@ impl Raw {
         let lease = within(&mut mistakes, "lease", self.lease.unwrap_or(60), 5..=3600);
         let allowed_private_addresses = self.allowed(&mut mistakes);
         let registry_credentials = self.credentials(&mut mistakes);
+        if let Some(file) = self.docker_config.as_ref().filter(|file| !file.is_file()) {
+            mistakes.0.push(format!("docker_config: {} is no file", file.display()));
+        }
         let database_url = match &overrides.database_url {
             Some(url) => SecretString::from(url.as_str()),
             None => self.database_url.unwrap_or_else(|| SecretString::from("sqlite:restow.db")),
@@ -221,6 +225,7 @@ impl Raw {
             insecure_registries: self.insecure_registries,
             allowed_private_addresses,
             registry_credentials,
+            docker_config: self.docker_config,
             log_format: self.log_format.unwrap_or(LogFormat::Human),
             tag_list_interval,
             plan_interval,
@@ -300,7 +305,7 @@ impl Raw {
             credentials.extend(password.map(|password| Credential {
                 host: raw.host.clone(),
                 user: raw.username.clone(),
-                password,
+                secret: Secret::Password(password),
             }));
         }
         credentials

@@ -192,3 +192,57 @@ async fn registries_are_not_asked_twice() {
     std::fs::write(cache.join("registries.db"), "no database").expect("written");
     assert_eq!(scan(&[]), (1, 1), "a broken cache keeps nobody from working");
 }
+
+/// What Docker is logged in to: a password in its file, a helper, one that has nothing, one that fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_of_docker_are_used() {
+    let registry = world::registry::Registry::start().await.expect("a registry");
+    registry.push_all("acme/web", &["1.0", "1.1"]);
+    registry.behave(|one| one.asks_for = world::registry::Credentials::Basic);
+    let host = registry.address();
+    let helper = |body: &str| format!("#!/bin/sh\ncat >/dev/null\n{body}\n");
+    let folder = folder(&[
+        (
+            "docker-credential-good",
+            &helper("echo '{\"ServerURL\":\"x\",\"Username\":\"world\",\"Secret\":\"secret\"}'"),
+        ),
+        ("docker-credential-empty", &helper("echo 'credentials not found in native keychain'; exit 1")),
+        ("docker-credential-broken", &helper("echo 'the vault is sealed' >&2; exit 1")),
+    ]);
+    for name in ["good", "empty", "broken"] {
+        let file = folder.path().join(format!("docker-credential-{name}"));
+        std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("runnable");
+    }
+    let ask = |config: String| {
+        std::fs::write(folder.path().join("config.json"), config).expect("written");
+        let run = Command::new(env!("CARGO_BIN_EXE_restow"))
+            .args(["explain", &format!("{host}/acme/web:1.0"), "--no-cache"])
+            .args(["--insecure-registry", &host, "--allow-private", "127.0.0.1"])
+            .env("DOCKER_CONFIG", folder.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+            .output();
+        let run = run.expect("it runs");
+        (run.status.code(), text(&run.stdout), text(&run.stderr))
+    };
+    let works = |(code, out, errors): (Option<i32>, String, String)| {
+        assert_eq!(code, Some(0), "{errors}");
+        assert!(out.contains("minor   1.1"), "{out}");
+    };
+    let fails = |(code, _, errors): (Option<i32>, String, String), why: &str| {
+        assert_eq!(code, Some(3), "{errors}");
+        assert!(errors.contains(why), "{errors}");
+        assert!(!errors.contains("secret"), "{errors}");
+    };
+    works(ask(format!(r#"{{"auths": {{"{host}": {{"auth": "d29ybGQ6c2VjcmV0"}}}}}}"#)));
+    works(ask(format!(r#"{{"credHelpers": {{"{host}": "good"}}}}"#)));
+    works(ask(r#"{"credsStore": "good"}"#.to_owned()));
+    fails(
+        ask(format!(r#"{{"auths": {{"{host}": {{"auth": "d29ybGQ6d3Jvbmc="}}}}}}"#)),
+        "refuses the configured credentials",
+    );
+    fails(ask("{}".to_owned()), "needs credentials");
+    fails(ask(r#"{"credsStore": "empty"}"#.to_owned()), "needs credentials");
+    fails(ask(format!(r#"{{"credHelpers": {{"{host}": "broken"}}}}"#)), "the vault is sealed");
+    fails(ask(format!(r#"{{"credHelpers": {{"{host}": "absent"}}}}"#)), "cannot be run");
+    fails(ask("not JSON".to_owned()), "no readable credentials");
+}

@@ -9,7 +9,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Response, StatusCode};
 use restow::clock::Clock;
 use restow::image::{Digest, ImageName, Tag};
-use restow::registry::{Completeness, Credential, RealmPair, Registries, RegistryError, RegistrySettings, TagList};
+use restow::registry::{
+    Completeness, Credential, RealmPair, Registries, RegistryError, RegistrySettings, Secret, TagList,
+};
 use restow::repo::Moment;
 use secrecy::SecretString;
 
@@ -37,6 +39,7 @@ struct Fake {
     /// `127.0.0.1:PORT`
     host: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
@@ -44,9 +47,10 @@ impl Fake {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let host = listener.local_addr().expect("an address").to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (log, answer) = (Arc::clone(&seen), Arc::new(answer));
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let (log, texts, answer) = (Arc::clone(&seen), Arc::clone(&bodies), Arc::new(answer));
         let router = Router::new().fallback(move |request: Request| {
-            let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
+            let (log, texts, answer) = (Arc::clone(&log), Arc::clone(&texts), Arc::clone(&answer));
             async move {
                 let one = Seen {
                     method: request.method().to_string(),
@@ -54,11 +58,13 @@ impl Fake {
                     headers: request.headers().clone(),
                 };
                 log.lock().expect("the log").push(one.clone());
+                let body = axum::body::to_bytes(request.into_body(), 10_000).await.unwrap_or_default();
+                texts.lock().expect("the bodies").push(String::from_utf8_lossy(&body).into_owned());
                 answer(&one)
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { host, seen }
+        Self { host, seen, bodies }
     }
 
     fn image(&self, repository: &str) -> ImageName {
@@ -67,6 +73,11 @@ impl Fake {
 
     fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("the log").clone()
+    }
+
+    /// What was sent with each request.
+    fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().expect("the bodies").clone()
     }
 
     fn count(&self, prefix: &str) -> usize {
@@ -109,7 +120,11 @@ fn tag(text: &str) -> Tag {
 }
 
 fn credential(fake: &Fake, password: &str) -> Credential {
-    Credential { host: fake.host.clone(), user: "restow".to_owned(), password: SecretString::from(password.to_owned()) }
+    Credential {
+        host: fake.host.clone(),
+        user: "restow".to_owned(),
+        secret: Secret::Password(SecretString::from(password.to_owned())),
+    }
 }
 
 #[track_caller]
@@ -407,6 +422,36 @@ async fn basic_credentials_right_wrong_and_missing() {
     assert!(missing.contains("none are configured"), "{missing}");
 }
 
+/// An identity token goes to the token server as OAuth 2's refresh token, in a form, and into no address.
+#[tokio::test]
+async fn an_identity_token_buys_a_token() {
+    let fake = Fake::start(|seen| {
+        let posted = seen.method == "POST" && seen.header("content-type") == Some("application/x-www-form-urlencoded");
+        match (seen.target.as_str(), seen.authorization()) {
+            ("/token", None) if posted => reply(200, &[], r#"{"access_token":"t1"}"#),
+            (_, Some("Bearer t1")) => tag_page(&["1.0"], &[]),
+            _ => {
+                let realm = format!(
+                    r#"Bearer realm="http://{}/token",service="s",scope="repository:shop:pull""#,
+                    seen.header("host").unwrap_or_default()
+                );
+                reply(401, &[("www-authenticate", &realm)], "")
+            }
+        }
+    })
+    .await;
+    let token = Secret::IdentityToken(SecretString::from("sesame"));
+    let credential = Credential { host: fake.host.clone(), user: String::new(), secret: token };
+    let registries = client(RegistrySettings { credentials: vec![credential], ..settings(&[&fake]) });
+    assert_eq!(names(&registries.tags(&fake.image("shop")).await.expect("tags")), ["1.0"]);
+    assert!(fake.seen().iter().all(|seen| !seen.target.contains("sesame")));
+    let post = fake.bodies().into_iter().find(|body| body.contains("grant_type")).expect("a form");
+    assert_eq!(
+        post,
+        "grant_type=refresh_token&client_id=restow&service=s&scope=repository%3Ashop%3Apull&refresh_token=sesame"
+    );
+}
+
 #[tokio::test]
 async fn wrong_credentials_never_become_an_anonymous_read() {
     // A token server that would give anybody a token, but refuses this password.
@@ -649,7 +694,7 @@ mod real {
             let secret = |password: &str| Credential {
                 host: self.host.clone(),
                 user: "restow".to_owned(),
-                password: SecretString::from(password.to_owned()),
+                secret: Secret::Password(SecretString::from(password.to_owned())),
             };
             client(RegistrySettings {
                 insecure: vec![self.host.clone()],
