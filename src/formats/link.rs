@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::class::class;
 use super::extraction::{Extraction, FoundSite, FoundValue, Operator, Piece};
-use super::site::{Inventory, Problem, ProblemCode, Site, Span};
+use super::site::{Inventory, PathClass, Problem, ProblemCode, Site, Span};
 use super::value::Value;
 use crate::image::Reference;
 use crate::repo::FilePath;
@@ -13,6 +13,8 @@ use crate::repo::FilePath;
 const OWN: usize = 0;
 /// What says the version of a Helm chart's application.
 const CHART: &str = "Chart.yaml";
+/// The format whose images serve tests, wherever they stand.
+const TESTS: &str = "testcontainers";
 /// `A=${B}`, `B=${C}` … in one `.env`.
 const MAX_DEPTH: usize = 5;
 
@@ -167,7 +169,7 @@ impl Scope<'_> {
             spans,
             written: found.written.clone(),
             reference,
-            class: class(self.path),
+            class: if found.format == TESTS { PathClass::Test } else { class(self.path) },
             allow: found.allow.clone(),
             comment: found.comment.clone(),
             confidence: found.confidence,

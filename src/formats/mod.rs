@@ -18,6 +18,7 @@ mod cloud_build;
 mod cloudformation;
 mod collector;
 mod compose;
+mod dagger;
 mod devcontainer;
 mod direction;
 mod dockerfile;
@@ -142,6 +143,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &ansible::Ansible,
     &app_manifest::AppManifest,
     &testcontainers::Testcontainers,
+    &dagger::Dagger,
     &gitops::GitOps,
     &fleet::Fleet,
     &helmfile::Helmfile,

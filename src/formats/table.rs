@@ -96,6 +96,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("ansible", "playbooks and tasks", "images of docker and podman modules"),
     ("app-manifest", "`fly.toml`, `captain-definition`", "`image`, `builder`, `imageName`, `dockerfileLines`"),
     ("testcontainers", "sources that use Testcontainers", "literal images"),
+    ("dagger", "sources of Dagger pipelines, where the path says so", "literal images of `From`"),
     ("dotenv", "`.env`", "values that a Compose file beside it uses"),
 ];
 
