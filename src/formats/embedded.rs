@@ -1,6 +1,8 @@
 //! Text of another format within YAML: the scripts of CI jobs, a Dockerfile in a Compose file. It is read without its
 //! indentation, and what is found is carried back to the file's bytes.
 
+use std::ops::Range;
+
 use super::Format;
 use super::collector::Collector;
 use super::extraction::{Confidence, Extraction, FoundValue};
@@ -20,7 +22,8 @@ impl Embedded {
     /// Adds the text of a scalar where its bytes are known.
     pub(super) fn add(&mut self, file: &str, scalar: &Scalar) {
         match (&scalar.block, scalar.start) {
-            (Some(block), _) => self.add_block(file, block),
+            (Some(Block { range, is_folded: true }), _) => self.add_folded(file, range.clone()),
+            (Some(Block { range, is_folded: false }), _) => self.add_lines(file, range.clone()),
             (None, Some(start)) => {
                 self.pieces.push((self.text.len(), Some(start)));
                 self.text.push_str(&scalar.text);
@@ -30,16 +33,22 @@ impl Embedded {
         }
     }
 
-    /// The lines of a block scalar without their indentation; of a folded one, as one line.
-    fn add_block(&mut self, file: &str, block: &Block) {
-        let mut at = block.range.start;
-        for line in file.get(block.range.clone()).unwrap_or("").split_inclusive('\n') {
-            let content = line.trim_start_matches(' ');
+    /// Adds lines of the file without their indentation.
+    pub(super) fn add_lines(&mut self, file: &str, range: Range<usize>) {
+        self.each_line(file, range, |text, line| text.push_str(line));
+    }
+
+    /// Adds lines that mean one.
+    fn add_folded(&mut self, file: &str, range: Range<usize>) {
+        self.each_line(file, range, |text, line| text.push_str(&line.replace(['\n', '\r'], " ")));
+    }
+
+    fn each_line(&mut self, file: &str, range: Range<usize>, add: impl Fn(&mut String, &str)) {
+        let mut at = range.start;
+        for line in file.get(range).unwrap_or("").split_inclusive('\n') {
+            let content = line.trim_start_matches([' ', '\t']);
             self.pieces.push((self.text.len(), Some(at + line.len() - content.len())));
-            match block.is_folded {
-                true => self.text.push_str(&content.replace(['\n', '\r'], " ")),
-                false => self.text.push_str(content),
-            }
+            add(&mut self.text, content);
             at += line.len();
         }
         self.add_line("");

@@ -8,8 +8,10 @@
 
 use hcl_edit::expr::{Expression, Object};
 
-use super::{Hcl, Names, key_text, parse};
+use super::{Hcl, Names, heredoc, key_text, parse};
 use crate::formats::collector::{Collector, image_like};
+use crate::formats::dockerfile::Dockerfile;
+use crate::formats::embedded::Embedded;
 use crate::formats::extraction::Extraction;
 use crate::formats::yaml_sites::names_image;
 use crate::formats::{Claim, Format};
@@ -44,6 +46,12 @@ impl Format for Bake {
             }
             if let Some(Expression::Object(arguments)) = target.body.get_attribute("args").map(|one| &one.value) {
                 arguments_of(&mut hcl, arguments);
+            }
+            let inline = target.body.get_attribute("dockerfile-inline");
+            if let Some(range) = inline.and_then(|inline| heredoc(&inline.value, hcl.source)) {
+                let mut dockerfile = Embedded::default();
+                dockerfile.add_lines(hcl.collector.text, range);
+                dockerfile.read(&mut hcl.collector, &Dockerfile);
             }
         }
         hcl.collector.found
