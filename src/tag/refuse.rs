@@ -9,6 +9,7 @@ impl<'a> Question<'a> {
     /// Why `entry`, newer and on the line, is not proposed; `None`: it may be.
     pub(super) fn refusal(&self, shape: &Shape, entry: &Entry) -> Option<String> {
         self.unreleased(shape, entry)
+            .or_else(|| self.other_windows(&entry.key))
             .or_else(|| self.left_scheme(&entry.key))
             .or_else(|| self.other_support(&entry.key))
             .or_else(|| self.unproven(shape, entry))
@@ -30,6 +31,17 @@ impl<'a> Question<'a> {
         })
     }
 
+    /// Another release of Windows, whose versions are `10.0.BUILD.REVISION`: containers run on hosts of their own release.
+    /// Source: Microsoft, "Windows container version compatibility".
+    fn other_windows(&self, to: &Key) -> Option<String> {
+        let build = |version: &[u64]| match version {
+            [10, 0, build @ 10_000..100_000, ..] => Some(*build),
+            _ => None,
+        };
+        let (from, to) = (build(&self.reading.key.version)?, build(&to.version)?);
+        (from != to).then(|| "it is of another release of Windows, which needs hosts of that release".to_owned())
+    }
+
     /// A version far beyond all others, with few tags: the remains of an older scheme (`20.04.1` beside `5.2.3`).
     fn left_scheme(&self, to: &Key) -> Option<String> {
         let (low, high) = (*self.scheme_end.get_or_init(|| self.find_scheme_end()))?;
@@ -46,7 +58,7 @@ impl<'a> Question<'a> {
         let versions = self.scheme.versions(&self.reading.form.prefix)?;
         let majors = versions.majors.keys().skip_while(|major| *major < from);
         let mut gaps = majors.clone().zip(majors.skip(1)).map(|(low, high)| (*low, *high));
-        gaps.find(|(low, high)| *high / 2 >= *low && *high - *low >= 6 && versions.left(*low, *high))
+        gaps.find(|(low, high)| *high / 2 >= *low && *high - *low >= 6 && versions.left(*low, *high, self.now))
     }
 
     /// A release line without long support, or with another rhythm, where the current one has long support.

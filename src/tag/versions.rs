@@ -13,8 +13,9 @@ pub(super) struct Versions {
     lengths: BTreeMap<usize, BTreeSet<Vec<u64>>>,
     /// By first number: the versions of two numbers or more, and the newest creation time.
     pub(super) majors: MajorVersions,
-    /// The first numbers of versions that are written as dates: `2021.12`, `20.04`.
-    calendar: BTreeSet<u64>,
+    /// The first numbers of versions that are written as dates (`2021.12`, `20.04`), and the newest month of each, counted
+    /// from the year 0.
+    calendar: BTreeMap<u64, u64>,
     /// The newest version whose content is that of the tag `latest`.
     pub(super) latest: Option<Vec<u64>>,
     /// The versions of pre-releases.
@@ -31,8 +32,9 @@ impl Versions {
     pub(super) fn note(&mut self, name: &str, key: &Key, created: Option<Moment>) {
         let version = &key.version;
         let Some(first) = version.first() else { return };
-        if is_calendar(name, version) {
-            self.calendar.insert(*first);
+        if let Some(month) = month_of(name, version) {
+            let newest = self.calendar.entry(*first).or_default();
+            *newest = (*newest).max(month);
         }
         self.lengths.entry(version.len()).or_default().insert(version.clone());
         let kind = if key.maturity == Maturity::Release { &mut self.released } else { &mut self.staged };
@@ -55,7 +57,8 @@ impl Versions {
 
     /// Whether the versions from `high` on are remains of an older scheme: `latest` stands below, or they are older than
     /// those up to `low`; where neither is known, they are few, or fewer than three and dates where the others are none.
-    pub(super) fn left(&self, low: u64, high: u64) -> bool {
+    /// Dates of the last two years are nothing old.
+    pub(super) fn left(&self, low: u64, high: u64, now: Moment) -> bool {
         if let Some(latest) = self.latest.as_ref().and_then(|latest| latest.first()) {
             return *latest <= low;
         }
@@ -66,7 +69,11 @@ impl Versions {
         }
         let below: usize = self.majors.range(..=low).map(|(_, (versions, _))| versions.len()).sum();
         let above: usize = self.majors.range(high..).map(|(_, (versions, _))| versions.len()).sum();
-        let other_kind = self.calendar.range(high..).next().is_some() && self.calendar.range(..=low).next().is_none();
+        let dates = self.calendar.range(high..).map(|(_, month)| *month).max();
+        if dates.is_some_and(|newest| newest + RECENT_MONTHS >= month_at(now)) {
+            return false;
+        }
+        let other_kind = dates.is_some() && self.calendar.range(..=low).next().is_none();
         let few = 4 * above < below || (other_kind && above < 3);
         few && self.majors.range(high..).count() < 3
     }
@@ -105,18 +112,32 @@ impl Versions {
     }
 }
 
-/// Whether a version is a year and a month: `2021.12.16`, or `20.04` with its zero.
-fn is_calendar(name: &str, version: &[u64]) -> bool {
+/// Dates younger than this belong to a scheme that goes on.
+const RECENT_MONTHS: u64 = 24;
+
+/// The month of a version that is a year and a month, `2021.12.16`, or `20.04` with its zero; counted from the year 0.
+fn month_of(name: &str, version: &[u64]) -> Option<u64> {
     match version {
-        [1990..2100, 1..=12, ..] => true,
-        [year @ 10..100, month @ 1..10, ..] => name.contains(&format!("{year}.{month:02}")),
-        _ => false,
+        [year @ 1990..2100, month @ 1..=12, ..] => Some(year * 12 + month),
+        [year @ 10..100, month @ 1..10, ..] => {
+            name.contains(&format!("{year}.{month:02}")).then_some((2000 + year) * 12 + month)
+        }
+        _ => None,
     }
+}
+
+/// The month of a moment, counted likewise; off by some days.
+fn month_at(now: Moment) -> u64 {
+    const MONTH_MS: i64 = 2_629_746_000;
+    u64::try_from(now.0 / MONTH_MS).unwrap_or(0) + 1970 * 12 + 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// September 2026.
+    const NOW: Moment = Moment(1_790_000_000_000);
     use crate::tag::{ListedTag, Scheme};
 
     fn listed(names: &str) -> Vec<ListedTag> {
@@ -143,8 +164,11 @@ mod tests {
     #[test]
     fn a_gap_with_little_behind_it_is_a_scheme_that_was_left() {
         let versions = |names: &str| Scheme::learn(&listed(names)).versions("").cloned().unwrap_or_default();
-        assert!(versions("5.0 5.1 5.2 5.3 5.4 4.9 4.8 4.7 4.6 20.04").left(5, 20));
-        assert!(!versions("1.12 1.13 17.03 17.06 18.01 19.03 20.10").left(1, 17), "a leap that goes on");
+        assert!(versions("5.0 5.1 5.2 5.3 5.4 4.9 4.8 4.7 4.6 20.04").left(5, 20, NOW));
+        assert!(!versions("1.12 1.13 17.03 17.06 18.01 19.03 20.10").left(1, 17, NOW), "a leap that goes on");
+        let leap = "5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12";
+        assert!(versions(&format!("{leap} 2021.10")).left(5, 2021, NOW), "dates of long ago");
+        assert!(!versions(&format!("{leap} 2026.07")).left(5, 2026, NOW), "dates that reach to today");
     }
 
     #[test]
@@ -153,11 +177,11 @@ mod tests {
         for (age, tag) in (0..).zip(tags.iter_mut().rev()) {
             tag.created = Some(Moment(-age));
         }
-        assert!(!Scheme::learn(&tags).versions("").expect("versions").left(5, 20), "the newest tag is no remains");
+        assert!(!Scheme::learn(&tags).versions("").expect("versions").left(5, 20, NOW), "the newest tag is no remains");
         let mut tags = listed("1.12 1.13 17.03 17.06 18.01 19.03 20.10 latest");
         let digest = crate::image::Digest::sha256_of(b"1.13");
         tags[1].digest = Some(digest.clone());
         tags[7].digest = Some(digest);
-        assert!(Scheme::learn(&tags).versions("").expect("versions").left(1, 17), "latest stands below");
+        assert!(Scheme::learn(&tags).versions("").expect("versions").left(1, 17, NOW), "latest stands below");
     }
 }
