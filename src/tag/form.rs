@@ -330,7 +330,7 @@ fn stage(tokens: &[Token<'_>], runs: &[Run], version: Option<&Run>, words: &Word
     })?;
     let start = if place > from && tokens[place - 1].kind == Kind::Separator { place - 1 } else { place };
     let mut end = place + 1;
-    let step = |at: usize| tokens.get(at).is_some_and(|token| matches!(token.kind, Kind::Number(_)));
+    let step = |at: usize| tokens.get(at).is_some_and(|token| matches!(token.kind, Kind::Number(_) | Kind::Stamp(..)));
     while step(end) || (tokens.get(end).is_some_and(|token| token.kind == Kind::Separator) && step(end + 1)) {
         end += if step(end) { 1 } else { 2 };
         if tokens.get(end).is_some_and(|token| token.text == "-") {

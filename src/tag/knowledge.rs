@@ -68,7 +68,7 @@ fn starts(day: jiff::civil::Date) -> Moment {
 /// A product whose release lines are not all alike: some have long support.
 #[derive(Debug, Deserialize)]
 pub(super) struct Product {
-    name: String,
+    pub(super) name: String,
     /// Ends of image names, whatever stands before them: a mirror's host and project.
     images: Vec<String>,
     #[serde(default)]
@@ -135,6 +135,26 @@ impl Product {
     }
 }
 
+/// Java's release lines, where a word names a build of it: `openjdk`, `temurin`, `jdk17`.
+pub(super) fn java(word: &str) -> Option<&'static Product> {
+    const BUILDS: [&str; 12] = [
+        "java",
+        "jdk",
+        "jre",
+        "openjdk",
+        "temurin",
+        "corretto",
+        "zulu",
+        "semeru",
+        "liberica",
+        "sapmachine",
+        "adoptopenjdk",
+        "ibmjava",
+    ];
+    let named = BUILDS.iter().any(|build| build.eq_ignore_ascii_case(word));
+    KNOWLEDGE.products.iter().find(|product| named && product.name == "Java")
+}
+
 /// The product that the image's name tells, behind any mirror: `mirror.gcr.io/library/node` is `library/node`.
 pub(super) fn product(image: &ImageName) -> Option<&'static Product> {
     let repository = image.repository();
@@ -148,6 +168,11 @@ pub(super) fn product(image: &ImageName) -> Option<&'static Product> {
 
 /// The day on which the support of a distribution's release ended, where that lies before `now`: `alpine`, 3 18.
 pub(super) fn support_ended(distribution: &str, version: &[u64], now: Moment) -> Option<jiff::civil::Date> {
+    release_of(distribution, version)?.ended_by(now)
+}
+
+/// What is known of a distribution's release by its number.
+pub(super) fn release_of(distribution: &str, version: &[u64]) -> Option<&'static ReleaseFacts> {
     let known = KNOWLEDGE.distributions.iter().find(|known| known.name == distribution)?;
     let is = |release: &&ReleaseFacts| {
         release
@@ -156,7 +181,7 @@ pub(super) fn support_ended(distribution: &str, version: &[u64], now: Moment) ->
             .map(|number| number.parse::<u64>().ok())
             .eq(version.iter().map(|number| Some(*number)))
     };
-    known.releases.iter().find(is)?.ended_by(now)
+    known.releases.iter().find(is)
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,6 +8,7 @@ use super::form::{Form, RunKind};
 use super::line;
 use super::order::{Level, Maturity};
 use super::scheme::{Entry, Reading, Scheme, Shape};
+use super::words::names_branch;
 use super::{Pick, Picks, Precision};
 use crate::image::Tag;
 use crate::repo::Moment;
@@ -18,8 +19,14 @@ impl Scheme {
         let reading = self.read(current.as_str());
         let question = Question::new(self, &reading, now);
         let mut reasons = BTreeMap::new();
-        let mut answer =
-            |kind: &'static str, pick: Result<Pick, String>| pick.map_err(|why| reasons.insert(kind, why)).ok();
+        let branch = reading.tokens.first().is_some_and(|first| names_branch(first.text));
+        let mut answer = |kind: &'static str, pick: Result<Pick, String>| {
+            let pick = pick.and_then(|pick| match branch {
+                true => Err("the tag is that of a branch or a pull request".to_owned()),
+                false => Ok(pick),
+            });
+            pick.map_err(|why| reasons.insert(kind, why)).ok()
+        };
         let patch = answer("patch", question.best(Level::Patch));
         let minor = answer("minor", question.best(Level::Minor));
         let major = answer("major", question.best(Level::Major));

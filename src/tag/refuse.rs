@@ -1,7 +1,7 @@
 //! Why a newer tag on the line is not proposed.
 
 use super::knowledge::{self, Release};
-use super::order::{Key, Levels};
+use super::order::{Key, Level, Levels};
 use super::pick::Question;
 use super::scheme::{Entry, Shape};
 
@@ -10,6 +10,8 @@ impl<'a> Question<'a> {
     pub(super) fn refusal(&self, shape: &Shape, entry: &Entry) -> Option<String> {
         self.unreleased(shape, entry)
             .or_else(|| self.other_windows(&entry.key))
+            .or_else(|| self.not_out(&entry.key))
+            .or_else(|| self.beyond_latest(entry))
             .or_else(|| self.left_scheme(&entry.key))
             .or_else(|| self.other_support(&entry.key))
             .or_else(|| self.unproven(shape, entry))
@@ -29,6 +31,23 @@ impl<'a> Question<'a> {
                 None
             }
         })
+    }
+
+    /// A release of the distribution that the image holds, by its number, before its day.
+    fn not_out(&self, to: &Key) -> Option<String> {
+        let name = self.scheme.product?.name.to_ascii_lowercase();
+        let facts = knowledge::release_of(&name, &to.version)?;
+        (!facts.released_by(self.now)).then(|| format!("{} is not released yet", facts.version))
+    }
+
+    /// Another major version beyond the one that `latest` stands at, where the content says which that is.
+    fn beyond_latest(&self, entry: &Entry) -> Option<String> {
+        let latest = self.scheme.versions(&self.reading.form.prefix)?.latest.as_ref()?;
+        let beyond = entry.key.version.first() > latest.first()
+            && self.reading.key.version.first() <= latest.first()
+            && self.level(entry) == Level::Major;
+        let dotted: Vec<String> = latest.iter().map(u64::to_string).collect();
+        beyond.then(|| format!("latest stands at {}, before it", dotted.join(".")))
     }
 
     /// Another release of Windows, whose versions are `10.0.BUILD.REVISION`: containers run on hosts of their own release.
@@ -63,7 +82,11 @@ impl<'a> Question<'a> {
 
     /// A release line without long support, or with another rhythm, where the current one has long support.
     fn other_support(&self, to: &Key) -> Option<String> {
-        let product = self.scheme.product?;
+        let of_prefix = || {
+            let word = self.reading.form.version.as_ref()?.word?;
+            knowledge::java(self.reading.tokens.get(word)?.text)
+        };
+        let product = self.scheme.product.or_else(of_prefix)?;
         product.refusal(&self.reading.key.version, &to.version, self.now)
     }
 

@@ -9,7 +9,7 @@ use super::order::{self, Key, Levels};
 use super::parse::{Kind, Token};
 use super::sketch::{CommitForms, Sketch, Sketches};
 use super::versions::Versions;
-use super::words::{self, Words};
+use super::words::{self, Words, names_trunk};
 use crate::image::{Digest, ImageName};
 
 /// What the tags of one image repository mean, learned from the whole list.
@@ -240,7 +240,8 @@ fn levels(tokens: &[Token<'_>], form: &Form, sketch: &Sketch) -> Levels {
 /// Whether a single number counts builds: behind a word that says so (`b1234`, `r12`), or of four digits and more. Years
 /// are no serial numbers: `2022` to `2025` is a new major version.
 fn serial(tokens: &[Token<'_>], version: &Run, sketch: &Sketch) -> bool {
-    let counter = |word: usize| Words::default().counts_builds(tokens[word].text) && tokens[word].text != "v";
+    let counts = |word: &str| (Words::default().counts_builds(word) && word != "v") || names_trunk(word);
+    let counter = |word: usize| counts(tokens[word].text);
     let mut values = sketch.rows.iter().map(|(values, _)| values[version.numbers.start]);
     version.numbers.len() == 1
         && (version.word.is_some_and(counter)

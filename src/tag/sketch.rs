@@ -43,6 +43,13 @@ impl CommitForms {
         parse::tokenize(tag, tokens);
         skeleton.clear();
         form::write_skeleton(tokens, skeleton);
+        for place in 1..tokens.len() {
+            if may_be_commit(tokens, place) && says_commit(tokens, place) {
+                tokens[place].kind = Kind::Commit;
+                skeleton.clear();
+                form::write_skeleton(tokens, skeleton);
+            }
+        }
         if self.0.is_empty() || self.0.contains(skeleton) {
             return;
         }
@@ -60,6 +67,12 @@ impl CommitForms {
             tokens[place].kind = kind;
         }
     }
+}
+
+/// Whether the word before says that a commit follows: `sha-1234567`.
+fn says_commit(tokens: &[Token<'_>], place: usize) -> bool {
+    let word = place.checked_sub(2).and_then(|before| tokens.get(before));
+    word.is_some_and(|word| matches!(word.text, "sha" | "git" | "commit" | "rev"))
 }
 
 /// Whether the token is a whole chunk of hexadecimal digits, as long as a commit.

@@ -36,15 +36,37 @@ impl<'a> Question<'a> {
             return Err("the tag names no version of a variant".to_owned());
         }
         let scheme = self.scheme;
+        if self.reading.form.stage.is_some() && self.is_released() {
+            return Err("its release is out, with which a variant of the pre-release is none".to_owned());
+        }
         let shape = self.reading.shape.and_then(|shape| scheme.shapes.get(shape));
         let moved = shape.and_then(|shape| {
             let (entry, reason) = self.move_variant(shape).or_else(|| self.beyond_major(shape))?;
             Some(self.propose(entry, format!("{reason}{}", self.ended(shape))))
         });
-        let pick =
-            moved.ok_or_else(|| "no newer version of the variant carries this version or a newer one".to_owned())?;
+        let pick = moved.ok_or_else(|| self.stays(shape))?;
         let there = scheme.read(pick.tag.as_str());
         Ok(Question::new(scheme, &there, self.now).variant().unwrap_or(pick))
+    }
+
+    /// Whether the version of a pre-release, or a later one, is released.
+    fn is_released(&self) -> bool {
+        let versions = self.scheme.versions(&self.reading.form.prefix);
+        versions.is_some_and(|versions| {
+            versions.released.iter().any(|version| version.as_slice() >= self.reading.key.version.as_slice())
+        })
+    }
+
+    /// Why the variant stays.
+    fn stays(&self, shape: Option<&Shape>) -> String {
+        let leading = |variants: &[u64]| shape.and_then(|shape| Some(divide(shape, variants)?.0.to_vec()));
+        let current = leading(&self.reading.variants);
+        let newer = shape.is_some_and(|shape| shape.lines.keys().any(|variants| leading(variants) > current));
+        let why = match newer {
+            true => "there are newer versions of the variant, and the current one still receives the newest releases",
+            false => "no newer version of the variant is there",
+        };
+        format!("{why}{}", shape.map_or_else(String::new, |shape| self.ended(shape)))
     }
 
     /// What is known of the end of the leading variant's support, to be added to the reason.
@@ -76,17 +98,28 @@ impl<'a> Question<'a> {
         let newest = shape.lines.iter().filter_map(|(variants, line)| {
             let (to, to_others) = divide(shape, variants)?;
             let entry = line.iter().rfind(|entry| self.refusal(shape, entry).is_none())?;
-            let rises = to > leading && to_others == others && entry.key.release() >= self.reading.key.release();
+            let rises = to > leading
+                && !self.leaves_java(shape, leading, to)
+                && to_others == others
+                && entry.key.release() >= self.reading.key.release();
             rises.then_some(((&entry.key.version, to), entry))
         });
         let (_, entry) = newest.max_by(|(a, _), (b, _)| a.cmp(b))?;
         Some((entry, "the line ends here; the variant goes on with another major version"))
     }
 
+    /// Whether the variant is a Java with long support, and `to` is one without.
+    fn leaves_java(&self, shape: &Shape, from: &[u64], to: &[u64]) -> bool {
+        let word = leading_place(shape).and_then(|place| shape.variants[place].word.as_deref());
+        let java = word.and_then(knowledge::java);
+        java.is_some_and(|java| java.refusal(from, to, self.now).is_some())
+    }
+
     fn move_variant(&self, shape: &'a Shape) -> Option<(&'a Entry, &'static str)> {
-        let courses: Vec<Course<'a>> =
-            shape.lines.iter().filter_map(|(variants, line)| self.course(shape, variants, line)).collect();
         let (leading, others) = divide(shape, &self.reading.variants)?;
+        let courses = shape.lines.iter().filter_map(|(variants, line)| self.course(shape, variants, line));
+        let courses: Vec<Course<'a>> =
+            courses.filter(|course| !self.leaves_java(shape, leading, course.leading)).collect();
         let newest = |courses: &mut dyn Iterator<Item = &Course<'a>>| courses.map(|c| &c.newest.key.version).max();
         let same = newest(&mut courses.iter().filter(|course| course.others == others));
         let risen = |course: &&Course<'a>| {
@@ -128,7 +161,9 @@ impl<'a> Question<'a> {
             .peekable();
         let newest = *allowed.peek()?;
         let (leading, others) = divide(shape, variants)?;
-        Some(Course { leading, others, newest, nearest: allowed.find(|entry| self.level(entry) == Level::Patch) })
+        // Of versions of two numbers, the second counts the patches.
+        let patches = if self.scheme.full_length(&shape.form.prefix) == 2 { Level::Minor } else { Level::Patch };
+        Some(Course { leading, others, newest, nearest: allowed.find(|entry| self.level(entry) <= patches) })
     }
 }
 
@@ -141,8 +176,13 @@ fn divide<'b>(shape: &Shape, variants: &'b [u64]) -> Option<(&'b [u64], Vec<&'b 
         versions.push(version);
         rest = behind;
     }
+    let leading = leading_place(shape)?;
+    Some((versions.remove(leading), versions))
+}
+
+/// Which of a shape's variants leads.
+fn leading_place(shape: &Shape) -> Option<usize> {
     let product = shape.variants.iter().rposition(|variant| variant.product);
     let distribution = || shape.variants.iter().rposition(|variant| variant.distribution);
-    let leading = product.or_else(distribution).or(versions.len().checked_sub(1))?;
-    Some((versions.remove(leading), versions))
+    product.or_else(distribution).or(shape.variants.len().checked_sub(1))
 }

@@ -87,9 +87,10 @@ impl Versions {
     /// Whether a full version after this one was released beyond doubt: one that no pre-release names.
     pub(super) fn was_followed(&self, version: &[u64], full: usize) -> bool {
         let after = (Bound::Excluded(version), Bound::Unbounded);
-        self.released
-            .range::<[u64], _>(after)
-            .any(|later| later.len() >= full && !later.starts_with(version) && !self.staged.contains(later))
+        self.released.range::<[u64], _>(after).any(|later| {
+            let beyond = later.strip_prefix(version).is_none_or(|rest| rest.iter().any(|number| *number > 0));
+            later.len() >= full && beyond && !self.staged.contains(later)
+        })
     }
 
     /// How many numbers a full version has: the least length whose versions are mostly not continued by longer ones.

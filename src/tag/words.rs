@@ -114,6 +114,35 @@ const PLATFORMS: [&str; 25] = [
     "erlang", "dotnet", "net", "mono", "rust", "lua", "cuda", "cudnn", "rocm", "glibc", "musl",
 ];
 
+/// What people call branches, and what machines call pull requests: a number behind is none of a version.
+const BRANCHES: [&str; 13] = [
+    "pr",
+    "mr",
+    "pull",
+    "merge",
+    "feature",
+    "feat",
+    "issue",
+    "ticket",
+    "branch",
+    "bugfix",
+    "dependabot",
+    "renovate",
+    "experiment",
+];
+/// Branches that everything goes through: a number behind counts builds.
+const TRUNKS: [&str; 6] = ["main", "master", "trunk", "develop", "development", "mainline"];
+
+/// Whether tags that begin with the word are those of branches or pull requests.
+pub(super) fn names_branch(word: &str) -> bool {
+    listed(&BRANCHES, word)
+}
+
+/// Whether the word is the branch that releases come from.
+pub(super) fn names_trunk(word: &str) -> bool {
+    listed(&TRUNKS, word)
+}
+
 /// Whether the word names a distribution.
 pub(super) fn names_distribution(word: &str) -> bool {
     listed(&DISTRIBUTIONS, word)

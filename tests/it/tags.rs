@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use proptest::prelude::{
     ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_assert_ne, prop_oneof, proptest,
 };
-use restow::image::{ImageName, Tag};
+use restow::image::{Digest, ImageName, Tag};
 use restow::repo::{BranchName, Moment};
 use restow::tag::{ListedTag, Pick, Picks, Scheme, explain};
 
@@ -55,6 +55,20 @@ fn times_tell_variants_from_nightlies() {
     };
     assert_eq!(picks(1), "x.y");
     assert_eq!(picks(365), "x.y-edge");
+}
+
+/// Where the content tells what `latest` is, what lies beyond it is not the newest stable version.
+#[test]
+fn nothing_is_proposed_beyond_latest() {
+    let with = |name: &str, content: &str| ListedTag {
+        name: tag(name),
+        digest: Some(Digest::sha256_of(content.as_bytes())),
+        created: None,
+    };
+    let tags =
+        [with("43", "a"), with("44", "b"), with("latest", "b"), with("45", "c"), with("46", "d"), with("rawhide", "d")];
+    assert_eq!(shown(&Scheme::learn(&tags).pick(&tag("43"), now())), ["-", "-", "44", "-"]);
+    assert_eq!(shown(&Scheme::learn(&tags).pick(&tag("45"), now())), ["-", "-", "46", "-"]);
 }
 
 #[test]
