@@ -45,6 +45,12 @@ impl Embedded {
         self.add_line("");
     }
 
+    /// Adds text and where it stands, if anywhere.
+    pub(super) fn add_text(&mut self, text: &str, place: Option<usize>) {
+        self.pieces.push((self.text.len(), place));
+        self.text.push_str(text);
+    }
+
     /// Adds a line that stands nowhere.
     fn add_line(&mut self, line: &str) {
         self.pieces.push((self.text.len(), None));
@@ -66,8 +72,10 @@ impl Embedded {
             let FoundValue::Resolved { reference, mut spans } = site.value else { continue };
             let carried = spans.iter_mut().try_for_each(|span| {
                 let (start, end) = (self.back(span.start)?, self.back(span.end.checked_sub(1)?)? + 1);
+                // Of two pieces of the file, neither can be changed alone.
+                let is_whole = end.checked_sub(start) == Some(span.end - span.start);
                 (span.start, span.end) = (start, end);
-                Some(())
+                is_whole.then_some(())
             });
             let Some(first) = carried.and_then(|()| Some(spans.first()?.start)) else { continue };
             if collector.first_at(first) {

@@ -42,6 +42,9 @@ impl Format for Bake {
             if let Some(Expression::Object(contexts)) = target.body.get_attribute("contexts").map(|one| &one.value) {
                 contexts_of(&mut hcl, contexts);
             }
+            if let Some(inline) = target.body.get_attribute("dockerfile-inline") {
+                hcl.dockerfile(&inline.value);
+            }
             if let Some(Expression::Object(arguments)) = target.body.get_attribute("args").map(|one| &one.value) {
                 arguments_of(&mut hcl, arguments);
             }
@@ -64,7 +67,9 @@ fn contexts_of(hcl: &mut Hcl<'_, '_>, contexts: &Object) {
 
 fn arguments_of(hcl: &mut Hcl<'_, '_>, arguments: &Object) {
     for (key, value) in arguments.iter() {
-        if key_text(key).is_some_and(names_image) {
+        // `BASE = BASE_IMAGE` says it, too.
+        let given = value.expr().as_variable().map(|name| name.as_str());
+        if key_text(key).is_some_and(names_image) || given.is_some_and(names_image) {
             hcl.perhaps(value.expr());
         }
     }
