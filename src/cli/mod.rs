@@ -6,6 +6,7 @@ mod healthcheck;
 mod jobs;
 mod lookup;
 mod output;
+mod registry;
 mod rules;
 mod scan;
 mod serve;
@@ -47,6 +48,9 @@ enum Command {
     Tag(tag::TagCommand),
     /// Say how an image's tag is read, what it could move to, and why not elsewhere
     Explain(explain::Args),
+    /// Ask what works with a registry
+    #[command(subcommand)]
+    Registry(registry::RegistryCommand),
     /// Validate a repository's configuration file
     Check(check::Args),
     /// List the jobs of a server's queue, and retry dead ones
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Update(args) => update::run(&args),
         Command::Tag(command) => tag::run(&command),
         Command::Explain(args) => explain::run(&args),
+        Command::Registry(command) => registry::run(&command),
         Command::Check(args) => check::run(&args),
         Command::Jobs(args) => jobs::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),

@@ -1,6 +1,8 @@
 //! Text of another format within YAML: the scripts of CI jobs, a Dockerfile in a Compose file. It is read without its
 //! indentation, and what is found is carried back to the file's bytes.
 
+use std::ops::Range;
+
 use super::Format;
 use super::collector::Collector;
 use super::extraction::{Confidence, Extraction, FoundValue};
@@ -20,7 +22,8 @@ impl Embedded {
     /// Adds the text of a scalar where its bytes are known.
     pub(super) fn add(&mut self, file: &str, scalar: &Scalar) {
         match (&scalar.block, scalar.start) {
-            (Some(block), _) => self.add_block(file, block),
+            (Some(Block { range, is_folded: true }), _) => self.add_folded(file, range.clone()),
+            (Some(Block { range, is_folded: false }), _) => self.add_lines(file, range.clone()),
             (None, Some(start)) => {
                 self.pieces.push((self.text.len(), Some(start)));
                 self.text.push_str(&scalar.text);
@@ -30,25 +33,37 @@ impl Embedded {
         }
     }
 
-    /// The lines of a block scalar without their indentation; of a folded one, as one line.
-    fn add_block(&mut self, file: &str, block: &Block) {
-        let mut at = block.range.start;
-        for line in file.get(block.range.clone()).unwrap_or("").split_inclusive('\n') {
-            let content = line.trim_start_matches(' ');
+    /// Adds lines of the file without their indentation.
+    fn add_lines(&mut self, file: &str, range: Range<usize>) {
+        self.each_line(file, range, |text, line| text.push_str(line));
+    }
+
+    /// Adds lines that mean one.
+    fn add_folded(&mut self, file: &str, range: Range<usize>) {
+        self.each_line(file, range, |text, line| text.push_str(&line.replace(['\n', '\r'], " ")));
+    }
+
+    fn each_line(&mut self, file: &str, range: Range<usize>, add: impl Fn(&mut String, &str)) {
+        let mut at = range.start;
+        for line in file.get(range).unwrap_or("").split_inclusive('\n') {
+            let content = line.trim_start_matches([' ', '\t']);
             self.pieces.push((self.text.len(), Some(at + line.len() - content.len())));
-            match block.is_folded {
-                true => self.text.push_str(&content.replace(['\n', '\r'], " ")),
-                false => self.text.push_str(content),
-            }
+            add(&mut self.text, content);
             at += line.len();
         }
         self.add_line("");
     }
 
-    /// Adds text and where it stands, if anywhere.
+    /// Adds text and where it stands, if anywhere; its lines lose their indentation.
     pub(super) fn add_text(&mut self, text: &str, place: Option<usize>) {
-        self.pieces.push((self.text.len(), place));
-        self.text.push_str(text);
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            let begins = self.text.is_empty() || self.text.ends_with('\n');
+            let content = if begins { line.trim_start_matches([' ', '\t']) } else { line };
+            self.pieces.push((self.text.len(), place.map(|place| place + at + line.len() - content.len())));
+            self.text.push_str(content);
+            at += line.len();
+        }
     }
 
     /// Adds a line that stands nowhere.

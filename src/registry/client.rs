@@ -218,6 +218,25 @@ impl Registries {
         url.map_err(|_| RegistryError::invalid(image.registry(), "the image's name makes no valid address"))
     }
 
+    /// The address of the registry itself.
+    pub(super) fn front_door(&self, host: &str) -> Result<Url, RegistryError> {
+        let url = self.inner.policy.base(host)?.join("v2/");
+        url.map_err(|_| RegistryError::invalid(host, "the host makes no valid address"))
+    }
+
+    /// Asks without credentials, and takes every answer.
+    pub(super) async fn plain(&self, question: &Question<'_>) -> Result<Answer, RegistryError> {
+        let home = self.inner.policy.base(question.host())?;
+        let answer = tokio::time::timeout(self.inner.total, self.follow(question, &home, None)).await;
+        let late = |_| RegistryError::unavailable(question.host(), "the registry did not answer in time");
+        answer.map_err(late)?
+    }
+
+    /// Whether there are credentials for a registry.
+    pub(super) async fn has_credentials(&self, host: &str) -> Result<bool, RegistryError> {
+        Ok(self.credential(host).await?.is_some())
+    }
+
     /// Asks, shows what the registry wants to see, follows its redirects, and reads the status.
     pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Answer, RegistryError> {
         let late = |what: &str| RegistryError::unavailable(question.host(), what);

@@ -75,7 +75,7 @@ impl RegistryError {
         Self::Refused { host: host.to_owned(), reason: reason.into() }
     }
 
-    pub(super) fn invalid(host: &str, reason: impl Into<String>) -> Self {
+    pub(crate) fn invalid(host: &str, reason: impl Into<String>) -> Self {
         Self::Invalid { host: host.to_owned(), reason: reason.into() }
     }
 }

@@ -22,6 +22,7 @@ mod docker_config;
 mod error;
 mod host;
 mod manifest;
+mod probe;
 mod tags;
 mod token;
 
@@ -29,4 +30,5 @@ pub use address::{AllowedAddress, InvalidAddress};
 pub use client::{Credential, RealmPair, Registries, RegistrySettings, Secret, Timeouts};
 pub use error::RegistryError;
 pub use manifest::Manifest;
+pub use probe::{Probe, Quota, Referrers};
 pub use tags::{Completeness, TagList};

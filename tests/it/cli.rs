@@ -246,3 +246,30 @@ async fn credentials_of_docker_are_used() {
     fails(ask(format!(r#"{{"credHelpers": {{"{host}": "absent"}}}}"#)), "cannot be run");
     fails(ask("not JSON".to_owned()), "no readable credentials");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_is_checked() {
+    let registry = world::registry::Registry::start().await.expect("a registry");
+    registry.push_all("acme/web", &["1.0", "1.1"]);
+    let host = registry.address();
+    let folder = folder(&[]);
+    let check = |more: &[&str]| {
+        let usual = ["registry", "check", &host, "--insecure-registry", &host, "--allow-private", "127.0.0.1"];
+        let run = restow(folder.path(), &[&usual, more].concat());
+        (run.status.code(), text(&run.stdout))
+    };
+    let (code, out) = check(&["--image", "acme/web"]);
+    assert_eq!(code, Some(0), "{out}");
+    for line in
+        ["it answers everybody", "none are configured", "2 tags in", "1.1 is sha256:", "by tags named", "none is named"]
+    {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    registry.behave(|one| one.asks_for = world::registry::Credentials::Basic);
+    let (code, out) = check(&["--image", "acme/web"]);
+    assert_eq!(code, Some(3), "{out}");
+    assert!(out.contains("asks for     basic") && out.contains("needs credentials"), "{out}");
+    let run = restow(folder.path(), &["registry", "check", "127.0.0.1:9"]);
+    assert_eq!(run.status.code(), Some(3));
+    assert!(text(&run.stdout).contains("has no public address"), "{}", text(&run.stdout));
+}

@@ -79,11 +79,9 @@ fn table(rows: &[Row<'_>], scan: &Scan, paint: Paint) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     let asked = scan.plan.is_some();
-    table.set_header(if asked {
-        vec!["image", "current", "update", "also there", "where"]
-    } else {
-        vec!["image", "current", "where"]
-    });
+    let others = rows.iter().any(|row| !row.verdict.others().is_empty());
+    let columns = [("image", true), ("current", true), ("update", asked), ("also there", others), ("where", true)];
+    table.set_header(columns.iter().filter(|(_, shown)| *shown).map(|(name, _)| *name));
     for row in rows {
         let places: Vec<String> =
             row.sites.iter().take(SITES_SHOWN).map(|site| format!("{}:{}", site.path, site.line)).collect();
@@ -95,6 +93,8 @@ fn table(rows: &[Row<'_>], scan: &Scan, paint: Paint) -> Table {
         ];
         if asked {
             cells.push(move_cell(&row.verdict, paint));
+        }
+        if others {
             cells.push(Cell::new(row.verdict.others().join("\n")));
         }
         cells.push(painted(Cell::new(format!("{}{more}", places.join("\n"))), paint, |cell| cell.fg(Color::DarkGrey)));
