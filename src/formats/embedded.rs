@@ -34,7 +34,7 @@ impl Embedded {
     }
 
     /// Adds lines of the file without their indentation.
-    pub(super) fn add_lines(&mut self, file: &str, range: Range<usize>) {
+    fn add_lines(&mut self, file: &str, range: Range<usize>) {
         self.each_line(file, range, |text, line| text.push_str(line));
     }
 
@@ -52,6 +52,18 @@ impl Embedded {
             at += line.len();
         }
         self.add_line("");
+    }
+
+    /// Adds text and where it stands, if anywhere; its lines lose their indentation.
+    pub(super) fn add_text(&mut self, text: &str, place: Option<usize>) {
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            let begins = self.text.is_empty() || self.text.ends_with('\n');
+            let content = if begins { line.trim_start_matches([' ', '\t']) } else { line };
+            self.pieces.push((self.text.len(), place.map(|place| place + at + line.len() - content.len())));
+            self.text.push_str(content);
+            at += line.len();
+        }
     }
 
     /// Adds a line that stands nowhere.
@@ -75,8 +87,10 @@ impl Embedded {
             let FoundValue::Resolved { reference, mut spans } = site.value else { continue };
             let carried = spans.iter_mut().try_for_each(|span| {
                 let (start, end) = (self.back(span.start)?, self.back(span.end.checked_sub(1)?)? + 1);
+                // Of two pieces of the file, neither can be changed alone.
+                let is_whole = end.checked_sub(start) == Some(span.end - span.start);
                 (span.start, span.end) = (start, end);
-                Some(())
+                is_whole.then_some(())
             });
             let Some(first) = carried.and_then(|()| Some(spans.first()?.start)) else { continue };
             if collector.first_at(first) {

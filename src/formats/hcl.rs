@@ -1,9 +1,11 @@
 //! What the formats in HCL share: the parsed file, and expressions as pieces of a reference.
 //!
-//! Variables are not resolved here: `var.x` and `local.x` become [`Piece::Variable`]s called `.var.x` and `.local.x`,
-//! which all files of a folder may define ([`Hcl::define`]); linking joins them.
+//! Variables that all files of a folder may define are not resolved here: `var.x` and `local.x` become
+//! [`Piece::Variable`]s called `.var.x` and `.local.x` ([`Hcl::define`]); linking joins them.
 
 pub(super) mod bake;
+mod heredoc;
+mod names;
 pub(super) mod nomad;
 pub(super) mod packer;
 pub(super) mod terraform;
@@ -12,30 +14,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use hcl_edit::Span;
-use hcl_edit::expr::{Expression, Object, ObjectKey, TraversalOperator};
+use hcl_edit::expr::{Expression, FuncCall, Object, ObjectKey};
 use hcl_edit::structure::Body;
 use hcl_edit::template::Element;
 
-use super::collector::{Collector, image_like, versioned};
-use super::extraction::{Definition, Piece, TextSpan};
+use super::collector::{Collector, image_like, shown, versioned};
+use super::extraction::{Piece, TextSpan};
 use super::site::ProblemCode;
 use super::value::Value;
-use super::yaml::{Document, parse_within};
 use super::yaml_sites::names_image;
+use names::{Names, dotted};
 
-/// `a = local.b`, `b = local.c` … in one file.
-const MAX_DEPTH: usize = 5;
-/// More definitions than this in one file are not read.
-const MAX_DEFINITIONS: usize = 5000;
-
-/// How a file refers to its variables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
-    /// `var.x` and `local.x`; other files of the folder may define them.
-    Dotted,
-    /// `x`; only this file defines it.
-    Bare,
-}
+/// Maps whose keys are anyone's.
+const LABELS: [&str; 4] = ["annotations", "dockerLabels", "docker_labels", "labels"];
+/// A reference of more pieces is not read, which bounds what names within names can cost.
+const MAX_PIECES: usize = 50;
 
 /// Text in HCL and where it begins in the file.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +51,8 @@ struct Hcl<'a, 'b> {
     names: Names,
     /// What this file's names mean: `local.x` where names are dotted, `x` where they are bare.
     meanings: BTreeMap<String, &'b Expression>,
+    /// Variables of this file that have no default.
+    unset: BTreeSet<String>,
     /// The names that references use.
     used: BTreeSet<String>,
 }
@@ -78,44 +73,7 @@ fn parse<'a>(collector: &mut Collector<'a>) -> Option<(Body, Source<'a>)> {
 
 impl<'a, 'b> Hcl<'a, 'b> {
     fn new(collector: Collector<'a>, source: Source<'a>, names: Names) -> Self {
-        Self { collector, source, names, meanings: BTreeMap::new(), used: BTreeSet::new() }
-    }
-
-    /// Remembers the defaults of `variable` blocks and, where names are dotted, the values of `locals`; lets other files
-    /// use those that are plain text.
-    fn define(&mut self, body: &'b Body) {
-        for block in body.blocks() {
-            match (block.ident.as_str(), block.labels.first()) {
-                ("variable", Some(name)) => {
-                    if let Some(default) = block.body.get_attribute("default") {
-                        self.define_one("var", name.as_str(), &default.value);
-                    }
-                }
-                ("locals", None) => {
-                    for local in block.body.attributes() {
-                        self.define_one("local", local.key.as_str(), &local.value);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn define_one(&mut self, kind: &str, name: &str, value: &'b Expression) {
-        match self.names {
-            Names::Bare => {
-                self.meanings.insert(name.to_owned(), value);
-            }
-            Names::Dotted => {
-                if let Some(value) = self.plain(value)
-                    && self.collector.found.definitions.len() < MAX_DEFINITIONS
-                {
-                    self.collector.found.definitions.push(Definition { name: format!(".{kind}.{name}"), value });
-                } else if kind == "local" {
-                    self.meanings.insert(format!("local.{name}"), value);
-                }
-            }
-        }
+        Self { collector, source, names, meanings: BTreeMap::new(), unset: BTreeSet::new(), used: BTreeSet::new() }
     }
 
     /// Text that stands in the file just so.
@@ -137,8 +95,21 @@ impl<'a, 'b> Hcl<'a, 'b> {
     /// An expression that may be an image: it is one where it names a version.
     fn perhaps(&mut self, value: &Expression) {
         for one in alternatives(value) {
-            self.image_of(one, self.source, |text| versioned(text) && image_like(text));
+            if self.may_name_version(one) {
+                self.image_of(one, self.source, |text| versioned(text) && image_like(text));
+            }
         }
+    }
+
+    /// Whether a text has a tag or a digest of its own. A variable alone tells nothing: its default does.
+    fn may_name_version(&self, value: &Expression) -> bool {
+        let Some(pieces) = self.pieces(value, self.source, 0) else { return false };
+        let has_mark = |text: &str| text.contains([':', '@']);
+        pieces.iter().any(|piece| match piece {
+            Piece::Literal(span) => has_mark(&span.text),
+            Piece::Joint(text) => has_mark(text),
+            Piece::Variable { .. } => false,
+        })
     }
 
     /// An image behind a prefix that says so.
@@ -154,6 +125,7 @@ impl<'a, 'b> Hcl<'a, 'b> {
     }
 
     fn image_of(&mut self, value: &Expression, source: Source<'_>, is_image: impl Fn(&str) -> bool) {
+        self.used.extend(dotted(value).map(|name| format!(".{name}")));
         let Some(pieces) = self.pieces(value, source, 0) else { return };
         let Some((written, offset)) = value.span().and_then(|span| source.at(&span)) else { return };
         let quote = usize::from(written.starts_with('"'));
@@ -162,16 +134,15 @@ impl<'a, 'b> Hcl<'a, 'b> {
     }
 
     fn report(&mut self, offset: usize, written: String, pieces: Vec<Piece>, is_image: impl Fn(&str) -> bool) {
+        let mut unknown = None;
         for piece in &pieces {
             if let Piece::Variable { name, .. } = piece {
+                unknown = Some(name.clone());
                 self.used.insert(name.clone());
             }
         }
-        if pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. })) {
-            if self.collector.first_at(offset) {
-                self.collector.open(offset, written, pieces);
-            }
-            return;
+        if let Some(name) = unknown {
+            return self.report_open(offset, written, pieces, &name);
         }
         let mut value = Value::default();
         for piece in &pieces {
@@ -183,6 +154,23 @@ impl<'a, 'b> Hcl<'a, 'b> {
         }
         if is_image(value.text()) && self.collector.first_at(offset) {
             self.collector.assembled(offset, &written, &value);
+        }
+    }
+
+    /// A reference with variables: for linking, or a problem where no other file can define them.
+    fn report_open(&mut self, offset: usize, written: String, pieces: Vec<Piece>, name: &str) {
+        if !self.collector.first_at(offset) {
+            return;
+        }
+        if self.names == Names::Folder {
+            self.collector.open(offset, written, pieces);
+        } else if matches!(pieces.first(), Some(Piece::Literal(first)) if !first.text.is_empty()) {
+            let message = format!(
+                "the image {:?} cannot be told: {} has no text as its default in this file; give it one",
+                shown(&written),
+                name.trim_start_matches('.')
+            );
+            self.collector.problem(offset, ProblemCode::UnresolvedVariable, message);
         }
     }
 
@@ -198,6 +186,7 @@ impl<'a, 'b> Hcl<'a, 'b> {
             Expression::Parenthesis(inner) => self.pieces(inner.inner(), source, depth),
             Expression::Variable(name) if self.names == Names::Bare => self.meaning(name.as_str(), depth),
             Expression::Traversal(_) => self.meaning(&dotted(value)?, depth),
+            Expression::FuncCall(call) if call.name.name.as_str() == "format" => self.formatted(call, source, depth),
             _ => None,
         }
     }
@@ -218,19 +207,52 @@ impl<'a, 'b> Hcl<'a, 'b> {
                 Element::Interpolation(inner) => pieces.extend(self.pieces(&inner.expr, source, depth)?),
                 Element::Directive(_) => return None,
             }
+            if pieces.len() > MAX_PIECES {
+                return None;
+            }
         }
         Some(pieces)
     }
 
-    /// What a name means: its pieces in this file, or a variable for linking.
-    fn meaning(&self, name: &str, depth: usize) -> Option<Vec<Piece>> {
-        match (self.meanings.get(name), self.names) {
-            (Some(value), _) if depth < MAX_DEPTH => self.pieces(value, self.source, depth + 1),
-            (None, Names::Dotted) => {
-                Some(vec![Piece::Variable { name: format!(".{name}"), operator: None, word: Vec::new() }])
+    /// The text of a value as this file gives it.
+    fn known(&self, value: &Expression) -> Option<TextSpan> {
+        match self.pieces(value, self.source, 0)?.as_slice() {
+            [Piece::Literal(span)] => Some(span.clone()),
+            [Piece::Variable { name, .. }] => {
+                let mut definitions = self.collector.found.definitions.iter();
+                definitions.find(|one| one.name == *name).map(|one| one.value.clone())
             }
             _ => None,
         }
+    }
+
+    /// A chart's version where a variable holds it.
+    fn version_of(&mut self, chart: &str, version: &Expression) {
+        let Some(mut pieces) = self.pieces(version, self.source, 0) else { return };
+        let Some((written, offset)) = version.span().and_then(|span| self.source.at(&span)) else { return };
+        let written = format!("{chart}:{written}");
+        pieces.insert(0, Piece::Joint(format!("{chart}:")));
+        if self.collector.first_at(offset) {
+            self.collector.tags_only(|collector| collector.open(offset, written, pieces));
+        }
+    }
+
+    /// `format("nginx:%s", var.tag)`, where every verb is `%s`.
+    fn formatted(&self, call: &FuncCall, source: Source<'_>, depth: usize) -> Option<Vec<Piece>> {
+        let mut arguments = call.args.iter();
+        let Some(Piece::Literal(whole)) = self.pieces(arguments.next()?, source, depth)?.pop() else { return None };
+        let (mut pieces, mut at) = (Vec::new(), whole.start);
+        for (index, text) in whole.text.split("%s").enumerate() {
+            if index > 0 {
+                pieces.extend(self.pieces(arguments.next()?, source, depth)?);
+            }
+            if !text.is_empty() {
+                pieces.push(text_piece(text, at, text));
+            }
+            at += text.len() + "%s".len();
+        }
+        let fits = !pieces.is_empty() && pieces.len() <= MAX_PIECES && arguments.next().is_none();
+        (fits && !whole.text.replace("%s", "").contains('%')).then_some(pieces)
     }
 
     /// Every `image` (in any letters) at any depth of an expression: of objects, lists and `jsonencode`.
@@ -241,8 +263,10 @@ impl<'a, 'b> Hcl<'a, 'b> {
                 for (key, value) in object.iter() {
                     let is_image =
                         key_text(key).is_some_and(|key| keys.iter().any(|one| key.eq_ignore_ascii_case(one)));
+                    let is_told_apart = key_text(key).is_some_and(|key| LABELS.contains(&key));
                     match is_image && is_text(value.expr()) {
                         true => self.image(value.expr()),
+                        false if is_told_apart => {}
                         false => self.images_within(value.expr(), keys),
                     }
                 }
@@ -286,46 +310,6 @@ impl<'a, 'b> Hcl<'a, 'b> {
             self.images_of(&block.body, keys);
         }
     }
-
-    /// The YAML or JSON in a heredoc.
-    fn documents(&self, value: &Expression) -> Vec<Document> {
-        let range = heredoc(value, self.source);
-        range.map_or_else(Vec::new, |range| parse_within(self.collector.text, range))
-    }
-
-    /// A scalar of such a document: HCL fills in its `${…}`.
-    fn image_in_template(&mut self, text: &str, start: Option<usize>) {
-        let Some(start) = start else { return };
-        let source = Source { text, base: start };
-        let Ok(template) = hcl_edit::parser::parse_template(text) else { return };
-        if let Some(pieces) = self.joined(template.iter(), source, 0) {
-            self.report(start, text.to_owned(), pieces, |_| true);
-        }
-    }
-
-    /// Defaults and values that are named like an image, and that nothing in this file uses.
-    fn unused(&mut self, body: &Body) {
-        for block in body.blocks() {
-            match (block.ident.as_str(), block.labels.first(), block.body.get_attribute("default")) {
-                ("variable", Some(name), Some(default)) => self.unused_one("var", name.as_str(), &default.value),
-                ("locals", None, _) => {
-                    for local in block.body.attributes() {
-                        self.unused_one("local", local.key.as_str(), &local.value);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn unused_one(&mut self, kind: &str, name: &str, value: &Expression) {
-        if names_image(name)
-            && !self.used.contains(&format!(".{kind}.{name}"))
-            && matches!(value, Expression::String(_))
-        {
-            self.perhaps(value);
-        }
-    }
 }
 
 /// The expressions that one may become: the branches of a condition, the arguments of `coalesce` and `try`, what
@@ -338,19 +322,12 @@ fn alternatives(value: &Expression) -> Vec<&Expression> {
         }
         Expression::FuncCall(call) => match call.name.name.as_str() {
             "coalesce" | "try" => call.args.iter().flat_map(alternatives).collect(),
+            "format" => vec![value],
             "lookup" => call.args.iter().skip(2).flat_map(alternatives).collect(),
             _ => Vec::new(),
         },
         other => vec![other],
     }
-}
-
-/// `var.x`, `local.x`; `None` for what other resources say.
-fn dotted(value: &Expression) -> Option<String> {
-    let Expression::Traversal(path) = value else { return None };
-    let (Expression::Variable(kind), [attribute]) = (&path.expr, path.operators.as_slice()) else { return None };
-    let TraversalOperator::GetAttr(name) = attribute.value() else { return None };
-    matches!(kind.as_str(), "var" | "local").then(|| format!("{}.{}", kind.as_str(), name.as_str()))
 }
 
 /// Text of the file, or text that its escapes make.
@@ -375,12 +352,4 @@ fn key_text(key: &ObjectKey) -> Option<&str> {
 /// The value of a key of an object.
 fn entry<'e>(object: &'e Object, name: &str) -> Option<&'e Expression> {
     object.iter().find(|(key, _)| key_text(key) == Some(name)).map(|(_, value)| value.expr())
-}
-
-/// The lines of a heredoc.
-fn heredoc(value: &Expression, source: Source<'_>) -> Option<Range<usize>> {
-    let Expression::HeredocTemplate(_) = value else { return None };
-    let (raw, start) = source.at(&value.span()?)?;
-    let (begin, end) = (raw.find('\n')? + 1, raw.rfind('\n')? + 1);
-    (begin <= end).then(|| start + begin..start + end)
 }

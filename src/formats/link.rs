@@ -85,7 +85,8 @@ impl<'a> Folders<'a> {
         let above = above.and_then(|above| self.0.get(above)).into_iter().flatten();
         let beside = self.0.get(folder).into_iter().flatten();
         let mut defining: Vec<_> = above.filter(|(path, _)| path.file_name() == CHART).chain(beside).collect();
-        defining.sort_by_key(|(path, _)| precedence(path));
+        // Files that are no module, such as Packer's, may each define a name: a file's own comes first.
+        defining.sort_by_key(|(other, _)| (precedence(other), *other == path));
         let mut definitions = Definitions::default();
         for (path, extraction) in defining {
             definitions.add(path, extraction);

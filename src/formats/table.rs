@@ -66,12 +66,20 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("buildkite", "`.buildkite/*.yml`", "docker and kubernetes plugins, hosted agents, commands"),
     ("cloud-build", "`cloudbuild*.yaml`, `cloudbuild*.json`", "steps, substitutions"),
     ("jenkinsfile", "`Jenkinsfile*`, `*.jenkinsfile`", "docker agents, `docker.image`, pod templates"),
-    ("terraform", "`*.tf`, `*.tofu`", "images of docker, kubernetes, ECS, Cloud Run, container apps; OCI charts"),
+    (
+        "terraform",
+        "`*.tf`, `*.tofu`",
+        "images of docker, kubernetes, ECS, Cloud Run, container apps; OCI charts; maps of images",
+    ),
     ("tfvars", "`terraform.tfvars`, `*.auto.tfvars`", "values of variables; images among them"),
     ("tfvars-other", "other `*.tfvars`", "images among the values"),
-    ("bake", "`docker-bake*.hcl`, `docker-bake*.json`", "`docker-image://` contexts, variables' defaults"),
+    (
+        "bake",
+        "`docker-bake*.hcl`, `docker-bake*.json`",
+        "`docker-image://` contexts, arguments, variables' defaults, `dockerfile-inline`",
+    ),
     ("nomad", "`*.nomad`, `*.nomad.hcl`", "images of tasks"),
-    ("packer", "`*.pkr.hcl`", "images of docker sources"),
+    ("packer", "`*.pkr.hcl`, JSON whose path says packer", "images of docker and podman sources"),
     (
         "cloudformation",
         "CloudFormation, SAM and ECS task definitions, in any YAML, `*.template`, JSON whose path says so",

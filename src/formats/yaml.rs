@@ -154,9 +154,13 @@ pub(super) fn parse(text: &str, positions: &Positions, wanted: impl Fn(&str) -> 
 /// The documents in a part of a file, such as a block scalar that holds YAML; their offsets count from the beginning of
 /// the file. What is no YAML is left out.
 pub(super) fn parse_within(text: &str, range: Range<usize>) -> Vec<Document> {
-    let (base, mut budget, mut parsed) = (range.start, MAX_NODES, Parsed::default());
-    let positions = Positions::new("");
-    parse_document(text.get(range).unwrap_or(""), base, &mut budget, &positions, &mut parsed);
+    parse_at(text.get(range.clone()).unwrap_or(""), range.start)
+}
+
+/// The same for a text that begins at `base` in its file.
+pub(super) fn parse_at(text: &str, base: usize) -> Vec<Document> {
+    let (mut budget, mut parsed) = (MAX_NODES, Parsed::default());
+    parse_document(text, base, &mut budget, &Positions::new(""), &mut parsed);
     parsed.documents
 }
 

@@ -8,10 +8,8 @@
 
 use hcl_edit::expr::{Expression, Object};
 
-use super::{Hcl, Names, heredoc, key_text, parse};
+use super::{Hcl, Names, key_text, parse};
 use crate::formats::collector::{Collector, image_like};
-use crate::formats::dockerfile::Dockerfile;
-use crate::formats::embedded::Embedded;
 use crate::formats::extraction::Extraction;
 use crate::formats::yaml_sites::names_image;
 use crate::formats::{Claim, Format};
@@ -44,14 +42,11 @@ impl Format for Bake {
             if let Some(Expression::Object(contexts)) = target.body.get_attribute("contexts").map(|one| &one.value) {
                 contexts_of(&mut hcl, contexts);
             }
+            if let Some(inline) = target.body.get_attribute("dockerfile-inline") {
+                hcl.dockerfile(&inline.value);
+            }
             if let Some(Expression::Object(arguments)) = target.body.get_attribute("args").map(|one| &one.value) {
                 arguments_of(&mut hcl, arguments);
-            }
-            let inline = target.body.get_attribute("dockerfile-inline");
-            if let Some(range) = inline.and_then(|inline| heredoc(&inline.value, hcl.source)) {
-                let mut dockerfile = Embedded::default();
-                dockerfile.add_lines(hcl.collector.text, range);
-                dockerfile.read(&mut hcl.collector, &Dockerfile);
             }
         }
         hcl.collector.found
@@ -72,7 +67,9 @@ fn contexts_of(hcl: &mut Hcl<'_, '_>, contexts: &Object) {
 
 fn arguments_of(hcl: &mut Hcl<'_, '_>, arguments: &Object) {
     for (key, value) in arguments.iter() {
-        if key_text(key).is_some_and(names_image) {
+        // `BASE = BASE_IMAGE` says it, too.
+        let given = value.expr().as_variable().map(|name| name.as_str());
+        if key_text(key).is_some_and(names_image) || given.is_some_and(names_image) {
             hcl.perhaps(value.expr());
         }
     }

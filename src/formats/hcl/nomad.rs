@@ -1,4 +1,4 @@
-//! Nomad: the `image` that a task's driver is told to run.
+//! Nomad: the `image` that a task's driver is told to run. A job's file stands alone: its variables are its own.
 //!
 //! ```hcl
 //! task "web" { driver = "docker"  config { image = "nginx:1.25" } }
@@ -34,17 +34,20 @@ impl Format for Nomad {
         }
         let mut collector = Collector::new(text, "nomad");
         let Some((body, source)) = parse(&mut collector) else { return collector.found };
-        let mut hcl = Hcl::new(collector, source, Names::Dotted);
+        let mut hcl = Hcl::new(collector, source, Names::Own);
         hcl.define(&body);
         tasks(&mut hcl, &body);
-        hcl.unused(&body);
         hcl.collector.found
     }
 }
 
+/// Drivers whose `image` is no container's.
+const OTHER_DRIVERS: [&str; 8] = ["exec", "exec2", "firecracker", "java", "lxc", "pot", "qemu", "raw_exec"];
+
 fn tasks(hcl: &mut Hcl<'_, '_>, body: &Body) {
     for block in body.blocks() {
-        if block.ident.as_str() == "task" {
+        let driver = block.body.get_attribute("driver").and_then(|driver| driver.value.as_str());
+        if block.ident.as_str() == "task" && !driver.is_some_and(|driver| OTHER_DRIVERS.contains(&driver)) {
             for config in block.body.get_blocks("config") {
                 if let Some(image) = config.body.get_attribute("image") {
                     // podman's transport.

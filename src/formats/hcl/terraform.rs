@@ -13,10 +13,10 @@ mod charts;
 
 use hcl_edit::structure::{Block, Body};
 
+use super::heredoc::Wanted;
 use super::{Hcl, Names, names_image, parse};
 use crate::formats::collector::{Collector, has_host, versioned};
-use crate::formats::extraction::{Definition, Extraction};
-use crate::formats::yaml::{Document, NodeId};
+use crate::formats::extraction::Extraction;
 use crate::formats::{Claim, Format, kubernetes};
 use crate::repo::FilePath;
 
@@ -69,7 +69,7 @@ impl Format for Terraform {
         }
         let mut collector = Collector::new(text, "terraform");
         let Some((body, source)) = parse(&mut collector) else { return collector.found };
-        let mut hcl = Hcl::new(collector, source, Names::Dotted);
+        let mut hcl = Hcl::new(collector, source, Names::Folder);
         hcl.define(&body);
         for block in body.blocks() {
             match (block.ident.as_str(), block.labels.first()) {
@@ -130,13 +130,10 @@ enum Definitions {
 fn values(text: &str, definitions: Definitions) -> Extraction {
     let mut collector = Collector::new(text, "tfvars");
     let Some((body, source)) = parse(&mut collector) else { return collector.found };
-    let mut hcl = Hcl::new(collector, source, Names::Dotted);
+    let mut hcl = Hcl::new(collector, source, Names::Folder);
     for attribute in body.attributes() {
-        if definitions == Definitions::Exported
-            && let Some(value) = hcl.plain(&attribute.value)
-        {
-            let name = format!(".var.{}", attribute.key.as_str());
-            hcl.collector.found.definitions.push(Definition { name, value });
+        if definitions == Definitions::Exported {
+            hcl.define_one("var", attribute.key.as_str(), &attribute.value, 0);
         }
     }
     module(&mut hcl, &body);
@@ -152,13 +149,18 @@ fn resource(hcl: &mut Hcl<'_, '_>, kind: &str, block: &Block) {
         // It is pushed there.
         "docker_registry_image" => {}
         "helm_release" => charts::release(hcl, body),
-        "kubectl_manifest" => manifest(hcl, body),
+        "kubectl_manifest" => manifest(hcl, body, "yaml_body"),
+        "kubernetes_manifest" => {
+            manifest(hcl, body, "manifest");
+            hcl.images_of(body, &KEYS);
+        }
+        "google_cloudbuild_trigger" => steps(hcl, body),
         _ if OF_CONTAINERS.iter().any(|one| kind.starts_with(one)) => {
             hcl.images_of(body, &KEYS);
             for attribute in body.attributes() {
                 for document in hcl.documents(&attribute.value) {
                     if let Some(root) = document.root() {
-                        definitions(hcl, &document, root);
+                        hcl.images_in(&document, root, Wanted::All);
                     }
                 }
             }
@@ -197,26 +199,23 @@ fn module(hcl: &mut Hcl<'_, '_>, body: &Body) {
     }
 }
 
-/// ECS's and Batch's definitions of containers, in JSON.
-fn definitions(hcl: &mut Hcl<'_, '_>, document: &Document, id: NodeId) {
-    for (key, value) in document.entries(id) {
-        let is_image = document.text(*key).is_some_and(|key| key.eq_ignore_ascii_case("image"));
-        match document.scalar(*value).filter(|_| is_image) {
-            Some(scalar) => hcl.image_in_template(&scalar.text, scalar.start),
-            None => definitions(hcl, document, *value),
-        }
-    }
-    for item in document.items(id) {
-        definitions(hcl, document, *item);
-    }
-}
-
 /// A Kubernetes object in a heredoc.
-fn manifest(hcl: &mut Hcl<'_, '_>, body: &Body) {
-    let Some(yaml) = body.get_attribute("yaml_body") else { return };
+fn manifest(hcl: &mut Hcl<'_, '_>, body: &Body, key: &str) {
+    let Some(yaml) = body.get_attribute(key) else { return };
     for document in hcl.documents(&yaml.value) {
         if let Some(root) = document.root() {
             kubernetes::object(&mut hcl.collector, &document, root);
+            hcl.images_in(&document, root, Wanted::Templated);
+        }
+    }
+}
+
+/// Cloud Build's steps: their names are images.
+fn steps(hcl: &mut Hcl<'_, '_>, body: &Body) {
+    let steps = body.get_blocks("build").flat_map(|build| build.body.get_blocks("step"));
+    for step in steps {
+        if let Some(name) = step.body.get_attribute("name") {
+            hcl.image(&name.value);
         }
     }
 }

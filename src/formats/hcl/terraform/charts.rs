@@ -10,6 +10,7 @@ use crate::formats::collector::{PartText, Parts, is_plain};
 use crate::formats::extraction::{Piece, TextSpan};
 use crate::formats::helm;
 use crate::formats::helm_chart::{in_registry, is_exact};
+use crate::formats::yaml_sites::names_image;
 
 pub(super) fn release(hcl: &mut Hcl<'_, '_>, body: &Body) {
     chart(hcl, body);
@@ -25,27 +26,39 @@ pub(super) fn release(hcl: &mut Hcl<'_, '_>, body: &Body) {
         if let Expression::FuncCall(call) = item
             && call.name.name.as_str() == "yamlencode"
         {
-            call.args.iter().for_each(|argument| encoded(hcl, argument));
+            for argument in call.args.iter() {
+                encoded(hcl, argument);
+                hcl.images_where_versioned(argument);
+            }
         }
     }
 }
 
 /// `repository = "oci://…"`, `chart`, `version`; or the whole in `chart`.
 fn chart(hcl: &mut Hcl<'_, '_>, body: &Body) {
-    let text = |name: &str| body.get_attribute(name).and_then(|attribute| attribute.value.as_str());
-    let name = match (text("repository").and_then(in_registry), text("chart")) {
-        (_, Some(chart)) if chart.starts_with("oci://") => in_registry(chart).map(str::to_owned),
+    let text = |hcl: &Hcl<'_, '_>, name: &str| hcl.known(&body.get_attribute(name)?.value).map(|known| known.text);
+    let (repository, chart) = (text(hcl, "repository"), text(hcl, "chart"));
+    let name = match (repository.as_deref().and_then(in_registry), chart) {
+        (_, Some(chart)) if chart.starts_with("oci://") => in_registry(&chart).map(str::to_owned),
         (Some(folder), Some(chart)) => Some(format!("{folder}/{chart}")),
         _ => None,
     };
-    let version = body.get_attribute("version").and_then(|version| hcl.plain(&version.value));
-    if let (Some(name), Some(version)) = (name, version.filter(|version| is_exact(&version.text))) {
+    let (Some(name), Some(version)) = (name, body.get_attribute("version").map(|version| &version.value)) else {
+        return;
+    };
+    // A range is the chart's own to choose from.
+    if hcl.known(version).is_some_and(|known| !is_exact(&known.text)) {
+        return;
+    }
+    if let Some(version) = hcl.plain(version) {
         let parts = Parts {
             repository: Some(PartText { text: &name, start: None }),
             tag: Some(part(&version)),
             ..Parts::default()
         };
         hcl.collector.tags_only(|collector| collector.parts(version.start, &parts));
+    } else {
+        hcl.version_of(&name, version);
     }
 }
 
@@ -63,6 +76,11 @@ fn settings(hcl: &mut Hcl<'_, '_>, body: &Body) {
     let items = lists.filter_map(Expression::as_object).map(|one| (entry(one, "name"), entry(one, "value")));
     let mut set: BTreeMap<&str, TextSpan> = BTreeMap::new();
     for (name, value) in blocks.chain(items) {
+        if let (Some(name), Some(value)) = (name.and_then(Expression::as_str), value)
+            && names_image(name)
+        {
+            hcl.perhaps(value);
+        }
         let value = value.and_then(|value| hcl.plain(value)).filter(|value| is_plain(&value.text));
         if let (Some(name), Some(value)) = (name.and_then(Expression::as_str), value) {
             set.insert(name, value);
