@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! in:  {"id": …, "image": "nginx", "current": "1.25", "tags": ["1.25", "1.26"], "now": "2026-11-23T00:00:00Z"}
-//! out: {"id": …, "patch": null, "minor": "1.26", "major": null, "variant": null, "line": "x.y", "precision": "floating", "reasons": {…}}
+//! out: {"id": …, "patch": null, "minor": "1.26", "major": null, "variant": null, "pin": "1.25.5", "line": "x.y", "precision": "floating", "reasons": {…}}
 //! ```
 //!
 //! `id` comes back as it came; `tags` holds names or objects with `name`, `digest` and `created`; a moment is RFC 3339,
@@ -29,7 +29,7 @@ pub(super) enum TagCommand {
     ///
     /// Each line read is one question, {"id": 1, "image": "nginx", "current": "1.25", "tags": ["1.25", "1.26"]}; id and
     /// image may be left out, a tag may be {"name", "digest", "created"}, and "now" sets the moment. Each line written
-    /// answers with "patch", "minor", "major" and "variant" (a tag or null), the "line" and the "reasons".
+    /// answers with "patch", "minor", "major", "variant" and "pin" (a tag or null), the "line" and the "reasons".
     Pick {
         /// Ask the registry for this image's tags, and explain for a person
         #[arg(long, requires = "current")]
@@ -121,6 +121,7 @@ struct Answer<'a> {
     minor: Option<&'a Tag>,
     major: Option<&'a Tag>,
     variant: Option<&'a Tag>,
+    pin: Option<&'a Tag>,
     line: &'a str,
     precision: Precision,
     reasons: BTreeMap<&'static str, &'a str>,
@@ -141,6 +142,7 @@ impl<'a> Answer<'a> {
             minor: tag("minor", &picks.minor),
             major: tag("major", &picks.major),
             variant: tag("variant", &picks.variant),
+            pin: tag("pin", &picks.pin),
             line: &picks.line,
             precision: picks.precision,
             reasons,

@@ -36,8 +36,13 @@ pub fn explain(image: &ImageName, current: &Tag, tags: &[ListedTag], now: Moment
         Precision::Floating => "newer builds are published under the same tag",
         Precision::Precise => "a full version",
     };
-    let kinds =
-        [("patch", &picks.patch), ("minor", &picks.minor), ("major", &picks.major), ("variant", &picks.variant)];
+    let kinds = [
+        ("patch", &picks.patch),
+        ("minor", &picks.minor),
+        ("major", &picks.major),
+        ("variant", &picks.variant),
+        ("pin", &picks.pin),
+    ];
     let shown = |pick: &Option<Pick>| pick.as_ref().map_or("-".to_owned(), |pick| pick.tag.to_string());
     let rows = kinds.map(|(kind, pick)| {
         let absent = || picks.reasons.get(kind).cloned().unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! [`Scheme::learn`] reads the whole list once; [`Scheme::pick`] answers for one current tag at a time. On the way:
 //! `parse` splits a tag into tokens; `sketch` takes the first look at the list; `form` says which part each number plays,
-//! with what `words` and `versions` learned; `order` and `line` place tags; `pick` and `variant` choose, `refuse` says what
+//! with what `words` and `versions` learned; `order` and `line` place tags; `pick`, `variant` and `pin` choose, `refuse` says what
 //! is not chosen and why; `explain` and `parts` tell a person. `knowledge` is the one place that knows names of the world.
 //! `docs/tags.md` holds the rules with examples.
 
@@ -14,6 +14,7 @@ mod order;
 mod parse;
 mod parts;
 mod pick;
+mod pin;
 mod refuse;
 mod scheme;
 mod sketch;
@@ -72,6 +73,8 @@ pub struct Picks {
     pub major: Option<Pick>,
     /// The best move of the variant's own version.
     pub variant: Option<Pick>,
+    /// The precise tag that a floating one stands for now.
+    pub pin: Option<Pick>,
     /// The line's name, equal for all tags on the line: `x.y-alpine`.
     pub line: String,
     /// Whether the current tag floats.

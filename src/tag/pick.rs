@@ -31,8 +31,10 @@ impl Scheme {
         let minor = answer("minor", question.best(Level::Minor));
         let major = answer("major", question.best(Level::Major));
         let variant = answer("variant", question.variant());
+        let precision = self.precision(&reading);
+        let pin = answer("pin", question.pin(current.as_str(), precision));
         let line = line::name(&reading.tokens, &reading.form, self.release_length(&reading.form));
-        Picks { patch, minor, major, variant, line, precision: self.precision(&reading), reasons }
+        Picks { patch, minor, major, variant, pin, line, precision, reasons }
     }
 
     fn precision(&self, reading: &Reading<'_>) -> Precision {

@@ -71,6 +71,32 @@ fn nothing_is_proposed_beyond_latest() {
     assert_eq!(shown(&Scheme::learn(&tags).pick(&tag("45"), now())), ["-", "-", "46", "-"]);
 }
 
+/// What a floating tag stands for: by its content where that is known, else the newest version that it begins.
+#[test]
+fn a_floating_tag_is_pinned_to_a_precise_one() {
+    let pin = |current: &str, others: &str| {
+        let tags = listed(std::iter::once(current).chain(others.split_whitespace()));
+        Scheme::learn(&tags).pick(&tags[0].name, now()).pin.map(|pick| pick.tag.to_string())
+    };
+    assert_eq!(pin("1.25", "1.25.3 1.25.10 1.26.1 1.26 1.25.11-rc1 1.25.12-alpine").as_deref(), Some("1.25.10"));
+    assert_eq!(
+        pin("1-alpine", "1.25.3-alpine 1.26.1-alpine 1.27.0 2.0.0-alpine 2-alpine").as_deref(),
+        Some("1.26.1-alpine")
+    );
+    assert_eq!(pin("1.25.3", "1.25.10"), None, "it is precise");
+    assert_eq!(pin("latest", "1.25.3 1.25.10"), None, "only its content tells");
+    let with = |name: &str, content: &str| ListedTag {
+        name: tag(name),
+        digest: Some(Digest::sha256_of(content.as_bytes())),
+        created: None,
+    };
+    let tags = [with("latest", "b"), with("1.25", "b"), with("1.25.3", "a"), with("1.25.4", "b"), with("1.25.5", "c")];
+    let scheme = Scheme::learn(&tags);
+    for current in ["latest", "1.25"] {
+        assert_eq!(scheme.pick(&tag(current), now()).pin.map(|pick| pick.tag), Some(tag("1.25.4")), "{current}");
+    }
+}
+
 #[test]
 fn a_pre_release_becomes_a_release_of_the_same_separators() {
     check("0.0-rc1", "0_0", ["-"; 4]);
