@@ -273,3 +273,11 @@ async fn a_registry_is_checked() {
     assert_eq!(run.status.code(), Some(3));
     assert!(text(&run.stdout).contains("has no public address"), "{}", text(&run.stdout));
 }
+
+#[test]
+fn colours_are_there_when_they_are_asked_for() {
+    let folder = folder(&[("Dockerfile", "FROM nginx:1.25\n")]);
+    let scan = |more: &[&str]| text(&restow(folder.path(), &[&["scan", "--offline"], more].concat()).stdout);
+    assert!(scan(&["--color", "always"]).contains("\u{1b}["));
+    assert!(!scan(&[]).contains("\u{1b}["));
+}

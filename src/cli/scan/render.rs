@@ -78,6 +78,10 @@ pub(super) fn human(scan: &Scan, paint: Paint) -> String {
 fn table(rows: &[Row<'_>], scan: &Scan, paint: Paint) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if paint == Paint::Color {
+        // Whoever asks for colours gets them in a pipe, too.
+        table.enforce_styling();
+    }
     let asked = scan.plan.is_some();
     let others = rows.iter().any(|row| !row.verdict.others().is_empty());
     let columns = [("image", true), ("current", true), ("update", asked), ("also there", others), ("where", true)];
