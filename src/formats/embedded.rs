@@ -34,7 +34,7 @@ impl Embedded {
     }
 
     /// Adds lines of the file without their indentation.
-    fn add_lines(&mut self, file: &str, range: Range<usize>) {
+    pub(super) fn add_lines(&mut self, file: &str, range: Range<usize>) {
         self.each_line(file, range, |text, line| text.push_str(line));
     }
 

@@ -6,7 +6,7 @@ use super::site::{Part, ProblemCode};
 use crate::image::Reference;
 
 /// Raised whenever a format finds other things than before in the same bytes: what was kept is then read again.
-pub const EXTRACTOR_VERSION: u32 = 13;
+pub const EXTRACTOR_VERSION: u32 = 14;
 
 /// What one file's bytes say. It holds no path, so it is kept by blob sha for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::collector::{Collector, PartText, Parts, is_plain, versioned};
+use super::embedded::Embedded;
 use super::extraction::{Confidence, Extraction};
+use super::shell::Shell;
 use super::substitution::{Meaning, replaced};
 use super::template::image_lines;
 use super::value::Value;
@@ -58,8 +60,26 @@ impl Format for Jenkinsfile {
         for index in 0..reader.tokens.len() {
             reader.token(index);
         }
+        scripts(text, &reader.tokens).read(&mut reader.collector, &Shell);
         reader.collector.found
     }
+}
+
+/// What `sh 'text'`, `sh("text")` and `sh(script: 'text')` run.
+fn scripts(text: &str, tokens: &[Token]) -> Embedded {
+    let mut script = Embedded::default();
+    for (index, token) in tokens.iter().enumerate() {
+        let word = text.get(token.range.clone()).filter(|_| token.kind == Kind::Word);
+        if !matches!(word, Some("sh" | "bat" | "powershell" | "pwsh")) {
+            continue;
+        }
+        // A bracket, `script` and a colon may stand between.
+        let literal = tokens[index + 1..].iter().take(4).find(|token| matches!(token.kind, Kind::Text | Kind::Block));
+        if let Some(literal) = literal.filter(|literal| !text[token.range.end..literal.range.start].contains('\n')) {
+            script.add_lines(text, literal.range.clone());
+        }
+    }
+    script
 }
 
 /// Where images come from.

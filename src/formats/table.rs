@@ -65,7 +65,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("vela", "`.vela.yml`", "steps, services, secrets' origins"),
     ("buildkite", "`.buildkite/*.yml`", "docker and kubernetes plugins, hosted agents, commands"),
     ("cloud-build", "`cloudbuild*.yaml`, `cloudbuild*.json`", "steps, substitutions"),
-    ("jenkinsfile", "`Jenkinsfile*`, `*.jenkinsfile`", "docker agents, `docker.image`, pod templates"),
+    ("jenkinsfile", "`Jenkinsfile*`, `*.jenkinsfile`", "docker agents, `docker.image`, pod templates, `sh` steps"),
     (
         "terraform",
         "`*.tf`, `*.tofu`",
