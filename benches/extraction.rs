@@ -79,7 +79,7 @@ fn planning(criterion: &mut Criterion) {
         .map(|n| Tag::parse(&format!("1.{n}-alpine")).expect("a tag"))
         .map(|name| ListedTag { name, digest: None, created: None })
         .collect();
-    let list = Lookup::Known(TagList { tags, completeness: Completeness::Whole });
+    let list = Lookup::Known(TagList::of(tags, Completeness::Whole));
     let image = inventory.sites[0].reference.image().clone();
     let candidates = Candidates { tags: BTreeMap::from([(image, list)]), digests: BTreeMap::new() };
     let rules = Rules::default();

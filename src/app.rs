@@ -198,11 +198,18 @@ impl Drop for SteppedApp {
 }
 
 fn registry_settings(settings: &Settings, clock: &Clock) -> RegistrySettings {
+    let usual = RegistrySettings::default();
     RegistrySettings {
         docker_config: settings.docker_config.clone(),
         insecure: settings.insecure_registries.clone(),
         allowed: settings.allowed_private_addresses.clone(),
         credentials: settings.registry_credentials.clone(),
+        aliases: settings.registry_aliases.clone(),
+        served_by: usual.served_by.into_iter().chain(settings.registry_hosts.clone()).collect(),
+        docker_hub: settings.docker_hub_url.clone(),
+        proxy: settings.proxy.clone(),
+        authorities: settings.registry_authorities.clone(),
+        client_certificates: settings.registry_client_certificates.clone(),
         clock: clock.clone(),
         ..RegistrySettings::default()
     }

@@ -14,10 +14,10 @@ use crate::clock::Clock;
 use crate::formats::Inventory;
 use crate::image::ImageName;
 use crate::jobs::Lookups;
-use crate::plan::{self, Candidates, Lookup, Plan, TagList};
+use crate::plan::{self, Candidates, EvidenceMap, Lookup, Plan, TagList};
 use crate::policy::Rules;
-use crate::registry::{AllowedAddress, Registries, RegistrySettings};
-use crate::settings::variable;
+use crate::registry::{Alias, AllowedAddress, Registries, RegistrySettings};
+use crate::settings::{proxy, variable};
 use crate::store::Store;
 
 /// Which registries may be asked, and how.
@@ -29,10 +29,33 @@ pub(super) struct LookupArgs {
     /// Allow registries at this private address: host, address or network
     #[arg(long, value_name = "ADDRESS")]
     allow_private: Vec<AllowedAddress>,
+    /// Names below MIRROR are images of UPSTREAM: mirror.example.com/hub=docker.io
+    #[arg(long, value_name = "MIRROR=UPSTREAM")]
+    alias: Vec<Alias>,
+    /// Trust the certificate authorities in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    ca_file: Vec<PathBuf>,
+    /// Whether to ask what the new images are: for which platforms, since when
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    evidence: EvidenceWish,
     /// Ask registries again for what they said within the last ten minutes, and keep nothing of what they say
     #[arg(long)]
     no_cache: bool,
 }
+
+/// When registries are asked what the images are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EvidenceWish {
+    /// Where there are at most 200 images to ask about
+    Auto,
+    /// Always
+    All,
+    /// Never
+    None,
+}
+
+/// Images that are asked about without being told to: each costs up to four requests the first time.
+const MOST_SUBJECTS: usize = 200;
 
 /// What registries said is asked again after this time.
 const CACHE_TIME: Duration = Duration::from_secs(600);
@@ -44,10 +67,18 @@ impl LookupArgs {
             insecure: self.insecure_registry.clone(),
             allowed: self.allow_private.clone(),
             docker_config: docker_config(),
+            aliases: self.alias.clone(),
+            authorities: self.authorities()?,
+            proxy: proxy(),
             clock: clock.clone(),
             ..RegistrySettings::default()
         };
         Registries::new(settings).context("preparing the registry client")
+    }
+
+    fn authorities(&self) -> anyhow::Result<Vec<Vec<u8>>> {
+        let read = |file: &PathBuf| std::fs::read(file).with_context(|| format!("reading {}", file.display()));
+        self.ca_file.iter().map(read).collect()
     }
 
     /// Look-ups that remember in the user's cache; where that cannot be used, only for now.
@@ -64,6 +95,26 @@ impl LookupArgs {
         };
         let lookups = Lookups::new(store.clone(), self.registries(clock)?, clock.clone(), CACHE_TIME);
         Ok((lookups, store))
+    }
+}
+
+impl LookupArgs {
+    /// What the images of the plan's updates are, as far as it is wished.
+    async fn ask_evidence(&self, lookups: &Lookups, plan: &Plan) -> anyhow::Result<EvidenceMap> {
+        let subjects = plan::wanted_evidence(&plan.updates);
+        match self.evidence {
+            EvidenceWish::None => return Ok(EvidenceMap::new()),
+            EvidenceWish::Auto if subjects.len() > MOST_SUBJECTS => {
+                let count = subjects.len();
+                eprintln!("restow: the platforms of {count} images were not asked for; --evidence all asks for them");
+                return Ok(EvidenceMap::new());
+            }
+            EvidenceWish::Auto | EvidenceWish::All => {}
+        }
+        let bar = output::progress("asking registries what the images are");
+        let evidence = lookups.evidence(subjects, || bar.inc(1)).await?;
+        bar.finish_and_clear();
+        Ok(evidence)
     }
 }
 
@@ -99,7 +150,7 @@ pub(super) fn look_up(args: &LookupArgs, inventory: &Inventory, rules: &Rules) -
     let clock = Clock::System;
     let now = clock.now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    let candidates = runtime.block_on(async {
+    runtime.block_on(async {
         let (lookups, store) = args.lookups(&clock).await?;
         let bar = output::progress("asking registries for tags");
         let tags = lookups.tags(plan::wanted_images(inventory, rules), || bar.inc(1)).await?;
@@ -109,10 +160,11 @@ pub(super) fn look_up(args: &LookupArgs, inventory: &Inventory, rules: &Rules) -
         let bar = output::progress("asking registries for digests");
         candidates.digests = lookups.digests(wanted, || bar.inc(1)).await?;
         bar.finish_and_clear();
+        let mut plan = plan::plan(inventory, &candidates, rules, now);
+        plan.weigh(&args.ask_evidence(&lookups, &plan).await?);
         store.close().await;
-        anyhow::Ok(candidates)
-    })?;
-    Ok(plan::plan(inventory, &candidates, rules, now))
+        anyhow::Ok(plan)
+    })
 }
 
 /// The tags of one image.

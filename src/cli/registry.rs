@@ -96,7 +96,7 @@ impl Report<'_> {
         let Some(tag) = reference.tag().cloned().or_else(latest).or(first) else { return Ok(()) };
         let digest = self.registries.digest(name, &tag).await?;
         row("digest", &format!("{tag} is {}", digest.short()))?;
-        let (referrers, quota) = self.registries.referrers(name, &digest).await?;
+        let referrers = self.registries.referrers_by(name, &digest).await?;
         row(
             "referrers",
             match referrers {
@@ -104,7 +104,11 @@ impl Report<'_> {
                 Referrers::TagsOnly => "no API: by tags named after the digest",
             },
         )?;
-        let quota = quota.map(|quota| format!("{} of {} left", quota.remaining, quota.limit));
+        let quota = self.registries.quota(name.registry());
+        let quota = quota.map(|quota| {
+            let hours = quota.window.as_secs().div_ceil(3600);
+            format!("{} of {} pulls left, in {hours} hours", quota.remaining, quota.limit)
+        });
         Ok(row("limit", quota.as_deref().unwrap_or("none is named"))?)
     }
 }

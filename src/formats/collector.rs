@@ -10,7 +10,7 @@ use super::position::Positions;
 use super::site::{Part, ProblemCode};
 use super::template::is_template;
 use super::value::{Value, found_spans};
-use crate::image::{InvalidReference, Reference};
+use crate::image::{InvalidReference, Platform, Reference};
 
 /// More references than this in one file are not read.
 const MAX_SITES: usize = 5000;
@@ -34,6 +34,8 @@ pub(super) struct Collector<'a> {
     seen: BTreeSet<usize>,
     pub(super) confidence: Confidence,
     holds: Holds,
+    /// What the sites that follow are asked for.
+    pub(super) platform: Option<Platform>,
     pub(super) found: Extraction,
 }
 
@@ -77,6 +79,7 @@ impl<'a> Collector<'a> {
             seen: BTreeSet::new(),
             confidence: Confidence::Parsed,
             holds: Holds::Any,
+            platform: None,
             found: Extraction::default(),
         }
     }
@@ -212,7 +215,9 @@ impl<'a> Collector<'a> {
         let comment = self.comment(offset, &value);
         let format = self.format.to_owned();
         let (confidence, holds) = (self.confidence, self.holds);
-        self.found.sites.push(FoundSite { line, column, format, written, value, allow, comment, confidence, holds });
+        let platform = self.platform.clone();
+        let site = FoundSite { line, column, format, written, value, allow, comment, confidence, holds, platform };
+        self.found.sites.push(site);
     }
 
     /// Whether a line of the site bears Flux's marker, `# {"$imagepolicy": "flux-system:app"}`: Flux itself moves it.

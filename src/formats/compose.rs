@@ -15,6 +15,7 @@ use super::extraction::{Extraction, Operator, Piece, TextSpan};
 use super::site::ProblemCode;
 use super::yaml::{Document, NodeId};
 use super::{Claim, Format};
+use crate::image::Platform;
 use crate::repo::FilePath;
 
 /// Nesting of `${A:-${B:-…}}` and of `x-` blocks.
@@ -74,7 +75,12 @@ fn service(collector: &mut Collector<'_>, document: &Document, id: NodeId) {
     }
     match (document.get(id, "build"), document.get(id, "image")) {
         (Some(build), _) => self::build(collector, document, build),
-        (None, Some(image)) => image_value(collector, document, image),
+        (None, Some(image)) => {
+            let platform = document.get(id, "platform").and_then(|platform| document.text(platform));
+            collector.platform = platform.and_then(|platform| Platform::parse(platform).ok());
+            image_value(collector, document, image);
+            collector.platform = None;
+        }
         (None, None) => {}
     }
 }

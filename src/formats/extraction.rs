@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::site::{Part, ProblemCode};
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 
 /// Raised whenever a format finds other things than before in the same bytes: what was kept is then read again.
-pub const EXTRACTOR_VERSION: u32 = 14;
+pub const EXTRACTOR_VERSION: u32 = 15;
 
 /// What one file's bytes say. It holds no path, so it is kept by blob sha for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct FoundSite {
     /// What may stand there.
     #[serde(default, skip_serializing_if = "Holds::is_any")]
     pub holds: Holds,
+    /// The platform that is asked for beside it: `--platform=linux/arm64`, Compose's `platform`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
 }
 
 /// What the place of a reference may hold.

@@ -175,6 +175,7 @@ impl Scope<'_> {
             comment: found.comment.clone(),
             confidence: found.confidence,
             holds: found.holds,
+            platform: found.platform.clone(),
             defined_in,
         })
     }

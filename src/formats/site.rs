@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::extraction::{Confidence, Holds, TextSpan};
-use crate::image::Reference;
+use crate::image::{Platform, Reference};
 use crate::repo::FilePath;
 
 /// The place a reference is written.
@@ -37,6 +37,9 @@ pub struct Site {
     /// What may stand there.
     #[serde(default, skip_serializing_if = "Holds::is_any")]
     pub holds: Holds,
+    /// The platform that is asked for beside it: `--platform=linux/arm64`, Compose's `platform`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
     /// Other files whose definitions its value reads: `.env`, `Chart.yaml`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub defined_in: Vec<FilePath>,

@@ -1,10 +1,11 @@
 //! The App, its installations and their repositories.
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::client::{GitHub, Identity};
 use super::error::GitHubError;
-use super::token::{Scope, WorkflowsPermission};
+use super::token::{Reach, Scope, WorkflowsPermission};
 use super::transport::{Call, path};
 use crate::repo::{BranchName, InstallationId, RepoId, RepoName};
 
@@ -150,14 +151,27 @@ impl Installation {
 
     /// All repositories that its owner gave it.
     pub async fn repositories(&self) -> Result<Vec<RepoDetails>, GitHubError> {
-        let identity = Identity::Installation(Scope { installation: self.id, repository: None });
+        let identity = Identity::Installation(Scope { installation: self.id, reach: Reach::Metadata });
         let call = Call::get("/installation/repositories?per_page=100".to_owned());
         self.github.pages(&identity, call, |page: RepositoriesPage| page.repositories).await
     }
 
+    /// A token that reads the owner's packages; `None` where the installation does not grant that, or GitHub does not
+    /// answer now.
+    pub async fn packages_token(&self) -> Option<SecretString> {
+        let scope = Scope { installation: self.id, reach: Reach::Packages };
+        match self.github.token(&scope).await {
+            Ok(token) => Some(token.secret),
+            Err(error) => {
+                tracing::debug!(installation = self.id.0, %error, "no token for packages");
+                None
+            }
+        }
+    }
+
     /// One of its repositories, by a token that reaches no other; asks nothing yet.
     pub fn repository(&self, id: RepoId, name: &RepoName) -> Repo {
-        let scope = Scope { installation: self.id, repository: Some(id) };
+        let scope = Scope { installation: self.id, reach: Reach::Repository(id) };
         Repo { github: self.github.clone(), id, name: name.clone(), scope }
     }
 }

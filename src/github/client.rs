@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::{GitHubError, judge};
 use super::limits::Limits;
-use super::token::{AppKey, Scope, Token, TokenCache, WorkflowsPermission};
+use super::token::{AppKey, Reach, Scope, Token, TokenCache, WorkflowsPermission};
 use super::transport::{Answer, Call, Transport, innermost};
 use crate::clock::Clock;
 use crate::repo::InstallationId;
@@ -169,7 +169,8 @@ impl GitHub {
 
     /// Asks for a token; where the installation does not grant `workflows`, for one without it.
     async fn mint(&self, scope: &Scope, workflows: WorkflowsPermission) -> Result<Token, GitHubError> {
-        let asked_for_workflows = scope.repository.is_some() && workflows == WorkflowsPermission::Granted;
+        let asked_for_workflows =
+            matches!(scope.reach, Reach::Repository(_)) && workflows == WorkflowsPermission::Granted;
         match self.mint_once(scope, workflows).await {
             Err(GitHubError::Unprocessable { .. }) if asked_for_workflows => {
                 let token = self.mint_once(scope, WorkflowsPermission::Missing).await?;

@@ -27,15 +27,27 @@ const MISSING_FOR: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
     pub(super) installation: InstallationId,
-    /// `None`: only to look around in the installation.
-    pub(super) repository: Option<RepoId>,
+    pub(super) reach: Reach,
+}
+
+/// How far a token reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Reach {
+    /// Only to look around in the installation.
+    Metadata,
+    /// To work in one repository.
+    Repository(RepoId),
+    /// To read the owner's packages.
+    Packages,
 }
 
 impl Scope {
     /// The body of the request for a token of this scope.
     fn request(&self, workflows: WorkflowsPermission) -> serde_json::Value {
-        let Some(repository) = self.repository else {
-            return json!({ "permissions": { "metadata": "read" } });
+        let repository = match self.reach {
+            Reach::Metadata => return json!({ "permissions": { "metadata": "read" } }),
+            Reach::Packages => return json!({ "permissions": { "metadata": "read", "packages": "read" } }),
+            Reach::Repository(id) => id,
         };
         let mut permissions = BTreeMap::from([
             ("metadata", "read"),
@@ -203,7 +215,7 @@ mod tests {
     use super::*;
 
     fn scope() -> Scope {
-        Scope { installation: InstallationId(7), repository: Some(RepoId(42)) }
+        Scope { installation: InstallationId(7), reach: Reach::Repository(RepoId(42)) }
     }
 
     fn body(token: &str, expires: &str) -> Vec<u8> {

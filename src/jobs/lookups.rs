@@ -1,4 +1,8 @@
-//! Tag lists and digests, asked once for each image and interval, however many repositories name it.
+//! What registries say, asked once for each image and interval, however many repositories name it.
+
+mod evidence;
+mod pulls;
+mod tag_lists;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,17 +13,13 @@ use futures::stream::{self, StreamExt};
 use super::JobError;
 use crate::clock::Clock;
 use crate::image::{Digest, ImageName, Tag};
-use crate::plan::{Completeness, Lookup, TagList};
-use crate::registry::{self, Registries};
+use crate::plan::{EvidenceMap, Lookup, Subject, TagList};
+use crate::registry::{self, PackageToken, Registries};
 use crate::repo::Moment;
-use crate::store::{Store, TagListRow};
-use crate::tag::ListedTag;
+use crate::store::{ImageKey, Store};
 
 /// Look-ups under way at once for one plan; the registry client bounds each host besides.
 const AT_ONCE: usize = 16;
-
-/// One image's list, all its pages together, takes no longer.
-const LONGEST_LOOKUP: Duration = Duration::from_secs(300);
 
 /// Asks registries, and remembers what they said.
 #[derive(Debug, Clone)]
@@ -28,13 +28,22 @@ pub struct Lookups {
     registries: Registries,
     clock: Clock,
     interval: Duration,
-    under_way: Arc<Mutex<BTreeMap<ImageName, Arc<tokio::sync::Mutex<()>>>>>,
+    under_way: UnderWay,
 }
+
+/// The look-ups that others may wait for, by image and tag.
+type UnderWay = Arc<Mutex<BTreeMap<(ImageKey, Option<Tag>), Arc<tokio::sync::Mutex<()>>>>>;
 
 impl Lookups {
     /// What is younger than `interval` is not asked again.
     pub(crate) fn new(store: Store, registries: Registries, clock: Clock, interval: Duration) -> Self {
         Self { store, registries, clock, interval, under_way: Arc::default() }
+    }
+
+    /// The same, as the repositories of `owner` may read; `packages` opens its own packages on GitHub.
+    #[must_use]
+    pub(crate) fn of(&self, owner: &str, packages: Option<PackageToken>) -> Self {
+        Self { registries: self.registries.of(owner, packages), ..self.clone() }
     }
 
     /// The tags of each image; a registry that does not answer costs only its own images. `answered` is told of each.
@@ -43,13 +52,7 @@ impl Lookups {
         images: BTreeSet<ImageName>,
         answered: impl Fn(),
     ) -> Result<BTreeMap<ImageName, Lookup<TagList>>, JobError> {
-        let answers: Vec<_> = stream::iter(images)
-            .map(async |image| (self.tags_of(&image).await, image))
-            .buffer_unordered(AT_ONCE)
-            .inspect(|_| answered())
-            .collect()
-            .await;
-        answers.into_iter().map(|(answer, image)| Ok((image, answer?))).collect()
+        all(images, async move |image| (self.tags_of(&image).await, image), answered).await
     }
 
     /// What each tag points at.
@@ -58,89 +61,66 @@ impl Lookups {
         tags: BTreeSet<(ImageName, Tag)>,
         answered: impl Fn(),
     ) -> Result<BTreeMap<(ImageName, Tag), Lookup<Digest>>, JobError> {
-        let answers: Vec<_> = stream::iter(tags)
-            .map(async |(image, tag)| (self.digest_of(&image, &tag).await, (image, tag)))
-            .buffer_unordered(AT_ONCE)
-            .inspect(|_| answered())
-            .collect()
-            .await;
-        answers.into_iter().map(|(answer, key)| Ok((key, answer?))).collect()
+        all(tags, async move |key| (self.digest_of(&key.0, &key.1).await, key), answered).await
+    }
+
+    /// What is known of each subject.
+    pub(crate) async fn evidence(
+        &self,
+        subjects: BTreeSet<Subject>,
+        answered: impl Fn(),
+    ) -> Result<EvidenceMap, JobError> {
+        all(subjects, async move |subject| (self.evidence_of(&subject).await, subject), answered).await
     }
 
     /// What the ledger saw there within the interval, else what the registry says, which the ledger then keeps.
     async fn digest_of(&self, image: &ImageName, tag: &Tag) -> Result<Lookup<Digest>, JobError> {
+        let key = self.key(image);
+        let turn = self.turn(&key, Some(tag));
+        let _held = turn.lock().await;
         let now = self.clock.now();
-        if let Some(seen) = self.store.sightings(image, tag).await?.into_iter().next()
-            && self.is_fresh(seen.last_seen, now)
+        if let Some(seen) = self.store.sightings(&key, tag).await?.into_iter().next()
+            && self.is_fresh(&key, seen.last_seen, now)
         {
             return Ok(Lookup::Known(seen.digest));
         }
         match self.registries.digest(image, tag).await {
             Ok(digest) => {
-                self.store.observe(image, tag, &digest, now).await?;
+                self.store.observe(&key, tag, &digest, now).await?;
                 Ok(Lookup::Known(digest))
             }
             Err(error) => Ok(unavailable(&error)),
         }
     }
 
-    fn is_fresh(&self, at: Moment, now: Moment) -> bool {
-        now < at.plus_ms(milliseconds(self.interval))
+    fn key(&self, image: &ImageName) -> ImageKey {
+        ImageKey::new(image, self.registries.audience(image).as_deref())
     }
 
-    async fn tags_of(&self, image: &ImageName) -> Result<Lookup<TagList>, JobError> {
-        let turn = self.turn(image);
-        let _held = turn.lock().await;
-        let known = self.store.tag_list(&image.to_string()).await?;
-        let now = self.clock.now();
-        if let Some(row) = known.as_ref().filter(|row| self.is_fresh(row.fetched_at, now)) {
-            return Ok(Lookup::Known(list(&row.tags, row.complete)));
-        }
-        let row = match tokio::time::timeout(LONGEST_LOOKUP, self.ask(image, known)).await {
-            Ok(Ok(row)) => row,
-            Ok(Err(error)) => return Ok(unavailable(&error)),
-            Err(_) => {
-                let reason = format!("{image}: no whole list of tags within {} s", LONGEST_LOOKUP.as_secs());
-                return Ok(Lookup::Unavailable { reason, may_pass: true });
-            }
-        };
-        self.store.save_tag_list(&row).await?;
-        Ok(Lookup::Known(list(&row.tags, row.complete)))
+    /// Whether an answer of `at` is good still. What was asked together is not asked again all at once: each key has
+    /// its own part of the last twentieth of the interval.
+    fn is_fresh(&self, key: &ImageKey, at: Moment, now: Moment) -> bool {
+        let interval = milliseconds(self.interval);
+        let hash = key.as_str().bytes().fold(7_i64, |hash, byte| (hash * 31 + i64::from(byte)) % 1009);
+        now < at.plus_ms(interval - interval / 20 * hash / 1009)
     }
 
-    /// Asks the registry; a list that is no other than the known one is not read again.
-    async fn ask(&self, image: &ImageName, known: Option<TagListRow>) -> Result<TagListRow, registry::RegistryError> {
-        let now = self.clock.now();
-        let answer = match known.as_ref().and_then(|row| row.etag.as_deref()) {
-            Some(etag) => self.registries.tags_unless(image, etag).await?,
-            None => Some(self.registries.tags(image).await?),
-        };
-        let (tags, etag, complete) = match (answer, known) {
-            (Some(list), _) => {
-                let names = list.tags.iter().map(Tag::to_string).collect();
-                (names, list.etag, list.complete == registry::Completeness::Whole)
-            }
-            (None, Some(known)) => (known.tags, known.etag, known.complete),
-            (None, None) => (Vec::new(), None, true),
-        };
-        Ok(TagListRow { image: image.to_string(), fetched_at: now, etag, tags, complete })
-    }
-
-    /// One look-up of an image at a time; the next finds the answer in the store.
-    fn turn(&self, image: &ImageName) -> Arc<tokio::sync::Mutex<()>> {
+    /// One look-up of an image, or of a tag, at a time; the next finds the answer in the store.
+    fn turn(&self, key: &ImageKey, tag: Option<&Tag>) -> Arc<tokio::sync::Mutex<()>> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(under_way.entry(image.clone()).or_default())
+        Arc::clone(under_way.entry((key.clone(), tag.cloned())).or_default())
     }
 }
 
-fn list(tags: &[String], complete: bool) -> TagList {
-    let listed = |name: &String| Tag::parse(name).ok().map(|name| ListedTag { name, digest: None, created: None });
-    let completeness = match complete {
-        true => Completeness::Whole,
-        false => Completeness::Cut { reason: "the registry listed more tags than Restow reads".to_owned() },
-    };
-    TagList { tags: tags.iter().filter_map(listed).collect(), completeness }
+/// Asks for each key, many at once.
+async fn all<K: Ord, V, Asking: Future<Output = (Result<V, JobError>, K)>>(
+    keys: BTreeSet<K>,
+    ask: impl Fn(K) -> Asking,
+    answered: impl Fn(),
+) -> Result<BTreeMap<K, V>, JobError> {
+    let answers: Vec<_> = stream::iter(keys).map(ask).buffer_unordered(AT_ONCE).inspect(|_| answered()).collect().await;
+    answers.into_iter().map(|(answer, key)| Ok((key, answer?))).collect()
 }
 
 /// An answer that did not come, as the plan sees it.

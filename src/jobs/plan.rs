@@ -1,6 +1,7 @@
 //! Decides what moves in a repository, and brings GitHub there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::installation::is_stopped;
@@ -9,13 +10,14 @@ use super::observe::observe;
 use super::publish::Publisher;
 use super::scan::StoredScan;
 use super::worker::Guard;
-use super::{JobError, Services};
+use super::{JobError, Lookups, Services};
 use crate::config;
 use crate::formats::EXTRACTOR_VERSION;
 use crate::github::{Repo, WorkflowsPermission};
-use crate::plan::{self, Candidates, ChangeSet, HoldCode, Plan};
+use crate::plan::{self, Candidates, ChangeSet, EvidenceMap, HoldCode, Lookup, Plan};
 use crate::policy::Rules;
 use crate::pull::{self, PullState, Step};
+use crate::registry::PackageToken;
 use crate::repo::Moment;
 use crate::store::{NewJob, PullRow, Refused, RepositoryRow, RepositoryState};
 
@@ -52,9 +54,12 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         let reason = "the App may not change workflow files: give it the permission \"Workflows: read and write\"";
         plan.withhold(WORKFLOWS, HoldCode::PermissionMissing, reason);
     }
+    let evidence = assess(services, &gathered, &plan).await?;
+    plan.weigh(&evidence);
     apply(services, &gathered, &plan, guard).await?;
     // A registry that was away for a moment does not cost the repository a whole interval.
-    let interval = match gathered.candidates.may_change_soon() {
+    let incomplete = gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
+    let interval = match incomplete {
         true => services.times.plans.min(SOON),
         false => services.times.plans,
     };
@@ -87,16 +92,39 @@ async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness,
         None => Rules::default(),
     };
     let now = services.clock.now();
-    let tags = services.lookups.tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
+    let lookups = lookups_for(services, &row);
+    let tags = lookups.tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
     let mut candidates = Candidates { tags, digests: BTreeMap::new() };
     let wanted = plan::wanted_digests(&scan.inventory, &candidates, &rules, now);
-    candidates.digests = services.lookups.digests(wanted, || ()).await?;
+    candidates.digests = lookups.digests(wanted, || ()).await?;
     let in_workflows = scan.inventory.sites.iter().any(|site| site.path.as_str().starts_with(WORKFLOWS));
     let workflows = match in_workflows {
         true => repo.workflows_permission().await?,
         false => WorkflowsPermission::Granted,
     };
     Ok(Readiness::Ready(Box::new(Gathered { workflows, row, scan, rules, candidates, now })))
+}
+
+/// What registries say, as the repository's owner may read it.
+fn lookups_for(services: &Services, row: &RepositoryRow) -> Lookups {
+    let installation = services.github.installation(row.installation);
+    let packages: PackageToken = Arc::new(move || {
+        let installation = installation.clone();
+        Box::pin(async move { installation.packages_token().await })
+    });
+    services.lookups.of(row.name.owner(), Some(packages))
+}
+
+/// Asks what the images are that would be proposed now; what is open already was asked before.
+async fn assess(services: &Services, gathered: &Gathered, plan: &Plan) -> Result<EvidenceMap, JobError> {
+    let known = services.store.pulls(gathered.row.id).await?;
+    let is_open = |set: &ChangeSet| {
+        let fingerprint = set.fingerprint();
+        known.iter().any(|row| row.state == OPEN && row.branch == set.branch && row.fingerprint == fingerprint)
+    };
+    let new: Vec<ChangeSet> = plan::change_sets(plan).into_iter().filter(|set| !is_open(set)).collect();
+    let subjects = plan::wanted_evidence(new.iter().flat_map(|set| &set.updates));
+    lookups_for(services, &gathered.row).evidence(subjects, || ()).await
 }
 
 fn stored_rules(mistakes: &[config::Mistake]) -> JobError {

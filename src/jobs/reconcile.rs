@@ -12,6 +12,9 @@ use crate::store::NewJob;
 /// GitHub sends a delivery again for three days at most.
 const DELIVERIES_KEPT_MS: i64 = 30 * 86_400_000;
 
+/// Bytes of manifests and configurations that are kept; the least used leave first.
+const CONTENTS_KEPT: i64 = 256 * 1024 * 1024;
+
 /// Runs the job: one comparison for each installation that GitHub tells or the store knows, and the next round.
 pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     tidy(services).await?;
@@ -25,10 +28,11 @@ pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     Ok(ids.into_iter().map(|id| sync_job(id, Extent::All, now)).chain([next]).collect())
 }
 
-/// Forgets deliveries that GitHub cannot send again, and what older versions of this program read.
+/// Forgets deliveries that GitHub cannot send again, and what older versions of this program read, and manifests beyond their bound.
 async fn tidy(services: &Services) -> Result<(), JobError> {
     let deliveries = services.store.forget_deliveries(services.clock.now().plus_ms(-DELIVERIES_KEPT_MS)).await?;
     let extractions = services.store.forget_other_extractions(EXTRACTOR_VERSION).await?;
-    tracing::info!(deliveries, extractions, "forgotten");
+    let contents = services.store.trim_contents(CONTENTS_KEPT).await?;
+    tracing::info!(deliveries, extractions, contents, "forgotten");
     Ok(())
 }

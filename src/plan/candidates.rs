@@ -1,6 +1,6 @@
 //! What the registries said: tags and digests, or why there is no answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::image::{Digest, ImageName, Tag};
 use crate::tag::ListedTag;
@@ -20,7 +20,17 @@ pub enum Lookup<T> {
 }
 
 impl<T> Lookup<T> {
-    fn may_pass(&self) -> bool {
+    /// The answer turned into another, where there is one.
+    #[must_use]
+    pub fn map<U>(self, turn: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Self::Known(answer) => Lookup::Known(turn(answer)),
+            Self::Unavailable { reason, may_pass } => Lookup::Unavailable { reason, may_pass },
+        }
+    }
+
+    /// Whether an answer is missing that may come when it is asked for again.
+    pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unavailable { may_pass: true, .. })
     }
 }
@@ -44,6 +54,19 @@ pub struct TagList {
     pub tags: Vec<ListedTag>,
     /// Whether these are all.
     pub completeness: Completeness,
+    /// Those that a mirror's upstream has, and the mirror itself does not list: each is proven there first.
+    pub unproven: BTreeSet<Tag>,
+    /// Tags that were listed until lately: they may come back.
+    pub recent: BTreeSet<Tag>,
+    /// The upstream's name, for images of a mirror.
+    pub known_as: Option<ImageName>,
+}
+
+impl TagList {
+    /// A list of which nothing more is known.
+    pub fn of(tags: Vec<ListedTag>, completeness: Completeness) -> Self {
+        Self { tags, completeness, unproven: BTreeSet::new(), recent: BTreeSet::new(), known_as: None }
+    }
 }
 
 /// What the registries said of the images of one inventory.

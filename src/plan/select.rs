@@ -77,7 +77,9 @@ fn pick_of(picks: &Picks, kind: UpdateKind) -> Option<&Pick> {
 impl<'a> Selector<'a> {
     pub(super) fn new(candidates: &'a Candidates, rules: &'a Rules, now: Moment) -> Self {
         let known = candidates.tags.iter().filter_map(|(image, lookup)| match lookup {
-            Lookup::Known(list) => Some((image, Scheme::learn_for(image, &list.tags))),
+            Lookup::Known(list) => {
+                Some((image, Scheme::learn_for(list.known_as.as_ref().unwrap_or(image), &list.tags)))
+            }
             Lookup::Unavailable { .. } => None,
         });
         Self { candidates, schemes: known.collect(), rules, now }
@@ -87,7 +89,9 @@ impl<'a> Selector<'a> {
     pub(super) fn wanted_digest(&self, site: &Site) -> Option<(ImageName, Tag)> {
         let (kinds, pin) = self.allowed(site).ok()?;
         let choice = self.choose(site, &kinds, pin).ok()?;
-        (choice.digest != DigestWish::None).then(|| (site.reference.image().clone(), choice.tag))
+        let image = site.reference.image();
+        let wanted = choice.digest != DigestWish::None || self.is_unproven(image, &choice);
+        wanted.then(|| (image.clone(), choice.tag))
     }
 
     pub(super) fn decide(&self, site: &Site) -> Decided {
@@ -157,7 +161,7 @@ impl<'a> Selector<'a> {
         let mut decided = Decided::default();
         let digest = match self.digest_for(site, &choice) {
             Ok(digest) => digest,
-            Err(reason) => return Decided::held(site, HoldCode::RegistryUnavailable, reason),
+            Err((code, reason)) => return Decided::held(site, code, reason),
         };
         let kind = choice.kind.or_else(|| content_kind(site, &choice, digest.as_ref()));
         if choice.kind.is_none() {
@@ -186,6 +190,7 @@ impl<'a> Selector<'a> {
             line: choice.line,
             reason,
             alternatives: choice.alternatives.into_iter().chain(choice.not_allowed).collect(),
+            evidence: None,
         });
         decided
     }
@@ -194,20 +199,35 @@ impl<'a> Selector<'a> {
     fn missing_tag_hold(&self, site: &Site) -> Option<Hold> {
         let (image, tag) = (site.reference.image(), site.reference.tag()?);
         let Some(Lookup::Known(list)) = self.candidates.tags.get(image) else { return None };
-        let whole = list.completeness == Completeness::Whole;
+        let whole = list.completeness == Completeness::Whole && !list.recent.contains(tag);
         let missing = whole && !list.tags.iter().any(|listed| listed.name == *tag);
         missing.then(|| Hold::new(site, HoldCode::TagMissing, format!("the registry lists no tag {tag} of {image}")))
     }
 
-    fn digest_for(&self, site: &Site, choice: &Choice) -> Result<Option<Digest>, String> {
-        if choice.digest == DigestWish::None {
+    /// Whether a mirror must show that it has the tag.
+    fn is_unproven(&self, image: &ImageName, choice: &Choice) -> bool {
+        let list = self.candidates.tags.get(image);
+        matches!(list, Some(Lookup::Known(list)) if list.unproven.contains(&choice.tag))
+    }
+
+    fn digest_for(&self, site: &Site, choice: &Choice) -> Result<Option<Digest>, (HoldCode, String)> {
+        let image = site.reference.image();
+        let unproven = self.is_unproven(image, choice);
+        if choice.digest == DigestWish::None && !unproven {
             return Ok(None);
         }
-        let image = site.reference.image();
-        match self.candidates.digests.get(&(image.clone(), choice.tag.clone())) {
-            Some(Lookup::Known(digest)) => Ok(Some(digest.clone())),
-            Some(Lookup::Unavailable { reason, .. }) => Err(reason.clone()),
-            None => Err(format!("the digest of {image}:{} was not looked up", choice.tag)),
+        let known = self.candidates.digests.get(&(image.clone(), choice.tag.clone()));
+        match known {
+            Some(Lookup::Known(digest)) => Ok((choice.digest != DigestWish::None).then(|| digest.clone())),
+            Some(Lookup::Unavailable { reason, may_pass: false }) if unproven => {
+                let tag = &choice.tag;
+                Err((HoldCode::TagMissing, format!("upstream has the tag {tag}, and the mirror does not: {reason}")))
+            }
+            Some(Lookup::Unavailable { reason, .. }) => Err((HoldCode::RegistryUnavailable, reason.clone())),
+            None => {
+                let reason = format!("the digest of {image}:{} was not looked up", choice.tag);
+                Err((HoldCode::RegistryUnavailable, reason))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Evidence;
 use crate::formats::Site;
 use crate::image::{Reference, Tag};
 use crate::policy::UpdateKind;
@@ -21,6 +22,9 @@ pub struct Update {
     pub reason: String,
     /// What else it could move to.
     pub alternatives: Vec<Alternative>,
+    /// What is known of the new image, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 /// Another move that is open to a site.
@@ -68,6 +72,8 @@ pub enum HoldCode {
     TagMissing,
     /// A digest stands there without the tag that it follows.
     DigestWithoutTag,
+    /// The new image does not run on a platform that is needed.
+    PlatformMissing,
     /// The bytes cannot be rewritten safely.
     EditRefused,
     /// A person closed the pull request of exactly this move.

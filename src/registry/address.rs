@@ -3,7 +3,7 @@
 //! An allowed address is written as a host (`registry.internal`), an address (`10.1.2.3`) or a network
 //! (`10.0.0.0/8`, `fd00::/8`).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -75,18 +75,51 @@ pub(super) struct AddressPolicy {
     /// `host[:port]` of the registries that are asked by plain HTTP.
     insecure: HashSet<String>,
     allowed: Vec<AllowedAddress>,
+    /// Registries that another host serves than the one that images name.
+    served_by: BTreeMap<String, String>,
+    /// The operator's proxies, which may be connected to wherever they are.
+    proxies: HashSet<String>,
 }
 
 impl AddressPolicy {
     pub(super) fn new(insecure: Vec<String>, allowed: Vec<AllowedAddress>) -> Self {
-        Self { insecure: insecure.into_iter().map(|host| host.to_ascii_lowercase()).collect(), allowed }
+        let insecure = insecure.into_iter().map(|host| host.to_ascii_lowercase()).collect();
+        Self { insecure, allowed, served_by: BTreeMap::new(), proxies: HashSet::new() }
+    }
+
+    /// The same, with these hosts in the place of those that images name.
+    pub(super) fn serving(self, served_by: BTreeMap<String, String>) -> Self {
+        Self { served_by, ..self }
+    }
+
+    /// The host that serves a registry's images.
+    pub(super) fn api_host<'a>(&'a self, registry: &'a str) -> &'a str {
+        self.served_by.get(registry).map_or(registry, String::as_str)
+    }
+
+    /// The same, with these proxies' hosts, which may be connected to.
+    pub(super) fn reaching(self, proxies: impl IntoIterator<Item = String>) -> Self {
+        Self { proxies: proxies.into_iter().collect(), ..self }
+    }
+
+    /// Whether a name may be asked through a proxy, which resolves it itself: what is known here as private is
+    /// refused, what is not known here is the proxy's to judge.
+    pub(super) async fn check_resolved(&self, registry: &str, url: &Url) -> Result<(), RegistryError> {
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let Ok(found) = tokio::net::lookup_host((name, 0)).await else { return Ok(()) };
+        let mut found = found.peekable();
+        if found.peek().is_none() || found.any(|address| self.permits(name, address.ip())) {
+            return Ok(());
+        }
+        Err(RegistryError::refused(registry, RefusedAddress { host: name.to_owned() }.to_string()))
     }
 
     /// The base address of a registry, as an image names it.
     pub(super) fn base(&self, registry: &str) -> Result<Url, RegistryError> {
-        let scheme = if self.insecure.contains(registry) { "http" } else { "https" };
+        let host = self.api_host(registry);
+        let scheme = if self.insecure.contains(host) { "http" } else { "https" };
         let wrong = || RegistryError::refused(registry, "the registry's name is no valid host");
-        let url = Url::parse(&format!("{scheme}://{}/", api_host(registry))).map_err(|_| wrong())?;
+        let url = Url::parse(&format!("{scheme}://{host}/")).map_err(|_| wrong())?;
         self.check(registry, &url)?;
         Ok(url)
     }
@@ -139,14 +172,6 @@ pub(super) fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Docker Hub's images are named by another host than the one that serves them.
-pub(super) fn api_host(registry: &str) -> &str {
-    match registry {
-        "docker.io" => "registry-1.docker.io",
-        other => other,
-    }
-}
-
 /// A host that leads into a private network.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -165,7 +190,8 @@ impl Resolve for GuardedResolver {
         Box::pin(async move {
             let host = name.as_str().to_ascii_lowercase();
             let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            let kept: Vec<SocketAddr> = found.filter(|address| policy.permits(&host, address.ip())).collect();
+            let proxy = policy.proxies.contains(&host);
+            let kept: Vec<SocketAddr> = found.filter(|address| proxy || policy.permits(&host, address.ip())).collect();
             if kept.is_empty() {
                 return Err(RefusedAddress { host }.into());
             }
@@ -312,7 +338,8 @@ mod tests {
 
     #[test]
     fn docker_hub_is_served_by_another_host() {
-        let base = AddressPolicy::default().base("docker.io").map(String::from);
+        let served_by = BTreeMap::from([("docker.io".to_owned(), "registry-1.docker.io".to_owned())]);
+        let base = AddressPolicy::default().serving(served_by).base("docker.io").map(String::from);
         assert_eq!(base, Ok("https://registry-1.docker.io/".to_owned()));
     }
 }

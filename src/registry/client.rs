@@ -1,139 +1,64 @@
 //! One request to a registry: turn, authorization, redirects, bounds.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::address::{AddressPolicy, AllowedAddress, GuardedResolver, RefusedAddress, authority};
+use super::address::{AddressPolicy, RefusedAddress, authority};
+use super::alias::{self, Alias};
 use super::challenge::{self, Challenge};
+use super::credentials::Credentials;
 use super::docker_config::DockerConfig;
 use super::error::RegistryError;
-use super::host::Hosts;
+use super::host::{Hosts, Quota, is_trouble};
+use super::quirks::{Pulls, quirk};
+use super::settings::{Credential, RealmPair, RegistrySettings, Secret};
 use super::token::{Authorization, Authorizations, Key, fresh, token_url};
+use super::transport::{Transport, proxy_hosts};
 use crate::clock::Clock;
 use crate::image::ImageName;
+use crate::repo::Moment;
 
 /// Redirects of one request.
 const MAX_REDIRECTS: usize = 5;
 /// Some registries' tokens are long, none is longer than this.
 const TOKEN_LIMIT: usize = 256 * 1024;
 
-/// Token servers on another host than their registry, which may see its credentials.
-const KNOWN_REALMS: [(&str, &str); 3] = [
-    ("docker.io", "auth.docker.io"),
-    ("registry.gitlab.com", "gitlab.com"),
-    ("docker.elastic.co", "docker-auth.elastic.co"),
-];
+/// The wait before a question that failed for a moment is asked once more.
+const SECOND_TRY: Duration = Duration::from_millis(200);
+/// The registry of an organisation's own packages on GitHub.
+const GITHUB_PACKAGES: &str = "ghcr.io";
 
-/// How long the parts of a request may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// Until a connection stands.
-    pub connect: Duration,
-    /// Between two pieces of an answer.
-    pub read: Duration,
-    /// One request from its first byte to its last, tokens and redirects included.
-    pub total: Duration,
-}
-
-impl Default for Timeouts {
-    /// 5 s to connect, 15 s between two pieces, 60 s in all.
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self { connect: seconds(5), read: seconds(15), total: seconds(60) }
-    }
-}
-
-/// What is shown to one registry. The password is in no `Debug`.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    /// The registry as images name it: `docker.io`, `registry.example.com:5000`.
-    pub host: String,
-    /// The user's name; nothing with an identity token.
-    pub user: String,
-    /// What proves it.
-    pub secret: Secret,
-}
-
-/// What proves who asks.
-#[derive(Debug, Clone)]
-pub enum Secret {
-    /// A password or access token.
-    Password(SecretString),
-    /// What a token server takes for a token, as OAuth 2's refresh token.
-    /// Source: distribution, "Docker Registry v2 authentication using OAuth2".
-    IdentityToken(SecretString),
-}
-
-/// A token server that may see a registry's credentials, although it is another host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RealmPair {
-    /// The registry as images name it.
-    pub registry: String,
-    /// The token server's host.
-    pub realm: String,
-}
-
-/// How registries are asked.
-#[derive(Debug, Clone)]
-pub struct RegistrySettings {
-    /// Registries asked by plain HTTP, `host[:port]`.
-    pub insecure: Vec<String>,
-    /// Private addresses that may be asked.
-    pub allowed: Vec<AllowedAddress>,
-    /// At most one per registry.
-    pub credentials: Vec<Credential>,
-    /// Token servers on other hosts, beyond those that are built in.
-    pub realms: Vec<RealmPair>,
-    /// Docker's `config.json`, for registries of which `credentials` says nothing.
-    pub docker_config: Option<PathBuf>,
-    /// How Restow names itself.
-    pub user_agent: String,
-    /// The time of day: tokens and limits end by it.
-    pub clock: Clock,
-    /// Bounds of time.
-    pub timeouts: Timeouts,
-}
-
-impl Default for RegistrySettings {
-    /// Public registries by TLS, without credentials.
-    fn default() -> Self {
-        Self {
-            insecure: Vec::new(),
-            allowed: Vec::new(),
-            credentials: Vec::new(),
-            realms: Vec::new(),
-            docker_config: None,
-            user_agent: concat!("restow/", env!("CARGO_PKG_VERSION")).to_owned(),
-            clock: Clock::System,
-            timeouts: Timeouts::default(),
-        }
-    }
-}
+/// Gives a token that may read an organisation's own packages, where there is one.
+pub type PackageToken = Arc<dyn Fn() -> BoxFuture<'static, Option<SecretString>> + Send + Sync>;
 
 /// All registries. Clones share their tokens, limits and connections.
 #[derive(Clone)]
 pub struct Registries {
     inner: Arc<Inner>,
+    /// Whose repositories are read for.
+    owner: Option<Arc<str>>,
+    packages: Option<PackageToken>,
 }
 
 struct Inner {
-    http: reqwest::Client,
+    transport: Transport,
     policy: Arc<AddressPolicy>,
-    credentials: HashMap<String, Credential>,
-    docker_config: Option<DockerConfig>,
+    credentials: Credentials,
     realms: Vec<RealmPair>,
+    aliases: Vec<Alias>,
     hosts: Hosts,
     authorizations: Authorizations,
+    docker_hub: Url,
+    proxied: bool,
     clock: Clock,
     total: Duration,
 }
@@ -187,28 +112,68 @@ impl Registries {
     /// # Errors
     /// Where two credentials name one registry, or the system's certificates cannot be read.
     pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
-        let policy = Arc::new(AddressPolicy::new(settings.insecure, settings.allowed));
-        let http = reqwest::Client::builder()
-            .user_agent(&settings.user_agent)
-            .connect_timeout(settings.timeouts.connect)
-            .read_timeout(settings.timeouts.read)
-            .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(GuardedResolver(Arc::clone(&policy)))
-            .build()
-            .map_err(|error| RegistryError::invalid("registry settings", format!("no HTTP client: {error}")))?;
-        let known = KNOWN_REALMS.map(|(registry, realm)| RealmPair { registry: registry.into(), realm: realm.into() });
+        let proxies: Vec<String> = proxy_hosts(&settings.proxy).collect();
+        let proxied = !proxies.is_empty();
+        let policy = AddressPolicy::new(settings.insecure.clone(), settings.allowed.clone())
+            .reaching(proxies)
+            .serving(settings.served_by.clone());
+        let policy = Arc::new(policy);
+        let transport = Transport::new(&settings, &policy)?;
         let inner = Inner {
-            http,
+            transport,
             policy,
-            credentials: by_host(settings.credentials)?,
-            docker_config: settings.docker_config.map(DockerConfig::new),
-            realms: known.into_iter().chain(settings.realms).collect(),
+            credentials: Credentials::new(settings.credentials, settings.docker_config.map(DockerConfig::new))?,
+            realms: settings.realms,
+            aliases: settings.aliases,
             hosts: Hosts::default(),
             authorizations: Authorizations::default(),
+            docker_hub: settings.docker_hub,
+            proxied,
             clock: settings.clock,
             total: settings.timeouts.total,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), owner: None, packages: None })
+    }
+
+    /// The same registries as the repositories of `owner` may read them; `packages` opens its own packages on GitHub.
+    #[must_use]
+    pub fn of(&self, owner: &str, packages: Option<PackageToken>) -> Self {
+        Self { inner: Arc::clone(&self.inner), owner: Some(Arc::from(owner.to_ascii_lowercase())), packages }
+    }
+
+    /// Who shares what is read of an image: nobody named where everybody does. What is remembered must be kept apart
+    /// by it.
+    pub fn audience(&self, image: &ImageName) -> Option<String> {
+        let configured = self.inner.credentials.audience(image.registry(), self.owner.as_deref());
+        configured.or_else(|| self.owner.as_deref().filter(|_| self.is_own_package(image)).map(str::to_owned))
+    }
+
+    /// The image whose content this one is, where it is named through a mirror.
+    pub fn upstream(&self, image: &ImageName) -> Option<ImageName> {
+        alias::upstream(&self.inner.aliases, image)
+    }
+
+    /// What a registry last said of its limit on pulls.
+    pub fn quota(&self, host: &str) -> Option<Quota> {
+        self.inner.hosts.quota(host)
+    }
+
+    /// Whether reading a manifest of this registry is counted as a pull.
+    pub fn counts_pulls(&self, host: &str) -> bool {
+        quirk(host).pulls == Pulls::Counted
+    }
+
+    pub(super) fn docker_hub(&self) -> &Url {
+        &self.inner.docker_hub
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.inner.clock.now()
+    }
+
+    fn is_own_package(&self, image: &ImageName) -> bool {
+        let folder = image.repository().split('/').next().unwrap_or_default();
+        image.registry() == GITHUB_PACKAGES && self.packages.is_some() && self.owner.as_deref() == Some(folder)
     }
 
     /// The address of `parts` below `/v2/REPOSITORY/`.
@@ -237,14 +202,32 @@ impl Registries {
         Ok(self.credential(host).await?.is_some())
     }
 
-    /// Asks, shows what the registry wants to see, follows its redirects, and reads the status.
+    /// Asks, shows what the registry wants to see, follows its redirects, and reads the status. What fails for a
+    /// moment is asked once more.
     pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Answer, RegistryError> {
-        let late = |what: &str| RegistryError::unavailable(question.host(), what);
-        let turn = self.inner.hosts.turn(question.host(), self.inner.clock.now());
-        let turn = tokio::time::timeout(self.inner.total, turn).await;
+        let first = self.ask_once(question).await;
+        if !matches!(first, Err(RegistryError::Unavailable { .. })) {
+            return first;
+        }
+        tokio::time::sleep(SECOND_TRY).await;
+        // Where it is left alone meanwhile, the first failure says more.
+        let second = self.ask_once(question).await;
+        if matches!(second, Err(RegistryError::Unavailable { .. })) { first } else { second }
+    }
+
+    async fn ask_once(&self, question: &Question<'_>) -> Result<Answer, RegistryError> {
+        let (host, hosts) = (question.host(), &self.inner.hosts);
+        let late = |what: &str| RegistryError::unavailable(host, what);
+        let turn = tokio::time::timeout(self.inner.total, hosts.turn(host, self.now())).await;
         let _turn = turn.unwrap_or_else(|_| Err(late("too many requests wait for this registry")))?;
         let answer = tokio::time::timeout(self.inner.total, self.authorized(question)).await;
-        self.judge(question, answer.unwrap_or_else(|_| Err(late("the registry did not answer in time")))?)
+        let answer = answer.unwrap_or_else(|_| Err(late("the registry did not answer in time")));
+        match &answer {
+            Ok(answer) => hosts.answered(host, self.now(), answer.status, &answer.headers),
+            Err(RegistryError::Unavailable { .. }) => hosts.silent(host, self.now()),
+            Err(_) => {}
+        }
+        self.judge(question, answer?)
     }
 
     fn judge(&self, question: &Question<'_>, answer: Answer) -> Result<Answer, RegistryError> {
@@ -254,11 +237,8 @@ impl Registries {
             StatusCode::NOT_MODIFIED if question.etag.is_some() => Ok(answer),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.unauthorized(host)),
             StatusCode::NOT_FOUND => Err(RegistryError::NotFound { what: question.image.to_string() }),
-            StatusCode::TOO_MANY_REQUESTS => {
-                Err(self.inner.hosts.limited(host, self.inner.clock.now(), &answer.headers))
-            }
-            // 501 says that the method is unknown: no wait changes that.
-            status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
+            StatusCode::TOO_MANY_REQUESTS => Err(self.inner.hosts.limited(host, self.now(), &answer.headers)),
+            status if is_trouble(status) => {
                 Err(RegistryError::unavailable(host, format!("the registry answers {status}")))
             }
             status => Err(RegistryError::invalid(host, format!("the registry answers {status}"))),
@@ -266,8 +246,7 @@ impl Registries {
     }
 
     fn unauthorized(&self, host: &str) -> RegistryError {
-        let configured = self.inner.credentials.contains_key(host)
-            || self.inner.docker_config.as_ref().is_some_and(|config| config.knows(host));
+        let configured = self.inner.credentials.knows(host, self.owner.as_deref());
         let reason = if configured {
             "the registry refuses the configured credentials for this image; check user, password and their rights"
         } else {
@@ -278,43 +257,53 @@ impl Registries {
 
     /// Asks with what is at hand; on a 401 gets what the registry wants, and asks once more.
     async fn authorized(&self, question: &Question<'_>) -> Result<Answer, RegistryError> {
-        let key = Key { host: question.host().to_owned(), repository: question.image.repository().to_owned() };
+        let key = Key {
+            host: question.host().to_owned(),
+            repository: question.image.repository().to_owned(),
+            audience: self.audience(question.image),
+        };
         let slot = self.inner.authorizations.slot(&key);
-        let shown = fresh(&slot.lock().await, self.inner.clock.now());
+        let shown = fresh(&slot.lock().await, self.now());
         let home = self.inner.policy.base(question.host())?;
         let answer = self.follow(question, &home, shown.as_ref()).await?;
         if answer.status != StatusCode::UNAUTHORIZED || answer.url.origin() != home.origin() {
             return Ok(answer);
         }
         let mut held = slot.lock().await;
-        let newer = fresh(&held, self.inner.clock.now()).filter(|held| shown.as_ref().is_none_or(|s| !s.is_same(held)));
-        let authorization = match newer {
-            Some(newer) => newer,
-            None => {
-                *held = None;
-                let gained = self.gain(question, &home, &challenges(&answer)).await?;
-                *held = Some(gained.clone());
-                gained
+        let newer = fresh(&held, self.now()).filter(|held| shown.as_ref().is_none_or(|s| !s.is_same(held)));
+        if let Some(newer) = newer {
+            drop(held);
+            let answer = self.follow(question, &home, Some(&newer)).await?;
+            if answer.status != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
             }
-        };
-        drop(held);
-        let answer = self.follow(question, &home, Some(&authorization)).await?;
+            held = slot.lock().await;
+        }
+        *held = None;
+        let gained = self.gain(question, &home, &challenges(&answer)).await?;
+        let answer = self.follow(question, &home, Some(&gained)).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            *slot.lock().await = None;
-            if let Some(config) = &self.inner.docker_config {
-                config.refused(question.host());
-            }
+            self.inner.credentials.refused(question.host());
+        } else {
+            *held = Some(gained);
         }
         Ok(answer)
     }
 
-    /// What is shown to a registry: by the settings, else by Docker's file.
     async fn credential(&self, host: &str) -> Result<Option<Credential>, RegistryError> {
-        match (self.inner.credentials.get(host), &self.inner.docker_config) {
-            (Some(credential), _) => Ok(Some(credential.clone())),
-            (None, Some(config)) => config.credential(host, self.inner.clock.now()).await,
-            (None, None) => Ok(None),
-        }
+        self.inner.credentials.of(host, self.owner.as_deref(), self.now()).await
+    }
+
+    /// What opens the organisation's own packages, where the registry asks for more than nothing.
+    async fn package_credential(&self, image: &ImageName) -> Option<Credential> {
+        let packages = self.packages.as_ref().filter(|_| self.is_own_package(image))?;
+        let secret = Secret::Password(packages().await?);
+        Some(Credential {
+            host: image.registry().to_owned(),
+            owners: Vec::new(),
+            user: "x-access-token".into(),
+            secret,
+        })
     }
 
     /// Answers a challenge: by a token where the registry takes one, else by the credentials themselves.
@@ -330,7 +319,11 @@ impl Registries {
         let of_scheme = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         if let Some(bearer) = of_scheme("bearer") {
             let url = token_url(bearer, host, question.image.repository())?;
-            return self.buy_token(question, home, url, credential).await;
+            let bought = self.buy_token(question, home, url.clone(), credential).await;
+            let (Err(RegistryError::Unauthorized { .. }), None) = (&bought, credential) else { return bought };
+            // Anonymous first: public packages need nothing.
+            let Some(own) = self.package_credential(question.image).await else { return bought };
+            return self.buy_token(question, home, url, Some(&own)).await;
         }
         match (of_scheme("basic"), credential) {
             (Some(_), Some(credential)) => Authorization::basic(credential).ok_or_else(|| {
@@ -379,7 +372,7 @@ impl Registries {
         };
         let answer = self.once(&ask, &ask.url, shown.as_ref()).await?;
         match answer.status {
-            StatusCode::OK => Authorization::bearer(&answer.body, self.inner.clock.now())
+            StatusCode::OK => Authorization::bearer(&answer.body, self.now())
                 .ok_or_else(|| RegistryError::invalid(host, "the token server's answer holds no token")),
             // Docker Hub's token server answers 400 or 404 to some wrong names and passwords.
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => Err(self.unauthorized(host)),
@@ -396,6 +389,7 @@ impl Registries {
             pair.registry == registry && (realm.host_str() == Some(&pair.realm) || authority(realm) == pair.realm)
         };
         same || self.inner.realms.iter().any(listed)
+            || quirk(registry).realms.iter().any(|known| realm.host_str() == Some(known) && realm.scheme() == "https")
     }
 
     /// Follows redirects; the authorization stays at the registry's own origin, its `home`.
@@ -428,7 +422,11 @@ impl Registries {
         shown: Option<&Authorization>,
     ) -> Result<Answer, RegistryError> {
         let host = question.host();
-        let mut request = self.inner.http.request(question.method.clone(), url.clone()).header(ACCEPT, question.accept);
+        if self.inner.proxied {
+            self.inner.policy.check_resolved(host, url).await?;
+        }
+        let client = self.inner.transport.to(url);
+        let mut request = client.request(question.method.clone(), url.clone()).header(ACCEPT, question.accept);
         if let Some(etag) = question.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -468,20 +466,6 @@ fn refresh_form(mut url: Url, token: &SecretString) -> (Url, Option<SecretString
     (url, Some(form))
 }
 
-fn by_host(credentials: Vec<Credential>) -> Result<HashMap<String, Credential>, RegistryError> {
-    let mut by_host = HashMap::new();
-    for credential in credentials {
-        let host = match credential.host.to_ascii_lowercase().as_str() {
-            "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => "docker.io".to_owned(),
-            host => host.to_owned(),
-        };
-        if by_host.insert(host.clone(), credential).is_some() {
-            return Err(RegistryError::invalid(&host, "two credentials are configured for this registry; keep one"));
-        }
-    }
-    Ok(by_host)
-}
-
 fn challenges(answer: &Answer) -> Vec<Challenge> {
     let headers = answer.headers.get_all(WWW_AUTHENTICATE).iter().take(10);
     headers.filter_map(|header| header.to_str().ok()).flat_map(challenge::parse).collect()
@@ -514,6 +498,7 @@ fn unreached(host: &str, error: &reqwest::Error) -> RegistryError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::address::GuardedResolver;
     use super::*;
 
     #[tokio::test]
@@ -524,18 +509,5 @@ mod tests {
         let error = unreached("registry.example.com", &error);
         assert!(matches!(error, RegistryError::Refused { .. }), "{error}");
         assert!(error.to_string().contains("localhost has no public address"), "{error}");
-    }
-
-    #[test]
-    fn two_credentials_for_one_registry_are_a_mistake() {
-        let credential = |host: &str| Credential {
-            host: host.to_owned(),
-            user: "restow".to_owned(),
-            secret: Secret::Password(SecretString::from("hunter2")),
-        };
-        let credentials = vec![credential("docker.io"), credential("index.docker.io")];
-        let settings = RegistrySettings { credentials, ..RegistrySettings::default() };
-        let error = Registries::new(settings).expect_err("two").to_string();
-        assert_eq!(error, "docker.io: two credentials are configured for this registry; keep one");
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use secrecy::SecretString;
 
-use super::client::{Credential, Secret};
 use super::error::RegistryError;
+use super::settings::{Credential, Secret};
 use crate::repo::Moment;
 
 /// A helper may ask its cloud; it takes no longer.
@@ -126,10 +126,13 @@ fn credential(host: &str, found: DockerCredential) -> Credential {
     let host = host.to_owned();
     match found {
         DockerCredential::UsernamePassword(user, password) => {
-            Credential { host, user, secret: Secret::Password(SecretString::from(password)) }
+            Credential { host, owners: Vec::new(), user, secret: Secret::Password(SecretString::from(password)) }
         }
-        DockerCredential::IdentityToken(token) => {
-            Credential { host, user: String::new(), secret: Secret::IdentityToken(SecretString::from(token)) }
-        }
+        DockerCredential::IdentityToken(token) => Credential {
+            host,
+            owners: Vec::new(),
+            user: String::new(),
+            secret: Secret::IdentityToken(SecretString::from(token)),
+        },
     }
 }

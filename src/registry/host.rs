@@ -1,17 +1,28 @@
-//! What is kept per registry: how many requests are on their way, and until when it wants none.
+//! What is kept per registry: how many requests are on their way, until when it wants none, what is left of its limit.
+//!
+//! A registry in trouble is asked less: each failure halves the requests at a time, each success in a row brings them
+//! back; one that does not answer at all is left alone for a while, which doubles.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::RegistryError;
 use crate::repo::Moment;
 
-/// Requests to one registry at a time.
-const AT_A_TIME: usize = 6;
+/// Requests to one registry at a time, where all is well.
+const AT_A_TIME: u32 = 6;
+/// Successes in a row that bring one step back.
+const STEADY: u32 = 20;
+/// Failures in a row after which a registry is left alone.
+const DEAD: u32 = 3;
+/// The first time for which a registry is left alone; it doubles.
+const FIRST_REST_MS: i64 = 30_000;
+/// The longest.
+const LONGEST_REST_MS: i64 = 10 * 60_000;
 /// The wait where a registry names none.
 const UNNAMED_WAIT: Duration = Duration::from_secs(60);
 /// No registry makes Restow wait longer; Docker Hub's window is six hours.
@@ -19,9 +30,86 @@ const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
 /// Hosts come out of repository content: more than this are forgotten where they are idle.
 const MAX_HOSTS: usize = 2000;
 
+/// What is left of a limit on pulls. Source: Docker's documentation of Docker Hub's pull limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Pulls in a window.
+    pub limit: u64,
+    /// The window's length.
+    pub window: Duration,
+    /// Pulls that are left.
+    pub remaining: u64,
+    /// When the registry said so.
+    pub read_at: Moment,
+}
+
+impl Quota {
+    /// Reads `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`.
+    fn read(headers: &HeaderMap, now: Moment) -> Option<Self> {
+        let get = |name: &str| headers.get(name)?.to_str().ok();
+        let number = |text: &str| text.split(';').next()?.trim().parse::<u64>().ok();
+        let limit = get("ratelimit-limit")?;
+        let window = limit.split(';').find_map(|part| part.trim().strip_prefix("w=")?.parse().ok());
+        Some(Self {
+            limit: number(limit)?,
+            window: Duration::from_secs(window.unwrap_or(21_600)),
+            remaining: number(get("ratelimit-remaining")?)?,
+            read_at: now,
+        })
+    }
+}
+
 struct HostState {
     permits: Arc<Semaphore>,
+    /// Permits that one request takes: 1 where all is well, up to all of them.
+    weight: u32,
+    steady: u32,
+    failures: u32,
+    /// It asked to wait.
     limited_until: Moment,
+    /// It does not answer, and is left alone.
+    resting_until: Moment,
+    quota: Option<Quota>,
+}
+
+impl HostState {
+    fn fresh() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(AT_A_TIME as usize)),
+            weight: 1,
+            steady: 0,
+            failures: 0,
+            limited_until: Moment(i64::MIN),
+            resting_until: Moment(i64::MIN),
+            quota: None,
+        }
+    }
+
+    fn is_idle(&self, now: Moment) -> bool {
+        Arc::strong_count(&self.permits) == 1 && self.limited_until <= now && self.resting_until <= now
+    }
+
+    fn slow_down(&mut self) {
+        self.steady = 0;
+        self.weight = match self.weight {
+            1 => 2,
+            2 => 3,
+            _ => AT_A_TIME,
+        };
+    }
+
+    fn speed_up(&mut self) {
+        self.steady += 1;
+        if self.steady < STEADY {
+            return;
+        }
+        self.steady = 0;
+        self.weight = match self.weight {
+            AT_A_TIME => 3,
+            3 => 2,
+            _ => 1,
+        };
+    }
 }
 
 /// All registries that were asked.
@@ -34,39 +122,89 @@ impl Hosts {
     /// Waits for a turn at `host`.
     ///
     /// # Errors
-    /// At once, where the registry asked to wait and the time is not over.
+    /// At once, where the registry asked to wait or does not answer, and the time is not over.
     pub(super) async fn turn(&self, host: &str, now: Moment) -> Result<OwnedSemaphorePermit, RegistryError> {
-        let permits = self.permits(host, now)?;
-        let turn = permits.acquire_owned().await.map_err(|_| RegistryError::unavailable(host, "Restow is stopping"))?;
+        let (permits, weight) = self.permits(host, now)?;
+        let turn = permits.acquire_many_owned(weight).await;
+        let turn = turn.map_err(|_| RegistryError::unavailable(host, "Restow is stopping"))?;
         // Whoever was before may have been asked to wait.
         self.permits(host, now)?;
         Ok(turn)
     }
 
-    fn permits(&self, host: &str, now: Moment) -> Result<Arc<Semaphore>, RegistryError> {
+    fn permits(&self, host: &str, now: Moment) -> Result<(Arc<Semaphore>, u32), RegistryError> {
+        self.with(host, now, |state| {
+            if let Some(left) = left(state.limited_until, now) {
+                return Err(RegistryError::RateLimited { host: host.to_owned(), after: left });
+            }
+            if let Some(left) = left(state.resting_until, now) {
+                let (times, seconds) = (state.failures, left.as_secs());
+                let reason = format!("the registry failed {times} times in a row; it is asked again in {seconds} s");
+                return Err(RegistryError::unavailable(host, reason));
+            }
+            Ok((Arc::clone(&state.permits), state.weight))
+        })
+    }
+
+    fn with<T>(&self, host: &str, now: Moment, act: impl FnOnce(&mut HostState) -> T) -> T {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        if states.len() >= MAX_HOSTS {
-            states.retain(|_, state| Arc::strong_count(&state.permits) > 1 || state.limited_until > now);
+        if states.len() >= MAX_HOSTS && !states.contains_key(host) {
+            states.retain(|_, state| !state.is_idle(now));
         }
-        let fresh = || HostState { permits: Arc::new(Semaphore::new(AT_A_TIME)), limited_until: Moment(i64::MIN) };
-        let state = states.entry(host.to_owned()).or_insert_with(fresh);
-        if state.limited_until > now {
-            let left = u64::try_from(state.limited_until.0 - now.0).unwrap_or(0);
-            return Err(RegistryError::RateLimited { host: host.to_owned(), after: Duration::from_millis(left) });
+        act(states.entry(host.to_owned()).or_insert_with(HostState::fresh))
+    }
+
+    /// Remembers how `host` answered: what it says of its limit, and whether it is in trouble.
+    pub(super) fn answered(&self, host: &str, now: Moment, status: StatusCode, headers: &HeaderMap) {
+        self.with(host, now, |state| {
+            state.quota = Quota::read(headers, now).or(state.quota);
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                state.slow_down();
+            } else if is_trouble(status) {
+                Self::failure(state, now);
+            } else {
+                state.failures = 0;
+                state.speed_up();
+            }
+        });
+    }
+
+    /// Remembers that `host` did not answer.
+    pub(super) fn silent(&self, host: &str, now: Moment) {
+        self.with(host, now, |state| Self::failure(state, now));
+    }
+
+    fn failure(state: &mut HostState, now: Moment) {
+        state.slow_down();
+        state.failures = state.failures.saturating_add(1);
+        if let Some(beyond) = state.failures.checked_sub(DEAD) {
+            let rest = FIRST_REST_MS.saturating_mul(1 << beyond.min(10)).min(LONGEST_REST_MS);
+            state.resting_until = now.plus_ms(rest);
         }
-        Ok(Arc::clone(&state.permits))
+    }
+
+    /// What `host` last said of its limit.
+    pub(super) fn quota(&self, host: &str) -> Option<Quota> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).get(host)?.quota
     }
 
     /// Remembers that `host` wants no requests for a while, and says so as an error.
     pub(super) fn limited(&self, host: &str, now: Moment, headers: &HeaderMap) -> RegistryError {
         let after = wait(headers, now);
         let until = now.plus_ms(i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = states.get_mut(host) {
-            state.limited_until = state.limited_until.max(until);
-        }
+        self.with(host, now, |state| state.limited_until = state.limited_until.max(until));
         RegistryError::RateLimited { host: host.to_owned(), after }
     }
+}
+
+/// 501 says that the method is unknown, which is no trouble.
+pub(super) fn is_trouble(status: StatusCode) -> bool {
+    status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+}
+
+fn left(until: Moment, now: Moment) -> Option<Duration> {
+    let left = u64::try_from(until.0.checked_sub(now.0)?).ok().filter(|left| *left > 0)?;
+    Some(Duration::from_millis(left))
 }
 
 /// `Retry-After`: seconds or a date. Source: RFC 9110, section 10.2.3.
@@ -115,5 +253,71 @@ mod tests {
         assert_eq!(error.retry_after(), Some(Duration::from_secs(20)));
         assert!(hosts.turn("b", Moment(10_000)).await.is_ok());
         assert!(hosts.turn("a", Moment(30_000)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_dead_host_is_left_alone_for_a_while() {
+        let hosts = Hosts::default();
+        for _ in 0..2 {
+            hosts.silent("a", Moment(0));
+        }
+        assert!(hosts.turn("a", Moment(0)).await.is_ok());
+        hosts.silent("a", Moment(0));
+        let error = hosts.turn("a", Moment(0)).await.expect_err("it rests").to_string();
+        assert_eq!(error, "a: the registry failed 3 times in a row; it is asked again in 30 s");
+        assert!(hosts.turn("b", Moment(0)).await.is_ok());
+        // One try after the rest: it fails, and the next rest is longer.
+        drop(hosts.turn("a", Moment(30_000)).await.expect("a try"));
+        hosts.answered("a", Moment(30_000), StatusCode::BAD_GATEWAY, &HeaderMap::new());
+        assert!(hosts.turn("a", Moment(80_000)).await.is_err());
+        assert!(hosts.turn("a", Moment(90_000)).await.is_ok());
+        hosts.answered("a", Moment(90_000), StatusCode::OK, &HeaderMap::new());
+        hosts.silent("a", Moment(90_000));
+        assert!(hosts.turn("a", Moment(90_000)).await.is_ok(), "one success forgives");
+    }
+
+    #[tokio::test]
+    async fn trouble_slows_down_and_success_speeds_up() {
+        let hosts = Hosts::default();
+        let at_once = async |hosts: &Hosts| {
+            let mut turns = Vec::new();
+            while let Ok(turn) = tokio::time::timeout(Duration::from_millis(1), hosts.turn("a", Moment(0)))
+                .await
+                .unwrap_or_else(|_| Err(RegistryError::unavailable("a", "no turn")))
+            {
+                turns.push(turn);
+            }
+            turns.len()
+        };
+        assert_eq!(at_once(&hosts).await, 6);
+        let trouble = |hosts: &Hosts| {
+            hosts.answered("a", Moment(0), StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new());
+        };
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            trouble(&hosts);
+            seen.push(at_once(&hosts).await);
+        }
+        assert_eq!(seen, [3, 2, 1]);
+        for _ in 0..60 {
+            hosts.answered("a", Moment(0), StatusCode::OK, &HeaderMap::new());
+        }
+        assert_eq!(at_once(&hosts).await, 6);
+    }
+
+    #[test]
+    fn what_is_left_of_the_limit() {
+        let check = |limit: &str, remaining: &str, expected: Option<(u64, u64, u64)>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("ratelimit-limit", limit.parse().expect("a header"));
+            headers.insert("ratelimit-remaining", remaining.parse().expect("a header"));
+            let found = Quota::read(&headers, Moment(7));
+            assert_eq!(found.map(|q| (q.limit, q.window.as_secs(), q.remaining)), expected, "{limit} {remaining}");
+        };
+        check("100;w=21600", "76;w=21600", Some((100, 21_600, 76)));
+        check("200", "0", Some((200, 21_600, 0)));
+        check("many", "76", None);
+        check("100;w=x", "-1", None);
+        assert_eq!(Quota::read(&HeaderMap::new(), Moment(7)), None);
     }
 }

@@ -24,6 +24,14 @@ pub struct Manifest {
     pub body: Bytes,
 }
 
+impl Manifest {
+    fn of(answer: &Answer) -> Self {
+        let media_type = answer.header(http::header::CONTENT_TYPE).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Self { media_type, body: answer.body.clone() }
+    }
+}
+
 impl Registries {
     /// What a tag points at now.
     ///
@@ -62,9 +70,21 @@ impl Registries {
         if !digest.matches(&answer.body) {
             return Err(lie(image));
         }
-        let media_type = answer.header(http::header::CONTENT_TYPE).unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        Ok(Manifest { media_type, body: answer.body })
+        Ok(Manifest::of(&answer))
+    }
+
+    /// What a tag points at, and its manifest, proven to be it.
+    ///
+    /// # Errors
+    /// As [`Registries::manifest`].
+    pub async fn manifest_at(&self, image: &ImageName, tag: &Tag) -> Result<(Digest, Manifest), RegistryError> {
+        let question = self.question(image, tag.as_str(), Method::GET)?;
+        let answer = self.ask(&question).await.map_err(|error| naming(error, &|| format!("{image}:{tag}")))?;
+        let digest = named_digest(&answer).unwrap_or_else(|| Digest::sha256_of(&answer.body));
+        if !digest.matches(&answer.body) {
+            return Err(lie(image));
+        }
+        Ok((digest, Manifest::of(&answer)))
     }
 
     fn question<'a>(

@@ -16,19 +16,34 @@
 //! ```
 
 mod address;
+mod alias;
+mod blob;
 mod challenge;
 mod client;
+mod content;
+mod credentials;
+mod dates;
 mod docker_config;
 mod error;
 mod host;
 mod manifest;
 mod probe;
+mod quirks;
+mod referrers;
+mod settings;
 mod tags;
 mod token;
+mod transport;
 
 pub use address::{AllowedAddress, InvalidAddress};
-pub use client::{Credential, RealmPair, Registries, RegistrySettings, Secret, Timeouts};
+pub use alias::{Alias, InvalidAlias};
+pub use client::{PackageToken, Registries};
+pub use content::{Content, Description};
+pub use dates::TagStory;
 pub use error::RegistryError;
+pub use host::Quota;
 pub use manifest::Manifest;
-pub use probe::{Probe, Quota, Referrers};
-pub use tags::{Completeness, TagList};
+pub use probe::Probe;
+pub use referrers::{Referrer, Referrers};
+pub use settings::{ClientCertificate, Credential, Proxy, RealmPair, RegistrySettings, Secret, Timeouts};
+pub use tags::{Completeness, TagList, Upload};

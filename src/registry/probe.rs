@@ -1,12 +1,12 @@
 //! What works with a registry, for a person who wonders.
 
+use http::Method;
 use http::header::WWW_AUTHENTICATE;
-use http::{Method, StatusCode};
 
 use super::challenge;
-use super::client::{Answer, Question, Registries};
+use super::client::{Question, Registries};
 use super::error::RegistryError;
-use crate::image::{Digest, ImageName};
+use crate::image::ImageName;
 
 /// An answer to `/v2/` needs no more.
 const LIMIT: usize = 64 * 1024;
@@ -20,24 +20,6 @@ pub struct Probe {
     pub wants: Vec<String>,
     /// Whether there are credentials for it.
     pub has_credentials: bool,
-}
-
-/// How a registry answers what refers to an image: signatures, attestations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Referrers {
-    /// By the API of OCI 1.1.
-    Api,
-    /// Only tags named after the digest can hold them.
-    TagsOnly,
-}
-
-/// What is left of a limit on pulls. Source: Docker's documentation of Docker Hub's pull limits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quota {
-    /// `100;w=21600`: how many in how many seconds.
-    pub limit: String,
-    /// How many are left.
-    pub remaining: String,
 }
 
 impl Registries {
@@ -68,36 +50,4 @@ impl Registries {
         let has_credentials = self.has_credentials(host).await?;
         Ok(Probe { status: answer.status.as_u16(), wants: wants.collect(), has_credentials })
     }
-
-    /// Whether the registry answers what refers to a digest, and what it says of its limit.
-    ///
-    /// # Errors
-    /// The registry does not answer.
-    pub async fn referrers(
-        &self,
-        image: &ImageName,
-        digest: &Digest,
-    ) -> Result<(Referrers, Option<Quota>), RegistryError> {
-        let question = Question {
-            image,
-            method: Method::GET,
-            url: self.url(image, &format!("referrers/{digest}"))?,
-            accept: "application/vnd.oci.image.index.v1+json",
-            etag: None,
-            limit: LIMIT,
-            form: None,
-        };
-        match self.ask(&question).await {
-            Ok(answer) if answer.status == StatusCode::OK => Ok((Referrers::Api, quota(&answer))),
-            Ok(_) | Err(RegistryError::NotFound { .. } | RegistryError::Invalid { .. }) => {
-                Ok((Referrers::TagsOnly, None))
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
-fn quota(answer: &Answer) -> Option<Quota> {
-    let get = |name: &str| answer.header(name).map(|value| value.chars().take(40).collect::<String>());
-    Some(Quota { limit: get("ratelimit-limit")?, remaining: get("ratelimit-remaining")? })
 }

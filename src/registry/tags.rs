@@ -4,7 +4,7 @@
 //! ignoring the page's size. So: a `Link` is followed as it is written, as long as it stays at the registry; a full
 //! page without one is followed by one look beyond its last tag; and a list that cannot be read to its end says so.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use http::Method;
 use serde::Deserialize;
@@ -12,7 +12,9 @@ use url::Url;
 
 use super::client::{Answer, Question, Registries};
 use super::error::RegistryError;
-use crate::image::{ImageName, Tag};
+use super::quirks::quirk;
+use crate::image::{Digest, ImageName, Tag};
+use crate::repo::Moment;
 
 /// One page; Google's registries add much to each tag.
 const PAGE_LIMIT: usize = 16 * 1024 * 1024;
@@ -34,6 +36,8 @@ pub struct TagList {
     pub etag: Option<String>,
     /// Whether these are all.
     pub complete: Completeness,
+    /// What was uploaded under them and when, where the list says so.
+    pub uploads: BTreeMap<Tag, Upload>,
 }
 
 /// Whether a list is whole.
@@ -53,6 +57,46 @@ pub enum Completeness {
 struct Page<'a> {
     #[serde(borrow)]
     tags: Option<Vec<&'a str>>,
+    /// Google's registries say here when each image was uploaded, by its digest.
+    #[serde(borrow)]
+    manifest: Option<HashMap<&'a str, Uploaded<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Uploaded<'a> {
+    #[serde(borrow, default)]
+    tag: Vec<&'a str>,
+    /// Milliseconds since 1970, as text; `timeCreatedMs` is 0 there.
+    #[serde(default)]
+    time_uploaded_ms: &'a str,
+}
+
+/// What a list says of a tag besides its name.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Deserialize)]
+pub struct Upload {
+    /// What the tag points at.
+    pub digest: Digest,
+    /// When that was uploaded.
+    pub at: Moment,
+}
+
+impl Page<'_> {
+    fn names(&self) -> &[&str] {
+        self.tags.as_deref().unwrap_or_default()
+    }
+
+    fn uploads(&self) -> Vec<(Tag, Upload)> {
+        let mut uploads = Vec::new();
+        for (digest, uploaded) in self.manifest.iter().flatten() {
+            let (Ok(digest), Ok(at)) = (Digest::parse(digest), uploaded.time_uploaded_ms.parse::<i64>()) else {
+                continue;
+            };
+            let tags = uploaded.tag.iter().filter_map(|name| Tag::parse(name).ok());
+            uploads.extend(tags.map(|tag| (tag, Upload { digest: digest.clone(), at: Moment(at) })));
+        }
+        uploads
+    }
 }
 
 /// Where the next page is.
@@ -80,6 +124,7 @@ enum Reason {
 struct Reading {
     tags: Vec<Tag>,
     known: HashSet<String>,
+    uploads: BTreeMap<Tag, Upload>,
     bytes: usize,
     idle: usize,
     visited: HashSet<Url>,
@@ -91,9 +136,10 @@ struct Reading {
 
 impl Reading {
     /// Takes a page's tags; how many of them, signatures included, are new.
-    fn take(&mut self, page: &[&str], bytes: usize) -> usize {
+    fn take(&mut self, page: &Page<'_>, bytes: usize) -> usize {
+        self.uploads.extend(page.uploads());
         let mut new = 0;
-        for name in page {
+        for name in page.names() {
             if self.known.len() >= MAX_TAGS || !self.known.insert((*name).to_owned()) {
                 continue;
             }
@@ -120,7 +166,7 @@ impl Reading {
     }
 
     fn end(self, complete: Completeness) -> TagList {
-        TagList { tags: self.tags, etag: self.etag, complete }
+        TagList { tags: self.tags, etag: self.etag, complete, uploads: self.uploads }
     }
 
     fn cut(self, reason: impl Into<String>) -> TagList {
@@ -148,7 +194,7 @@ impl Registries {
     }
 
     async fn read_list(&self, image: &ImageName, mut reading: Reading) -> Result<TagList, RegistryError> {
-        let size = page_size(image.registry());
+        let size = quirk(image.registry()).page_size;
         let mut next = Next::Link(self.url(image, &format!("tags/list?n={size}"))?);
         loop {
             let (url, reason) = match next {
@@ -206,22 +252,17 @@ impl Registries {
         reading.etag = answer.header(http::header::ETAG).filter(|_| first).map(str::to_owned);
         match (reason, new) {
             (Reason::Probe, 0) => Ok(Next::End),
-            (Reason::Probe | Reason::Link, _) => Ok(next_page(&answer, &page, page_size(image.registry()))),
+            (Reason::Probe | Reason::Link, _) => {
+                Ok(next_page(&answer, page.names(), quirk(image.registry()).page_size))
+            }
         }
     }
 }
 
-/// Amazon refuses more than 1,000; Quay has refused more than 100.
-fn page_size(registry: &str) -> usize {
-    if registry == "quay.io" { 100 } else { 1000 }
-}
-
 /// Reads a page by its content: a registry is known that calls it `text/plain`.
-fn parse_page<'a>(image: &ImageName, answer: &'a Answer) -> Result<Vec<&'a str>, RegistryError> {
+fn parse_page<'a>(image: &ImageName, answer: &'a Answer) -> Result<Page<'a>, RegistryError> {
     let page: Result<Page<'a>, _> = serde_json::from_slice(&answer.body);
-    let page =
-        page.map_err(|_| RegistryError::invalid(image.registry(), "the registry's answer is no list of tags"))?;
-    Ok(page.tags.unwrap_or_default())
+    page.map_err(|_| RegistryError::invalid(image.registry(), "the registry's answer is no list of tags"))
 }
 
 /// Where the next page is: at the host that answered, which may be another one than was asked.
@@ -229,7 +270,7 @@ fn next_page(answer: &Answer, page: &[&str], size: usize) -> Next {
     let url = &answer.url;
     if let Some(link) = answer.header(http::header::LINK).and_then(next_link) {
         return match url.join(link) {
-            Ok(next) if next.origin() == url.origin() => Next::Link(next),
+            Ok(next) if next.origin() == url.origin() => Next::Link(same_list(url, next)),
             Ok(_) => Next::Broken("the registry's link to a further page leads to another host"),
             Err(_) => Next::Broken("the registry's link to a further page is no address"),
         };
@@ -242,6 +283,14 @@ fn next_page(answer: &Answer, page: &[&str], size: usize) -> Next {
         }
         Some(_) | None => Next::End,
     }
+}
+
+/// The next page of the list that was asked: Artifactory's links leave out the name of the virtual repository.
+fn same_list(asked: &Url, mut next: Url) -> Url {
+    if next.path().ends_with("/tags/list") && next.query().is_some() {
+        next.set_path(asked.path());
+    }
+    next
 }
 
 /// The target of the link with `rel="next"`. Source: RFC 8288; OCI distribution specification, "Listing tags".

@@ -12,8 +12,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 use super::challenge::Challenge;
-use super::client::{Credential, Secret};
 use super::error::RegistryError;
+use super::settings::{Credential, Secret};
 use crate::repo::Moment;
 
 /// More repositories than this are forgotten, those with an ended token first.
@@ -64,13 +64,14 @@ struct TokenBody {
     expires_in: Option<u64>,
 }
 
-/// Which authorization: of which registry, for which repository of it.
+/// Which authorization: of which registry, for which repository of it, and for whom.
 ///
-/// A registry has one credential at most, so host and repository stand for credential and scope too.
+/// A registry has one credential for an audience at most, so these stand for credential and scope too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) host: String,
     pub(super) repository: String,
+    pub(super) audience: Option<String>,
 }
 
 /// One authorization; who holds it locked asks the token server, the others wait.
@@ -124,6 +125,7 @@ mod tests {
     #[test]
     fn no_debug_shows_a_secret() {
         let credential = Credential {
+            owners: Vec::new(),
             host: "r.example.com".to_owned(),
             user: "restow".to_owned(),
             secret: Secret::Password(SecretString::from("hunter2")),

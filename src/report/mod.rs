@@ -1,6 +1,8 @@
 //! Every text a person reads on GitHub: titles, bodies, comments, commit messages.
 
 mod comment;
+mod dates;
+mod evidence;
 mod markdown;
 mod pull;
 

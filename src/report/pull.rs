@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
+use super::evidence;
 use super::markdown::{code, url_path};
 use crate::image::{Digest, Reference};
 use crate::plan::{Alternative, ChangeSet, Update};
@@ -72,8 +73,15 @@ pub fn commit_message(set: &ChangeSet) -> String {
 
 /// The body: what moves, why, what is not known, how to change it, and the hidden block.
 pub fn pull_body(set: &ChangeSet, place: &Place<'_>) -> String {
-    let sections =
-        [summary(set), table(set, place), left(set), reasons(set), alternatives(set), unknown(), advice(set)];
+    let sections = [
+        summary(set),
+        table(set, place),
+        left(set),
+        reasons(set),
+        evidence::section(set),
+        alternatives(set),
+        advice(set),
+    ];
     let body = sections.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     MachineBlock::of(set).write_into(&body)
 }
@@ -153,12 +161,6 @@ fn alternatives(set: &ChangeSet) -> Option<String> {
     let lines: Vec<String> =
         open.into_iter().take(10).map(|(kind, tag, reason)| format!("- {kind}: {} ({reason})", code(tag))).collect();
     Some(format!("**Also there, not proposed here**\n\n{}", lines.join("\n")))
-}
-
-fn unknown() -> Option<String> {
-    let text = "**Not determined**: known vulnerabilities, signatures and the age of the new image. \
-                The repository's own checks decide whether it works here.";
-    Some(text.to_owned())
 }
 
 fn advice(set: &ChangeSet) -> Option<String> {

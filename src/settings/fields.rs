@@ -45,7 +45,31 @@ pub const FIELDS: &[Field] = &[
     field(
         "registry_credentials",
         "none",
-        "A list of tables with `host`, `username` and `password` or `password_file`.",
+        "A list of tables with `host`, `username` and `password` or `password_file`; with `owners = [\"acme\"]` only the \
+         repositories of these owners are read for with it.",
+    ),
+    field(
+        "registry_aliases",
+        "none",
+        "A table of mirrors and their upstreams, `\"mirror.corp/hub\" = \"docker.io\"`: tags are known from upstream, and \
+         only what the mirror has is proposed, under its name.",
+    ),
+    field(
+        "registry_hosts",
+        "`docker.io` at `registry-1.docker.io`",
+        "A table of registries that another host serves than the one that images name, `\"docker.io\" = \"hub.corp\"`; \
+         credentials are still named by the registry.",
+    ),
+    field(
+        "docker_hub_url",
+        "https://hub.docker.com",
+        "Docker Hub's own interface, which tells dates and platforms without counting a pull.",
+    ),
+    field("registry_ca_files", "none", "PEM files with private certificate authorities, trusted beside the system's."),
+    field(
+        "registry_client_certificates",
+        "none",
+        "A list of tables with `host`, `certificate_file` and `key_file`, for registries that want a client certificate.",
     ),
     field(
         "docker_config",

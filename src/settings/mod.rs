@@ -5,7 +5,9 @@
 
 mod fields;
 mod raw;
+mod registries;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::registry::{AllowedAddress, Credential};
+use crate::registry::{Alias, AllowedAddress, ClientCertificate, Credential, Proxy};
 
 pub use fields::{FIELDS, Field, fields_table};
 
@@ -70,6 +72,18 @@ pub struct Settings {
     pub docker_config: Option<PathBuf>,
     /// What is shown to registries.
     pub registry_credentials: Vec<Credential>,
+    /// Mirrors and their upstreams.
+    pub registry_aliases: Vec<Alias>,
+    /// Hosts that serve a registry in the place of the one that images name.
+    pub registry_hosts: BTreeMap<String, String>,
+    /// Docker Hub's own interface.
+    pub docker_hub_url: Url,
+    /// Certificates of private authorities, PEM, each file's text.
+    pub registry_authorities: Vec<Vec<u8>>,
+    /// What is shown to registries that want a client certificate.
+    pub registry_client_certificates: Vec<ClientCertificate>,
+    /// The proxies, of the usual variables.
+    pub proxy: Proxy,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// How long a tag list is good for.
@@ -133,7 +147,8 @@ impl Settings {
         environment: Vec<(String, String)>,
         overrides: &Overrides,
     ) -> Result<Self, SettingsError> {
-        raw::read(path, environment)?.validate(overrides)
+        let proxy = registries::proxy(&environment);
+        Ok(Self { proxy, ..raw::read(path, environment)?.validate(overrides)? })
     }
 
     /// GitHub's REST address: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise Server.
@@ -157,6 +172,14 @@ impl Settings {
 /// A variable of the environment that is no setting of Restow's: `NO_COLOR`.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The proxies that the environment names: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+pub fn proxy() -> Proxy {
+    let names = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
+    let names = names.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()]);
+    let environment: Vec<_> = names.filter_map(|name| Some((name.clone(), variable(&name)?))).collect();
+    registries::proxy(&environment)
 }
 
 fn address(text: &str) -> Url {

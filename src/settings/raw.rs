@@ -1,5 +1,6 @@
 //! File and environment → raw settings → valid settings.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,13 +13,22 @@ use serde::Deserialize;
 use url::Url;
 
 use super::fields::FIELDS;
+use super::registries::{RawClientCertificate, RawCredential, aliases, authorities, client_certificates, credentials};
 use super::{LogFormat, Overrides, Role, Settings, SettingsError, secret_file};
-use crate::registry::{AllowedAddress, Credential, Secret};
+use crate::registry::{AllowedAddress, Proxy};
 
 const PREFIX: &str = "RESTOW_";
 /// Settings that are lists; in the environment their values are parted by commas.
-const LISTS: [&str; 4] =
-    ["webhook_secrets", "webhook_secret_files", "insecure_registries", "allowed_private_addresses"];
+const LISTS: [&str; 5] = [
+    "webhook_secrets",
+    "webhook_secret_files",
+    "insecure_registries",
+    "allowed_private_addresses",
+    "registry_ca_files",
+];
+/// Settings that are tables or lists of them; in the environment they are written as in TOML.
+const TABLES: [&str; 4] =
+    ["registry_credentials", "registry_aliases", "registry_hosts", "registry_client_certificates"];
 /// Settings that are numbers; every other value of the environment is text, whatever it looks like.
 const NUMBERS: [&str; 6] = ["app_id", "workers", "tag_list_interval", "plan_interval", "reconcile_interval", "lease"];
 /// Names that a server's environment may hold for other reasons.
@@ -42,21 +52,17 @@ pub(super) struct Raw {
     insecure_registries: Vec<String>,
     allowed_private_addresses: Vec<String>,
     registry_credentials: Vec<RawCredential>,
+    registry_aliases: BTreeMap<String, String>,
+    registry_hosts: BTreeMap<String, String>,
+    docker_hub_url: Option<String>,
+    registry_ca_files: Vec<PathBuf>,
+    registry_client_certificates: Vec<RawClientCertificate>,
     docker_config: Option<PathBuf>,
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
     plan_interval: Option<u64>,
     reconcile_interval: Option<u64>,
     lease: Option<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCredential {
-    host: String,
-    username: String,
-    password: Option<SecretString>,
-    password_file: Option<PathBuf>,
 }
 
 /// Reads the file, where one is named, and the environment over it.
@@ -96,7 +102,7 @@ fn environment_value(setting: &str, text: &str) -> Value {
     }
     match text.parse::<u64>() {
         Ok(number) if NUMBERS.contains(&setting) => Value::from(number),
-        Ok(_) | Err(_) if setting == "registry_credentials" => text.parse().unwrap_or_else(|_| Value::from(text)),
+        Ok(_) | Err(_) if TABLES.contains(&setting) => text.parse().unwrap_or_else(|_| Value::from(text)),
         Ok(_) | Err(_) => Value::from(text),
     }
 }
@@ -163,15 +169,15 @@ fn named(setting: &str, mistake: &str) -> String {
 
 /// Collects mistakes, so that all are told at once.
 #[derive(Default)]
-struct Mistakes(Vec<String>);
+pub(super) struct Mistakes(Vec<String>);
 
 impl Mistakes {
-    fn add(&mut self, setting: &str, mistake: &str) {
+    pub(super) fn add(&mut self, setting: &str, mistake: &str) {
         self.0.push(named(setting, mistake));
     }
 
     /// The value, or its mistake noted.
-    fn keep<T>(&mut self, value: Result<T, String>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, value: Result<T, String>) -> Option<T> {
         value.map_err(|mistake| self.0.push(mistake)).ok()
     }
 }
@@ -199,7 +205,15 @@ impl Raw {
         let reconcile_interval = interval("reconcile_interval", self.reconcile_interval, 86_400);
         let lease = within(&mut mistakes, "lease", self.lease.unwrap_or(60), 5..=3600);
         let allowed_private_addresses = self.allowed(&mut mistakes);
-        let registry_credentials = self.credentials(&mut mistakes);
+        let registry_credentials = credentials(&self.registry_credentials, &mut mistakes);
+        let docker_hub_url = url(
+            &mut mistakes,
+            "docker_hub_url",
+            Some(self.docker_hub_url.as_deref().unwrap_or("https://hub.docker.com")),
+        );
+        let registry_aliases = aliases(&self.registry_aliases, &mut mistakes);
+        let registry_authorities = authorities(&self.registry_ca_files, &mut mistakes);
+        let registry_client_certificates = client_certificates(&self.registry_client_certificates, &mut mistakes);
         if let Some(file) = self.docker_config.as_ref().filter(|file| !file.is_file()) {
             mistakes.0.push(format!("docker_config: {} is no file", file.display()));
         }
@@ -207,8 +221,8 @@ impl Raw {
             Some(url) => SecretString::from(url.as_str()),
             None => self.database_url.unwrap_or_else(|| SecretString::from("sqlite:restow.db")),
         };
-        let (Some(app_id), Some(private_key), Some(github_url), Some(listen), true) =
-            (app_id, private_key, github_url, listen, mistakes.0.is_empty())
+        let (Some(app_id), Some(private_key), Some(github_url), Some(listen), Some(docker_hub_url), true) =
+            (app_id, private_key, github_url, listen, docker_hub_url, mistakes.0.is_empty())
         else {
             return Err(SettingsError { mistakes: mistakes.0 });
         };
@@ -225,6 +239,12 @@ impl Raw {
             insecure_registries: self.insecure_registries,
             allowed_private_addresses,
             registry_credentials,
+            registry_aliases,
+            registry_hosts: self.registry_hosts,
+            docker_hub_url,
+            registry_authorities,
+            registry_client_certificates,
+            proxy: Proxy::default(),
             docker_config: self.docker_config,
             log_format: self.log_format.unwrap_or(LogFormat::Human),
             tag_list_interval,
@@ -288,27 +308,6 @@ impl Raw {
             }
         }
         allowed
-    }
-
-    fn credentials(&self, mistakes: &mut Mistakes) -> Vec<Credential> {
-        let mut credentials = Vec::new();
-        for raw in &self.registry_credentials {
-            let setting = format!("registry_credentials of {}", raw.host);
-            let password = match (&raw.password, &raw.password_file) {
-                (Some(password), None) => Some(password.clone()),
-                (None, Some(path)) => mistakes.keep(secret_file(&setting, path)),
-                (Some(_), Some(_)) | (None, None) => {
-                    mistakes.0.push(format!("{setting}: set either password or password_file"));
-                    None
-                }
-            };
-            credentials.extend(password.map(|password| Credential {
-                host: raw.host.clone(),
-                user: raw.username.clone(),
-                secret: Secret::Password(password),
-            }));
-        }
-        credentials
     }
 }
 

@@ -2,8 +2,8 @@
 //! is a claim; this is not.
 
 use super::database::{Sql, values};
-use super::{Store, StoreError};
-use crate::image::{Digest, ImageName, Tag};
+use super::{ImageKey, Store, StoreError};
+use crate::image::{Digest, Tag};
 use crate::repo::Moment;
 
 /// A digest under a tag.
@@ -31,22 +31,34 @@ const SIGHTINGS: Sql = Sql::new(
      ORDER BY last_seen DESC, first_seen DESC, digest",
 );
 
+const WATCHED: Sql =
+    Sql::new("read the ledger's beginning", "SELECT MIN(first_seen) AS first FROM ledger WHERE image = $1");
+
 impl Store {
+    /// When the ledger's first line about an image was written.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn watched_since(&self, image: &ImageKey) -> Result<Option<Moment>, StoreError> {
+        let row = self.database.read_one(WATCHED, values![image.as_str()]).await?;
+        Ok(row.map(|row| row.maybe_int("first")).transpose()?.flatten().map(Moment))
+    }
+
     /// Remembers that `tag` points at `digest` now.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn observe(&self, image: &ImageName, tag: &Tag, digest: &Digest, now: Moment) -> Result<(), StoreError> {
-        let (image, digest) = (image.to_string(), digest.to_string());
-        self.database.write(OBSERVE, values![&image, tag.as_str(), &digest, now.0]).await.map(|_| ())
+    pub async fn observe(&self, image: &ImageKey, tag: &Tag, digest: &Digest, now: Moment) -> Result<(), StoreError> {
+        let digest = digest.to_string();
+        self.database.write(OBSERVE, values![image.as_str(), tag.as_str(), &digest, now.0]).await.map(|_| ())
     }
 
     /// What `tag` ever pointed at, the one that was seen last first.
     ///
     /// # Errors
     /// The database fails, or a row is unreadable.
-    pub async fn sightings(&self, image: &ImageName, tag: &Tag) -> Result<Vec<Sighting>, StoreError> {
-        let rows = self.database.read(SIGHTINGS, values![&image.to_string(), tag.as_str()]).await?;
+    pub async fn sightings(&self, image: &ImageKey, tag: &Tag) -> Result<Vec<Sighting>, StoreError> {
+        let rows = self.database.read(SIGHTINGS, values![image.as_str(), tag.as_str()]).await?;
         rows.iter()
             .map(|row| {
                 let digest = row.text("digest")?;

@@ -5,17 +5,22 @@
 //! `tests/it/store.rs` run on both. Moments are milliseconds since the Unix epoch.
 
 mod claims;
+mod contents;
 mod database;
 mod deliveries;
 mod error;
 mod extractions;
+mod image_key;
 mod installations;
 mod jobs;
 mod ledger;
+mod missing_tags;
 mod open;
 mod pulls;
+mod quotas;
 mod refused;
 mod repositories;
+mod stories;
 mod tag_lists;
 
 use std::sync::Arc;
@@ -27,15 +32,19 @@ use crate::clock::Clock;
 use crate::repo::Moment;
 
 pub use claims::{Claim, Held, Retry};
+pub use contents::ContentRow;
 pub use deliveries::{Delivery, Recorded};
 pub use error::StoreError;
 pub use extractions::Extractions;
+pub use image_key::ImageKey;
 pub use installations::{InstallationRow, InstallationState};
 pub use jobs::{JobCounts, JobFilter, JobRow, JobState, NewJob};
 pub use ledger::Sighting;
 pub use pulls::PullRow;
+pub use quotas::QuotaRow;
 pub use refused::Refused;
 pub use repositories::{RepositoryRow, RepositoryState};
+pub use stories::StoryRow;
 pub use tag_lists::TagListRow;
 
 use database::{Database, Sql};

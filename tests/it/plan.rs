@@ -31,10 +31,8 @@ fn inventory(files: &[(&str, &str)]) -> Inventory {
 fn planned(files: &[(&str, &str)], tags: &[&str], rules: &Rules) -> Plan {
     let inventory = inventory(files);
     let now = Moment::parse_rfc3339("2026-11-23T00:00:00Z").expect("a moment");
-    let list = TagList {
-        tags: tags.iter().map(|name| ListedTag { name: tag(name), digest: None, created: None }).collect(),
-        completeness: Completeness::Whole,
-    };
+    let listed = tags.iter().map(|name| ListedTag { name: tag(name), digest: None, created: None });
+    let list = TagList::of(listed.collect(), Completeness::Whole);
     let images: Vec<ImageName> = plan::wanted_images(&inventory, rules).into_iter().collect();
     let tags = images.iter().map(|image| (image.clone(), Lookup::Known(list.clone()))).collect();
     let mut candidates = Candidates { tags, ..Candidates::default() };

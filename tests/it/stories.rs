@@ -2,6 +2,7 @@
 //! wire, with its clock.
 
 mod crash;
+mod evidence;
 mod house;
 mod main_job;
 mod people;

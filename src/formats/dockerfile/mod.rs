@@ -22,6 +22,7 @@ use super::site::ProblemCode;
 use super::template::is_template;
 use super::value::{Value, found_spans};
 use super::{Claim, Format};
+use crate::image::Platform;
 use crate::image::Reference;
 use crate::repo::FilePath;
 use expand::{NoValue, Variables, Visible, expand};
@@ -326,7 +327,9 @@ impl<'a> Reader<'a> {
         let image = instruction.words.iter().find(|word| !word.value.text().starts_with("--"));
         if let Some(image) = image {
             // A FROM sees the stages before it only.
+            self.collector.platform = named_platform(instruction);
             self.image(image, |reader, name| name == "scratch" || reader.stages.contains(&name.to_ascii_lowercase()));
+            self.collector.platform = None;
         }
         self.stages.extend(stage_name(instruction));
     }
@@ -412,6 +415,12 @@ impl<'a> Reader<'a> {
     fn problem(&mut self, offset: usize, code: ProblemCode, message: String) {
         self.collector.problem_beside(&[offset, self.at], offset, code, message);
     }
+}
+
+/// `FROM --platform=linux/arm64`; one that the builder fills in names none.
+fn named_platform(instruction: &Instruction) -> Option<Platform> {
+    let flag = instruction.words.iter().find_map(|word| word.value.text().strip_prefix("--platform="))?;
+    Platform::parse(flag).ok()
 }
 
 /// The name that a FROM gives its stage, in lower case.

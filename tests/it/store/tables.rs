@@ -6,8 +6,8 @@ use restow::clock::Clock;
 use restow::image::{Digest, ImageName, Tag};
 use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use restow::store::{
-    Delivery, InstallationRow, InstallationState, NewJob, PullRow, Recorded, Refused, RepositoryRow, RepositoryState,
-    Sighting, Store, TagListRow,
+    ContentRow, Delivery, ImageKey, InstallationRow, InstallationState, NewJob, PullRow, QuotaRow, Recorded, Refused,
+    RepositoryRow, RepositoryState, Sighting, Store, StoryRow, TagListRow,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -164,11 +164,12 @@ pub(super) async fn refusals_are_kept_once(f: Fixture) {
 
 pub(super) async fn tag_lists(f: Fixture) {
     let row = TagListRow {
-        image: "docker.io/library/nginx".to_owned(),
+        image: key("nginx", None),
         fetched_at: START,
         etag: Some("\"x\"".to_owned()),
         tags: (0..5_000).map(|n| format!("1.{n}")).collect(),
         complete: false,
+        uploads: Some("{}".to_owned()),
     };
     assert_eq!(f.store.tag_list(&row.image).await.expect("read"), None);
     f.store.save_tag_list(&row).await.expect("saved");
@@ -286,7 +287,7 @@ async fn a_tool_makes_no_database_and_a_wrong_path_is_named() {
 
 /// The first sight of a digest stays; the last one moves on; a tag that came back to a digest says so.
 pub(super) async fn the_ledger_is_never_rewritten(f: Fixture) {
-    let image = ImageName::parse("nginx").expect("an image");
+    let image = key("nginx", None);
     let tag = Tag::parse("1.25").expect("a tag");
     let digest = |text: &str| Digest::sha256_of(text.as_bytes());
     let at = |minutes: i64| START.plus_ms(minutes * 60_000);
@@ -299,4 +300,93 @@ pub(super) async fn the_ledger_is_never_rewritten(f: Fixture) {
     assert_eq!(seen, [sighting("a", 0, 30), sighting("b", 20, 20)]);
     let other = Tag::parse("1.26").expect("a tag");
     assert_eq!(f.store.sightings(&image, &other).await.expect("read"), []);
+    assert_eq!(f.store.watched_since(&image).await.expect("read"), Some(at(0)));
+    // What one owner's credential reads is nobody else's.
+    let theirs = key("nginx", Some("acme"));
+    assert_eq!(f.store.sightings(&theirs, &tag).await.expect("read"), []);
+    assert_eq!(f.store.watched_since(&theirs).await.expect("read"), None);
+}
+
+fn key(image: &str, audience: Option<&str>) -> ImageKey {
+    ImageKey::new(&ImageName::parse(image).expect("an image"), audience)
+}
+
+/// Content is kept for an audience; the least used leaves first.
+pub(super) async fn contents_are_kept_until_space_is_needed(f: Fixture) {
+    const DAY: i64 = 24 * 3_600_000;
+    let row = |text: &str, audience: &str| ContentRow {
+        audience: audience.to_owned(),
+        digest: Digest::sha256_of(text.as_bytes()),
+        image: "docker.io/library/nginx".to_owned(),
+        media_type: "application/json".to_owned(),
+        body: text.to_owned(),
+        fetched_at: START,
+    };
+    let kept = async |text: &str, audience: &str, at: i64| {
+        let digest = Digest::sha256_of(text.as_bytes());
+        f.store.content(audience, &digest, START.plus_ms(at)).await.expect("read").is_some()
+    };
+    for text in ["aaaa", "bbbb", "cccc"] {
+        f.store.save_content(&row(text, "")).await.expect("saved");
+        f.store.save_content(&row(text, "")).await.expect("saved twice");
+    }
+    f.store.save_content(&row("dddd", "acme")).await.expect("saved");
+    assert!(!kept("dddd", "", 0).await, "another audience's content");
+    let used = (kept("bbbb", "", 2 * DAY).await, kept("dddd", "acme", 3 * DAY).await);
+    assert_eq!(used, (true, true));
+    f.store.trim_contents(100).await.expect("nothing to do");
+    assert!(kept("aaaa", "", 0).await);
+    f.store.trim_contents(9).await.expect("trimmed");
+    let mut left = Vec::new();
+    for (text, audience) in [("aaaa", ""), ("bbbb", ""), ("cccc", ""), ("dddd", "acme")] {
+        left.extend(kept(text, audience, 0).await.then_some(text));
+    }
+    assert_eq!(left, ["bbbb", "dddd"]);
+}
+
+/// Three whole lists without a tag; one with it forgives.
+pub(super) async fn missing_tags_are_counted(f: Fixture) {
+    let image = key("nginx", None);
+    let recent = async || {
+        let tags = f.store.recently_missing(&image, 3).await.expect("read");
+        tags.iter().map(Tag::to_string).collect::<Vec<_>>()
+    };
+    f.store.note_missing(&image, &["1.0", "1.1"], &[], START).await.expect("noted");
+    f.store.note_missing(&image, &["1.0", "1.1"], &[], START).await.expect("noted");
+    assert_eq!(recent().await, ["1.0", "1.1"]);
+    f.store.note_missing(&image, &["1.0"], &["1.1"], START).await.expect("noted");
+    assert_eq!(recent().await, [""; 0], "1.0 is gone, 1.1 is back");
+    f.store.note_missing(&image, &["1.1"], &[], START).await.expect("noted");
+    assert_eq!(recent().await, ["1.1"], "it begins anew");
+    let many: Vec<String> = (0..1_200).map(|n| format!("2.{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    f.store.note_missing(&image, &many, &[], START).await.expect("noted");
+    assert_eq!(recent().await.len(), 1_201);
+}
+
+/// Stories and limits: the later word counts.
+pub(super) async fn what_registries_tell(f: Fixture) {
+    let (image, tag) = (key("nginx", None), Tag::parse("1.25").expect("a tag"));
+    let story = StoryRow {
+        digest: Digest::sha256_of(b"a"),
+        pushed: Some(START),
+        platforms: vec!["linux/arm64".parse().expect("a platform")],
+        source: "Docker Hub".to_owned(),
+    };
+    assert_eq!(f.store.story(&image, &tag, &story.digest).await.expect("read"), None);
+    f.store.save_story(&image, &tag, &StoryRow { pushed: None, ..story.clone() }, START).await.expect("saved");
+    f.store.save_story(&image, &tag, &story, START).await.expect("saved");
+    assert_eq!(f.store.story(&image, &tag, &story.digest).await.expect("read"), Some(story));
+    let quota = QuotaRow {
+        host: "docker.io".to_owned(),
+        audience: String::new(),
+        limit: 100,
+        window: std::time::Duration::from_secs(21_600),
+        remaining: 7,
+        read_at: START.plus_ms(5),
+    };
+    f.store.save_quota(&quota).await.expect("saved");
+    f.store.save_quota(&QuotaRow { remaining: 90, read_at: START, ..quota.clone() }).await.expect("saved");
+    assert_eq!(f.store.quota("docker.io", "").await.expect("read"), Some(quota));
+    assert_eq!(f.store.quota("docker.io", "acme").await.expect("read"), None);
 }

@@ -37,6 +37,12 @@ pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
         docker_config: None,
         insecure_registries: vec![world.registry.address()],
         allowed_private_addresses: vec!["127.0.0.1".parse().expect("an address")],
+        registry_aliases: Vec::new(),
+        registry_hosts: Default::default(),
+        docker_hub_url: "https://hub.docker.com".parse().expect("a URL"),
+        registry_authorities: Vec::new(),
+        registry_client_certificates: Vec::new(),
+        proxy: Default::default(),
         registry_credentials: Vec::new(),
         log_format: LogFormat::Human,
         tag_list_interval: Duration::from_secs(1800),
@@ -49,6 +55,11 @@ pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
 impl House {
     /// A house whose repository holds these files; `REGISTRY` in them is the simulated registry.
     pub(super) async fn with(files: &[(&str, &str)]) -> Self {
+        Self::with_settings(files, |_| ()).await
+    }
+
+    /// The same with other settings.
+    pub(super) async fn with_settings(files: &[(&str, &str)], change: impl FnOnce(&mut Settings)) -> Self {
         let world = World::start().await;
         world.registry.push_all("library/nginx", &["1.25-alpine", "1.26-alpine", "1.27-alpine", "1.27", "latest"]);
         let builder = files.iter().fold(world.repository("acme/shop"), |builder, (path, content)| {
@@ -58,7 +69,9 @@ impl House {
         repo.ci_on();
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::Settable(Arc::clone(&world.clock().hand()));
-        let app = App::start(settings(&world, folder.path()), clock).await.expect("a server");
+        let mut settings = settings(&world, folder.path());
+        change(&mut settings);
+        let app = App::start(settings, clock).await.expect("a server");
         let app = SteppedApp::serve(app).expect("a server");
         world.github.connect_webhook(&format!("http://{}/webhook", app.address()), SECRET);
         let installation = world.github.install("acme", &["acme/shop"]);

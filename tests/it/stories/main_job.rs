@@ -212,7 +212,7 @@ async fn registries_as_they_really_are() {
 #[tokio::test]
 async fn a_registry_that_is_away_for_a_moment_is_asked_again_soon() {
     let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
-    house.world.registry.behave(|behaviour| behaviour.refusals = vec![(503, None)]);
+    house.world.registry.behave(|behaviour| behaviour.refusals = vec![(503, None), (503, None)]);
     house.settle().await;
     assert!(house.repo.pulls().is_empty());
     house.later(1).await;

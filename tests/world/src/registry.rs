@@ -10,9 +10,29 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
+/// What an image is.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// What it runs on; one image for each, in an index.
+    pub platforms: Vec<&'static str>,
+    /// When it says that it was built, RFC 3339.
+    pub created: Option<&'static str>,
+    /// Its labels.
+    pub labels: Vec<(&'static str, &'static str)>,
+}
+
+impl Default for Build {
+    /// For `linux/amd64`, without a date.
+    fn default() -> Self {
+        Self { platforms: vec!["linux/amd64"], created: None, labels: Vec::new() }
+    }
+}
 
 /// How the registry behaves; each test sets what it needs.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +82,10 @@ struct Inner {
     tokens: BTreeMap<String, bool>,
     /// Repository → tag → digest.
     tags: BTreeMap<String, BTreeMap<String, String>>,
-    manifests: BTreeMap<String, Bytes>,
+    /// Digest → media type and bytes of manifests and configurations.
+    contents: BTreeMap<String, (&'static str, Bytes)>,
+    /// Repository and tag → when it was pushed, as Docker Hub's own interface tells.
+    pushed: BTreeMap<(String, String), String>,
     behaviour: Behaviour,
     requests: Vec<(String, String)>,
     builds: u64,
@@ -100,17 +123,24 @@ impl Registry {
 
     /// Publishes a new image under a tag, which may be there already; returns its digest.
     pub fn push(&self, repository: &str, tag: &str) -> String {
+        self.push_build(repository, tag, &Build::default())
+    }
+
+    /// The same of a build that is described.
+    pub fn push_build(&self, repository: &str, tag: &str, build: &Build) -> String {
         let mut inner = self.lock();
         inner.builds += 1;
-        let platform = json!({ "os": "linux", "architecture": "amd64" });
-        let content = json!({ "schemaVersion": 2, "mediaType": INDEX, "annotations": { "build": inner.builds.to_string() },
-            "manifests": [{ "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
-                "digest": digest(inner.builds.to_string().as_bytes()), "platform": platform }] });
-        let content = Bytes::from(content.to_string());
-        let digest = digest(&content);
-        inner.manifests.insert(digest.clone(), content);
+        let manifests: Vec<Value> = build.platforms.iter().map(|platform| inner.image(platform, build)).collect();
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests,
+            "annotations": { "build": inner.builds.to_string() } });
+        let digest = inner.keep(INDEX, &index);
         inner.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
         digest
+    }
+
+    /// What Docker Hub's own interface tells of a tag: when it was pushed, RFC 3339.
+    pub fn tell_pushed(&self, repository: &str, tag: &str, at: &str) {
+        self.lock().pushed.insert((repository.to_owned(), tag.to_owned()), at.to_owned());
     }
 
     /// Publishes several tags.
@@ -132,10 +162,14 @@ impl Registry {
         change(&mut self.lock().behaviour);
     }
 
-    /// How many requests of a method had this in their path.
+    /// How many requests of a method, or of any where it is empty, had this in their path.
     pub fn count(&self, method: &str, path_contains: &str) -> usize {
         let inner = self.lock();
-        inner.requests.iter().filter(|(one, path)| one == method && path.contains(path_contains)).count()
+        inner
+            .requests
+            .iter()
+            .filter(|(one, path)| (method.is_empty() || one == method) && path.contains(path_contains))
+            .count()
     }
 
     /// Forgets the requests so far.
@@ -160,6 +194,44 @@ async fn answer(State(registry): State<Registry>, request: HttpRequest) -> Respo
 }
 
 impl Inner {
+    fn keep(&mut self, media_type: &'static str, content: &Value) -> String {
+        let content = Bytes::from(content.to_string());
+        let digest = digest(&content);
+        self.contents.insert(digest.clone(), (media_type, content));
+        digest
+    }
+
+    /// Keeps one platform's image; returns its entry in the index.
+    fn image(&mut self, platform: &str, build: &Build) -> Value {
+        let mut parts = platform.split('/');
+        let (os, architecture, variant) = (parts.next(), parts.next(), parts.next());
+        let labels: BTreeMap<_, _> = build.labels.iter().copied().collect();
+        let config = json!({ "os": os, "architecture": architecture, "variant": variant, "created": build.created,
+            "config": { "Labels": labels, "Env": [self.builds.to_string()] } });
+        let size = config.to_string().len();
+        let config = self.keep(CONFIG, &config);
+        let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE, "layers": [],
+            "config": { "mediaType": CONFIG, "digest": config, "size": size } });
+        let size = manifest.to_string().len();
+        let mut platform = json!({ "os": os, "architecture": architecture });
+        if let Some(variant) = variant {
+            platform["variant"] = json!(variant);
+        }
+        json!({ "mediaType": IMAGE, "size": size, "digest": self.keep(IMAGE, &manifest), "platform": platform })
+    }
+
+    /// Docker Hub's own interface: a tag with its platforms and its date.
+    fn story(&self, path: &str) -> Option<Response> {
+        let (repository, tag) = path.strip_prefix("repositories/")?.split_once("/tags/")?;
+        let digest = self.tags.get(repository)?.get(tag)?;
+        let (_, index) = self.contents.get(digest)?;
+        let index: Value = serde_json::from_slice(index).ok()?;
+        let images: Vec<&Value> = index["manifests"].as_array()?.iter().map(|manifest| &manifest["platform"]).collect();
+        let pushed = self.pushed.get(&(repository.to_owned(), tag.to_owned()))?;
+        let told = json!({ "name": tag, "digest": digest, "tag_last_pushed": pushed, "images": images });
+        Some(axum::Json(told).into_response())
+    }
+
     fn answer(&mut self, parts: &Parts) -> Response {
         if let Some(refusal) = self.refuse(&parts.headers) {
             return refusal;
@@ -170,6 +242,13 @@ impl Inner {
         }
         if let Some(repository) = path.strip_suffix("/tags/list") {
             return self.list(repository, &parts.uri);
+        }
+        if let Some(story) = self.story(path) {
+            return story;
+        }
+        if let Some((_, digest)) = path.rsplit_once("/blobs/") {
+            let blob = self.contents.get(digest).map(|(_, content)| content.clone());
+            return blob.map_or_else(|| not_found("BLOB_UNKNOWN"), IntoResponse::into_response);
         }
         match path.rsplit_once("/manifests/") {
             Some((repository, reference)) => self.manifest(repository, reference, &parts.method),
@@ -265,8 +344,8 @@ impl Inner {
     fn manifest(&self, repository: &str, reference: &str, method: &Method) -> Response {
         let by_tag = self.tags.get(repository).and_then(|tags| tags.get(reference)).map(String::as_str);
         let digest = by_tag.unwrap_or(reference);
-        let Some(content) = self.manifests.get(digest) else { return not_found("MANIFEST_UNKNOWN") };
-        let headers = [("docker-content-digest", digest), ("content-type", INDEX)];
+        let Some((media_type, content)) = self.contents.get(digest) else { return not_found("MANIFEST_UNKNOWN") };
+        let headers = [("docker-content-digest", digest), ("content-type", media_type)];
         let body = if method == Method::HEAD { Bytes::new() } else { content.clone() };
         (headers, body).into_response()
     }

@@ -1,0 +1,251 @@
+//! What is known of the images between which an update moves, and what follows from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::candidates::Lookup;
+use super::update::{Hold, HoldCode, Plan, Update};
+use crate::image::{Digest, ImageName, Platform, Reference, Tag};
+use crate::repo::Moment;
+
+/// What Restow sees of an image within this time of its first look was there before.
+const FIRST_LOOK_MS: i64 = 3_600_000;
+
+/// An image at a tag, at a digest, or at both; with neither it is `latest`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// The image.
+    pub image: ImageName,
+    /// The tag.
+    pub tag: Option<Tag>,
+    /// The digest, which decides what the image is.
+    pub digest: Option<Digest>,
+}
+
+impl Subject {
+    /// What a reference names.
+    pub fn of(reference: &Reference) -> Self {
+        let image = reference.image().clone();
+        Self { image, tag: reference.tag().cloned(), digest: reference.digest().cloned() }
+    }
+}
+
+/// What is known of a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// What the subject is.
+    pub digest: Digest,
+    /// What it runs on.
+    pub platforms: Platforms,
+    /// When Restow first saw this content under this tag; `None` for a digest without a tag.
+    pub first_seen: Option<Moment>,
+    /// When Restow began to watch the image.
+    pub watched_since: Option<Moment>,
+    /// What the publisher and the registry say of its dates.
+    pub claims: Vec<Claim>,
+    /// Other content that Restow saw under this tag, and when it saw it last.
+    pub earlier: Vec<(Digest, Moment)>,
+    /// What the image says of itself.
+    pub labels: Labels,
+}
+
+/// The platforms of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Platforms {
+    /// All of them.
+    Known(BTreeSet<Platform>),
+    /// They cannot be told, and why.
+    Unknown(String),
+}
+
+/// A date that somebody says, and nobody proves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Claim {
+    /// What happened then.
+    pub what: Claimed,
+    /// When, as they say.
+    pub at: Moment,
+    /// Who says so: a registry's name, or the image itself.
+    pub source: String,
+}
+
+/// What a date is claimed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claimed {
+    /// The image was built.
+    Created,
+    /// The registry got it.
+    Pushed,
+}
+
+/// What an image says of itself, by OCI's annotations (`org.opencontainers.image.*`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Labels {
+    /// Where its source is: `source`.
+    pub source: Option<String>,
+    /// The commit it was built from: `revision`.
+    pub revision: Option<String>,
+    /// Its version: `version`.
+    pub version: Option<String>,
+}
+
+/// How long an image has been there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Age<'a> {
+    /// Restow saw it come: it was not there when Restow looked before.
+    Seen(Moment),
+    /// It was there when Restow first looked; since when, somebody claims.
+    Claimed(&'a Claim),
+    /// It was there when Restow first looked, and nobody says since when.
+    AtLeastSince(Moment),
+    /// Nothing is known.
+    Unknown,
+}
+
+impl Evidence {
+    /// How long the content has been under its tag: by the ledger where it saw the content come, by claims only where
+    /// the ledger has no history. Of several claims the latest counts: an image cannot be older than its upload.
+    pub fn age(&self) -> Age<'_> {
+        match (self.first_seen, self.watched_since) {
+            (None, _) => self.claims.iter().max_by_key(|claim| claim.at).map_or(Age::Unknown, Age::Claimed),
+            (Some(seen), Some(since)) if seen.0 - since.0 > FIRST_LOOK_MS => Age::Seen(seen),
+            (Some(seen), _) => {
+                let claims = self.claims.iter().filter(|claim| claim.at <= seen);
+                claims.max_by_key(|claim| claim.at).map_or(Age::AtLeastSince(seen), Age::Claimed)
+            }
+        }
+    }
+}
+
+/// What registries said of the subjects.
+pub type EvidenceMap = BTreeMap<Subject, Lookup<Evidence>>;
+
+/// The subjects that decide about these updates: what stands there, and what would.
+pub fn wanted_evidence<'a>(updates: impl IntoIterator<Item = &'a Update>) -> BTreeSet<Subject> {
+    updates.into_iter().flat_map(|update| [Subject::of(&update.site.reference), Subject::of(&update.to)]).collect()
+}
+
+impl Plan {
+    /// Weighs the evidence: an update whose image is not there, or not for every platform that is needed, becomes a
+    /// hold. Updates of which nothing was asked stay as they are.
+    pub fn weigh(&mut self, evidence: &EvidenceMap) {
+        for mut update in std::mem::take(&mut self.updates) {
+            match weighed(&update, evidence) {
+                Ok(found) => {
+                    update.evidence = found;
+                    self.updates.push(update);
+                }
+                Err((code, reason)) => self.holds.push(Hold::new(&update.site, code, reason)),
+            }
+        }
+    }
+}
+
+fn weighed(update: &Update, evidence: &EvidenceMap) -> Result<Option<Evidence>, (HoldCode, String)> {
+    let candidate = match evidence.get(&Subject::of(&update.to)) {
+        None => return Ok(None),
+        Some(Lookup::Known(candidate)) => candidate,
+        Some(Lookup::Unavailable { reason, .. }) => return Err((HoldCode::RegistryUnavailable, reason.clone())),
+    };
+    let missing = missing_platforms(update, evidence, candidate);
+    if missing.is_empty() {
+        return Ok(Some(candidate.clone()));
+    }
+    let reason = format!(
+        "{} is not there for {}, {}; it is not proposed until it is",
+        plain(&update.to),
+        list(&missing),
+        if update.site.platform.is_some() {
+            "which stands beside the image"
+        } else {
+            "on which the present image runs"
+        }
+    );
+    Err((HoldCode::PlatformMissing, reason))
+}
+
+/// What is needed and not there. What is not known of either side is no reason against the other.
+fn missing_platforms<'a>(update: &'a Update, evidence: &'a EvidenceMap, candidate: &Evidence) -> Vec<&'a Platform> {
+    let Platforms::Known(there) = &candidate.platforms else { return Vec::new() };
+    if let Some(named) = &update.site.platform {
+        return if there.contains(named) { Vec::new() } else { vec![named] };
+    }
+    match evidence.get(&Subject::of(&update.site.reference)) {
+        Some(Lookup::Known(Evidence { platforms: Platforms::Known(needed), .. })) => {
+            needed.iter().filter(|platform| !there.contains(platform)).collect()
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+fn list(platforms: &[&Platform]) -> String {
+    let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn plain(reference: &Reference) -> String {
+    match reference.tag() {
+        Some(tag) => tag.to_string(),
+        None => reference.digest().map(Digest::short).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(first_seen: Option<i64>, watched: i64, claims: &[(Claimed, i64)]) -> Evidence {
+        let claim = |(what, at): &(Claimed, i64)| Claim { what: *what, at: Moment(*at), source: "somebody".to_owned() };
+        Evidence {
+            digest: Digest::sha256_of(b"x"),
+            platforms: Platforms::Unknown(String::new()),
+            first_seen: first_seen.map(Moment),
+            watched_since: Some(Moment(watched)),
+            claims: claims.iter().map(claim).collect(),
+            earlier: Vec::new(),
+            labels: Labels::default(),
+        }
+    }
+
+    #[test]
+    fn what_restow_saw_itself_decides_the_age() {
+        const HOUR: i64 = 3_600_000;
+        let both = [(Claimed::Created, 5), (Claimed::Pushed, 9)];
+        let check = |evidence: &Evidence, expected: &str| {
+            let shown = match evidence.age() {
+                Age::Seen(at) => format!("seen {}", at.0),
+                Age::Claimed(claim) => format!("claimed {}", claim.at.0),
+                Age::AtLeastSince(at) => format!("since {}", at.0),
+                Age::Unknown => "unknown".to_owned(),
+            };
+            assert_eq!(shown, expected);
+        };
+        // A forged date of the publisher's changes nothing once the ledger has history.
+        check(&evidence(Some(50 * HOUR), 0, &both), &format!("seen {}", 50 * HOUR));
+        check(&evidence(Some(20), 10, &both), "claimed 9");
+        check(&evidence(Some(20), 10, &[]), "since 20");
+        // A date in the future is no date.
+        check(&evidence(Some(20), 10, &[(Claimed::Created, 30)]), "since 20");
+        check(&evidence(None, 0, &both), "claimed 9");
+        check(&evidence(None, 0, &[]), "unknown");
+    }
+
+    #[test]
+    fn platforms_are_listed_as_people_write() {
+        let platforms: Vec<Platform> =
+            ["linux/amd64", "linux/arm64", "linux/arm/v7"].iter().map(|one| one.parse().expect("a platform")).collect();
+        let check = |count: usize, text: &str| {
+            assert_eq!(list(&platforms[..count].iter().collect::<Vec<_>>()), text);
+        };
+        check(1, "linux/amd64");
+        check(2, "linux/amd64 and linux/arm64");
+        check(3, "linux/amd64, linux/arm64 and linux/arm/v7");
+    }
+}

@@ -1,0 +1,97 @@
+//! What is known of the new image, and what is not: the part of a pull request that a careful reader looks for.
+
+use std::collections::BTreeMap;
+
+use super::dates::day;
+use super::markdown::code;
+use crate::image::{Digest, Reference};
+use crate::plan::{Age, ChangeSet, Claimed, Evidence, Platforms};
+
+/// Images of one change set that are told of; a line has few.
+const MOST: usize = 10;
+/// Platforms that are named.
+const MOST_PLATFORMS: usize = 12;
+
+/// The section; what nobody looked at is said too.
+pub(super) fn section(set: &ChangeSet) -> Option<String> {
+    let mut known: BTreeMap<String, &Evidence> = BTreeMap::new();
+    for update in &set.updates {
+        if let Some(evidence) = &update.evidence {
+            known.insert(name(&update.to), evidence);
+        }
+    }
+    let mut lines = vec!["**What is known of the new image**".to_owned()];
+    for (name, evidence) in known.iter().take(MOST) {
+        lines.push(format!("- {}: {}", code(name), sentence(evidence)));
+        lines.extend(swapped(evidence).map(|line| format!("  - {line}")));
+        lines.extend(source(evidence).map(|line| format!("  - {line}")));
+    }
+    if known.is_empty() {
+        lines.push("- Its platforms and its age were not asked for.".to_owned());
+    }
+    lines.push(
+        "- **Not determined**: known vulnerabilities and signatures. The repository's own checks decide whether it \
+         works here."
+            .to_owned(),
+    );
+    let (title, items) = lines.split_first()?;
+    Some(format!("{title}\n\n{}", items.join("\n")))
+}
+
+fn name(reference: &Reference) -> String {
+    let tag = reference.tag().map(|tag| tag.to_string());
+    tag.or_else(|| reference.digest().map(Digest::short)).unwrap_or_default()
+}
+
+fn sentence(evidence: &Evidence) -> String {
+    format!("{}; {}; content {}", age(evidence), platforms(evidence), code(&evidence.digest.short()))
+}
+
+/// Who says how old it is: Restow itself, or somebody whose word it is.
+fn age(evidence: &Evidence) -> String {
+    let claim = |what: Claimed| match what {
+        Claimed::Pushed => "says it was pushed on",
+        Claimed::Created => "says it was built on",
+    };
+    match evidence.age() {
+        Age::Seen(at) => format!("Restow saw it come on {}", day(at)),
+        Age::Claimed(one) => {
+            format!(
+                "{} {} {} (a claim: it was there when Restow first looked)",
+                one.source,
+                claim(one.what),
+                day(one.at)
+            )
+        }
+        Age::AtLeastSince(at) => format!("there since {} at least, when Restow first looked", day(at)),
+        Age::Unknown => "its age is not determined".to_owned(),
+    }
+}
+
+fn platforms(evidence: &Evidence) -> String {
+    match &evidence.platforms {
+        Platforms::Known(platforms) if platforms.is_empty() => "it names no platform".to_owned(),
+        Platforms::Known(platforms) => {
+            let named: Vec<String> = platforms.iter().take(MOST_PLATFORMS).map(ToString::to_string).collect();
+            let more = platforms.len().saturating_sub(MOST_PLATFORMS);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("for {}{more}", named.join(", "))
+        }
+        Platforms::Unknown(reason) => format!("its platforms are not determined: {reason}"),
+    }
+}
+
+/// A tag whose content changed while Restow watched.
+fn swapped(evidence: &Evidence) -> Option<String> {
+    let (digest, last) = evidence.earlier.iter().max_by_key(|(_, last)| *last)?;
+    let short = code(&digest.short());
+    Some(format!("The tag pointed at {short} until {} at least: its content was replaced.", day(*last)))
+}
+
+/// Where it was built from; only what is plainly an address or a commit is shown.
+fn source(evidence: &Evidence) -> Option<String> {
+    let source = evidence.labels.source.as_deref().filter(|source| source.starts_with("https://"))?;
+    let revision = evidence.labels.revision.as_deref().filter(|text| text.len() >= 7);
+    let at = revision.map(|revision| format!(" at {}", code(&revision.chars().take(12).collect::<String>())));
+    Some(format!("It names as its source {}{}.", code(source), at.unwrap_or_default()))
+}
