@@ -78,6 +78,7 @@ fn settings(world: &World, folder: &std::path::Path) -> anyhow::Result<Settings>
         insecure_registries: vec![world.registry.address()],
         allowed_private_addresses: vec!["127.0.0.1".parse()?],
         registry_credentials: Vec::new(),
+        registry_hooks: Vec::new(),
         log_format: LogFormat::Human,
         tag_list_interval: Duration::from_secs(1800),
         plan_interval: Duration::from_secs(21600),

@@ -31,6 +31,21 @@ pub struct Lookups {
     under_way: Arc<Mutex<BTreeMap<ImageName, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
+/// What a registry says that was not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Other tags, or another digest under one of them.
+    Changed,
+    /// All is as it was.
+    Nothing,
+}
+
+impl News {
+    fn and(self, other: Self) -> Self {
+        if self == Self::Changed { self } else { other }
+    }
+}
+
 impl Lookups {
     /// What is younger than `interval` is not asked again.
     pub(crate) fn new(store: Store, registries: Registries, clock: Clock, interval: Duration) -> Self {
@@ -84,6 +99,68 @@ impl Lookups {
         }
     }
 
+    /// Asks the registry again for the tags of an image and for what `tags` point at, whatever the interval, unless
+    /// they were asked for after `since`.
+    ///
+    /// A repeated run tells the same news, although the first one has saved them: what was asked for since then counts
+    /// as changed where it may have been.
+    ///
+    /// # Errors
+    /// The registry or the database does not answer.
+    pub(crate) async fn refresh(
+        &self,
+        image: &ImageName,
+        tags: &BTreeSet<Tag>,
+        since: Moment,
+    ) -> Result<News, JobError> {
+        let mut news = self.refresh_tags(image, since).await?;
+        let answers: Vec<_> = stream::iter(tags.clone())
+            .map(async |tag| self.refresh_digest(image, &tag, since).await)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        for answer in answers {
+            news = news.and(answer?);
+        }
+        Ok(news)
+    }
+
+    async fn refresh_tags(&self, image: &ImageName, since: Moment) -> Result<News, JobError> {
+        let turn = self.turn(image);
+        let _held = turn.lock().await;
+        let known = self.store.tag_list(&image.to_string()).await?;
+        if known.as_ref().is_some_and(|row| row.fetched_at > since) {
+            return Ok(News::Changed);
+        }
+        let row = self.ask_in_time(image, known.clone()).await?;
+        self.store.save_tag_list(&row).await?;
+        let same =
+            known.is_some_and(|known| known.complete == row.complete && sorted(&known.tags) == sorted(&row.tags));
+        Ok(if same { News::Nothing } else { News::Changed })
+    }
+
+    /// A tag that was never asked for is no news: no plan knows what it points at.
+    async fn refresh_digest(&self, image: &ImageName, tag: &Tag, since: Moment) -> Result<News, JobError> {
+        let known = self.store.sightings(image, tag).await?.into_iter().next();
+        if let Some(seen) = known.as_ref().filter(|seen| seen.last_seen > since) {
+            return Ok(if seen.first_seen > since { News::Changed } else { News::Nothing });
+        }
+        let digest = match self.registries.digest(image, tag).await {
+            Ok(digest) => digest,
+            // Taken away again; the list of tags says so.
+            Err(registry::RegistryError::NotFound { .. }) => return Ok(News::Nothing),
+            Err(error) => return Err(error.into()),
+        };
+        self.store.observe(image, tag, &digest, self.clock.now()).await?;
+        let same = known.is_none_or(|known| known.digest == digest);
+        Ok(if same { News::Nothing } else { News::Changed })
+    }
+
+    /// The client behind the look-ups.
+    pub(super) fn registries(&self) -> &Registries {
+        &self.registries
+    }
+
     fn is_fresh(&self, at: Moment, now: Moment) -> bool {
         now < at.plus_ms(milliseconds(self.interval))
     }
@@ -96,16 +173,24 @@ impl Lookups {
         if let Some(row) = known.as_ref().filter(|row| self.is_fresh(row.fetched_at, now)) {
             return Ok(Lookup::Known(list(&row.tags, row.complete)));
         }
-        let row = match tokio::time::timeout(LONGEST_LOOKUP, self.ask(image, known)).await {
-            Ok(Ok(row)) => row,
-            Ok(Err(error)) => return Ok(unavailable(&error)),
-            Err(_) => {
-                let reason = format!("{image}: no whole list of tags within {} s", LONGEST_LOOKUP.as_secs());
-                return Ok(Lookup::Unavailable { reason, may_pass: true });
-            }
+        let row = match self.ask_in_time(image, known).await {
+            Ok(row) => row,
+            Err(error) => return Ok(unavailable(&error)),
         };
         self.store.save_tag_list(&row).await?;
         Ok(Lookup::Known(list(&row.tags, row.complete)))
+    }
+
+    async fn ask_in_time(
+        &self,
+        image: &ImageName,
+        known: Option<TagListRow>,
+    ) -> Result<TagListRow, registry::RegistryError> {
+        let late = |_| registry::RegistryError::Unavailable {
+            host: image.registry().to_owned(),
+            reason: format!("no whole list of the tags of {image} within {} s", LONGEST_LOOKUP.as_secs()),
+        };
+        tokio::time::timeout(LONGEST_LOOKUP, self.ask(image, known)).await.map_err(late)?
     }
 
     /// Asks the registry; a list that is no other than the known one is not read again.
@@ -132,6 +217,10 @@ impl Lookups {
         under_way.retain(|_, turn| Arc::strong_count(turn) > 1);
         Arc::clone(under_way.entry(image.clone()).or_default())
     }
+}
+
+fn sorted(tags: &[String]) -> BTreeSet<&str> {
+    tags.iter().map(String::as_str).collect()
 }
 
 fn list(tags: &[String], complete: bool) -> TagList {

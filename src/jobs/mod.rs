@@ -1,10 +1,13 @@
 //! The queue's work: event → jobs, and one file for each job. Every job has three visible steps: gather (async
 //! reads), decide (one pure call), apply (async writes).
 
+mod confirm;
 mod error;
+mod hook;
 mod installation;
 mod intake;
 mod kind;
+mod look_up;
 mod lookups;
 mod observe;
 mod plan;
@@ -25,6 +28,7 @@ use crate::registry::Registries;
 use crate::store::Store;
 
 pub use error::JobError;
+pub use hook::hook_intake;
 pub use intake::intake;
 pub use kind::{Extent, JobKind, plan_job, reconcile_job, scan_job, sync_job};
 pub use lookups::Lookups;

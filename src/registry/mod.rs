@@ -23,6 +23,7 @@ mod error;
 mod host;
 mod manifest;
 mod probe;
+mod subscription;
 mod tags;
 mod token;
 

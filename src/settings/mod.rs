@@ -4,6 +4,7 @@
 //! case; the environment wins. [`FIELDS`] documents them all.
 
 mod fields;
+mod hooks;
 mod raw;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use url::Url;
 use crate::registry::{AllowedAddress, Credential};
 
 pub use fields::{FIELDS, Field, fields_table};
+pub use hooks::RegistryHook;
 
 /// Which part of the work a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -70,6 +72,8 @@ pub struct Settings {
     pub docker_config: Option<PathBuf>,
     /// What is shown to registries.
     pub registry_credentials: Vec<Credential>,
+    /// Where registries tell that an image was pushed.
+    pub registry_hooks: Vec<RegistryHook>,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// How long a tag list is good for.

@@ -1,5 +1,6 @@
 //! File and environment → raw settings → valid settings.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::fields::FIELDS;
+use super::hooks::{RawHook, RegistryHook};
 use super::{LogFormat, Overrides, Role, Settings, SettingsError, secret_file};
 use crate::registry::{AllowedAddress, Credential, Secret};
 
@@ -21,6 +23,8 @@ const LISTS: [&str; 4] =
     ["webhook_secrets", "webhook_secret_files", "insecure_registries", "allowed_private_addresses"];
 /// Settings that are numbers; every other value of the environment is text, whatever it looks like.
 const NUMBERS: [&str; 6] = ["app_id", "workers", "tag_list_interval", "plan_interval", "reconcile_interval", "lease"];
+/// Settings that are tables; in the environment their values are TOML.
+const TABLES: [&str; 2] = ["registry_credentials", "registry_hooks"];
 /// Names that a server's environment may hold for other reasons.
 const OTHER_VARIABLES: [&str; 2] = ["RESTOW_SETTINGS", "RESTOW_TEST_POSTGRES"];
 
@@ -42,6 +46,7 @@ pub(super) struct Raw {
     insecure_registries: Vec<String>,
     allowed_private_addresses: Vec<String>,
     registry_credentials: Vec<RawCredential>,
+    registry_hooks: BTreeMap<String, RawHook>,
     docker_config: Option<PathBuf>,
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
@@ -96,7 +101,7 @@ fn environment_value(setting: &str, text: &str) -> Value {
     }
     match text.parse::<u64>() {
         Ok(number) if NUMBERS.contains(&setting) => Value::from(number),
-        Ok(_) | Err(_) if setting == "registry_credentials" => text.parse().unwrap_or_else(|_| Value::from(text)),
+        Ok(_) | Err(_) if TABLES.contains(&setting) => text.parse().unwrap_or_else(|_| Value::from(text)),
         Ok(_) | Err(_) => Value::from(text),
     }
 }
@@ -200,6 +205,7 @@ impl Raw {
         let lease = within(&mut mistakes, "lease", self.lease.unwrap_or(60), 5..=3600);
         let allowed_private_addresses = self.allowed(&mut mistakes);
         let registry_credentials = self.credentials(&mut mistakes);
+        let registry_hooks = self.hooks(&mut mistakes);
         if let Some(file) = self.docker_config.as_ref().filter(|file| !file.is_file()) {
             mistakes.0.push(format!("docker_config: {} is no file", file.display()));
         }
@@ -225,6 +231,7 @@ impl Raw {
             insecure_registries: self.insecure_registries,
             allowed_private_addresses,
             registry_credentials,
+            registry_hooks,
             docker_config: self.docker_config,
             log_format: self.log_format.unwrap_or(LogFormat::Human),
             tag_list_interval,
@@ -288,6 +295,10 @@ impl Raw {
             }
         }
         allowed
+    }
+
+    fn hooks(&self, mistakes: &mut Mistakes) -> Vec<RegistryHook> {
+        self.registry_hooks.iter().filter_map(|(name, raw)| mistakes.keep(raw.validate(name))).collect()
     }
 
     fn credentials(&self, mistakes: &mut Mistakes) -> Vec<Credential> {

@@ -16,6 +16,7 @@ mod open;
 mod pulls;
 mod refused;
 mod repositories;
+mod repository_images;
 mod tag_lists;
 
 use std::sync::Arc;

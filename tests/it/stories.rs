@@ -4,4 +4,5 @@
 mod crash;
 mod house;
 mod main_job;
+mod notified;
 mod people;
