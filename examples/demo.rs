@@ -84,6 +84,7 @@ fn settings(world: &World, folder: &std::path::Path) -> anyhow::Result<Settings>
         registry_client_certificates: Vec::new(),
         proxy: Default::default(),
         registry_credentials: Vec::new(),
+        registry_hooks: Vec::new(),
         log_format: LogFormat::Human,
         tag_list_interval: Duration::from_secs(1800),
         plan_interval: Duration::from_secs(21600),

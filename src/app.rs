@@ -1,5 +1,6 @@
 //! Wiring: settings → clients, store, clock, web, workers; graceful shutdown.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::github::{GitHub, GitHubSettings};
-use crate::jobs::{Drained, Services, Times, Worker, intake, reconcile_job};
+use crate::jobs::{Drained, Services, Times, Worker, hook_intake, intake, reconcile_job};
+use crate::notification::Sender;
 use crate::registry::{Registries, RegistrySettings};
 use crate::settings::{Role, Settings};
 use crate::store::{Store, StoreError};
-use crate::web::{self, Intake, WebState};
+use crate::web::{self, HookIntake, Hooks, Intake, Malformed, WebState};
 
 /// After a signal, everything ends within this time.
 const SHUTDOWN: Duration = Duration::from_secs(25);
@@ -89,12 +91,7 @@ impl App {
         let mut tasks = self.start_workers(&shutdown);
         tasks.spawn(keep_up(metrics.clone(), shutdown.clone()));
         tasks.spawn(keep_reconciling(self.services.clone(), shutdown.clone()));
-        // A worker's process serves no webhooks: without secrets every delivery is refused.
-        let secrets = match self.settings.role {
-            Role::Web | Role::All => self.settings.webhook_secrets.clone(),
-            Role::Worker => Vec::new(),
-        };
-        let state = WebState::new(self.services.store.clone(), secrets, intake_at(&self.services.clock), metrics);
+        let state = web_state(&self, metrics);
         let stop = shutdown.clone();
         let served = tokio::spawn(web::serve(self.listener, web::router(state), stop));
         shutdown.cancelled().await;
@@ -161,12 +158,7 @@ impl SteppedApp {
     pub fn serve(app: App) -> anyhow::Result<Self> {
         let metrics = web::install_metrics().context("preparing the metrics")?;
         let shutdown = CancellationToken::new();
-        let state = WebState::new(
-            app.services.store.clone(),
-            app.settings.webhook_secrets.clone(),
-            intake_at(&app.services.clock),
-            metrics,
-        );
+        let state = web_state(&app, metrics);
         tokio::spawn(web::serve(app.listener, web::router(state), shutdown.clone()));
         let worker = Worker::new(app.services.clone(), worker_name(0));
         Ok(Self { services: app.services, worker, address: app.address, shutdown })
@@ -213,6 +205,29 @@ fn registry_settings(settings: &Settings, clock: &Clock) -> RegistrySettings {
         clock: clock.clone(),
         ..RegistrySettings::default()
     }
+}
+
+/// What the web side works with. A worker's process serves no webhooks: without secrets every delivery is refused.
+fn web_state(app: &App, metrics: PrometheusHandle) -> WebState {
+    let (store, intake) = (app.services.store.clone(), intake_at(&app.services.clock));
+    match app.settings.role {
+        Role::Web | Role::All => {
+            let secrets = app.settings.webhook_secrets.clone();
+            WebState::new(store, secrets, intake, metrics).with_hooks(hooks(&app.settings, &app.services.clock))
+        }
+        Role::Worker => WebState::new(store, Vec::new(), intake, metrics),
+    }
+}
+
+fn hooks(settings: &Settings, clock: &Clock) -> Hooks {
+    let (clock, hooks) = (clock.clone(), &settings.registry_hooks);
+    let secrets = hooks.iter().map(|hook| (hook.name.clone(), hook.secret.clone())).collect();
+    let senders: BTreeMap<String, Sender> = hooks.iter().map(|hook| (hook.name.clone(), hook.sender.clone())).collect();
+    let intake: HookIntake = Arc::new(move |name: &str, body: &[u8]| match senders.get(name) {
+        Some(sender) => hook_intake(name, sender, body, clock.now()),
+        None => Err(Malformed::new("there is no such hook")),
+    });
+    Hooks::new(secrets, intake)
 }
 
 fn intake_at(clock: &Clock) -> Intake {

@@ -26,6 +26,7 @@ pub mod repo;
 pub mod config;
 pub mod formats;
 pub mod image;
+pub mod notification;
 pub mod plan;
 pub mod policy;
 pub mod pull;

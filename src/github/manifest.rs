@@ -10,8 +10,12 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("statuses", "read"),
 ];
 
-/// Permissions that add something: without `workflows`, files under `.github/workflows` are left alone.
-pub const OPTIONAL_PERMISSIONS: &[(&str, &str)] = &[("workflows", "write")];
+/// Permissions that add something: without `workflows`, files under `.github/workflows` are left alone; `packages` only
+/// lets [`OPTIONAL_EVENTS`] be subscribed.
+pub const OPTIONAL_PERMISSIONS: &[(&str, &str)] = &[("workflows", "write"), ("packages", "read")];
+
+/// Events that add something: GitHub's own registry tells of pushed images.
+pub const OPTIONAL_EVENTS: &[&str] = &["registry_package"];
 
 /// The events that Restow listens to; `installation` and `installation_repositories` come without being asked for.
 pub const EVENTS: &[&str] = &["push", "pull_request", "check_suite", "status", "issue_comment", "repository"];

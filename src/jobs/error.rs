@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::github::{Disposition, GitHubError};
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 
 /// Why a job stopped.
@@ -31,6 +32,15 @@ impl From<GitHubError> for JobError {
             // What a person has to change is tried again a few times, then the job is dead and listed.
             Disposition::User => Self::Retry { after: None, reason: error.to_string() },
             Disposition::Permanent => Self::Permanent(error.to_string()),
+        }
+    }
+}
+
+impl From<RegistryError> for JobError {
+    fn from(error: RegistryError) -> Self {
+        match error.retry_after() {
+            Some(after) => Self::Retry { after: (!after.is_zero()).then_some(after), reason: error.to_string() },
+            None => Self::Permanent(error.to_string()),
         }
     }
 }

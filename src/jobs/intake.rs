@@ -2,12 +2,17 @@
 
 use serde_json::{Value, json};
 
+use super::hook::look_up_jobs;
 use super::kind::{Extent, plan_job, scan_job, sync_job};
 use crate::github::AccountKind;
 use crate::github::webhook::{Event, PullRequestEvent, PushEvent, PushTarget, parse};
+use crate::notification::{Sender, Told};
 use crate::repo::Moment;
 use crate::store::{Delivery, NewJob};
 use crate::web::Malformed;
+
+/// The two events that tell of a package of GitHub's own registry; they are optional, as the permission for them is.
+const PACKAGE_EVENTS: [&str; 2] = ["registry_package", "package"];
 
 /// Reads a verified webhook. Of its payload only the few fields that later work needs are kept.
 ///
@@ -24,7 +29,19 @@ pub fn intake(event: &str, id: &str, body: &[u8], now: Moment) -> Result<(Delive
         repo,
         summary,
     };
-    Ok((delivery, jobs(&parsed, now)))
+    let mut jobs = jobs(&parsed, now);
+    if PACKAGE_EVENTS.contains(&event) {
+        jobs.extend(package_jobs(body, now)?);
+    }
+    Ok((delivery, jobs))
+}
+
+/// A package of GitHub's own registry, which may be an image.
+fn package_jobs(body: &[u8], now: Moment) -> Result<Vec<NewJob>, Malformed> {
+    match Sender::GITHUB.read(body).map_err(|error| Malformed::new(error.to_string()))? {
+        Told::Pushed(notification) => Ok(look_up_jobs(&notification, now)),
+        Told::Subscription(_) => Ok(Vec::new()),
+    }
 }
 
 /// The action, the repository and the fields that are kept.

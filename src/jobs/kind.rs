@@ -1,8 +1,12 @@
 //! The kinds of job, and how each is queued.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::image::{Digest, ImageName, Tag};
+use crate::notification::SubscribeUrl;
 use crate::repo::{InstallationId, Moment, RepoId, RepoName};
 use crate::store::NewJob;
 
@@ -20,6 +24,10 @@ pub enum JobKind {
     Scan,
     /// Decide what moves, and do it.
     Plan,
+    /// Ask a registry again for an image that was pushed.
+    LookUp,
+    /// Confirm a subscription of SNS.
+    Confirm,
 }
 
 impl JobKind {
@@ -30,12 +38,16 @@ impl JobKind {
             Self::Sync => "sync",
             Self::Scan => "scan",
             Self::Plan => "plan",
+            Self::LookUp => "look-up",
+            Self::Confirm => "confirm",
         }
     }
 
     /// Reads the queue's name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Reconcile, Self::Sync, Self::Scan, Self::Plan].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Reconcile, Self::Sync, Self::Scan, Self::Plan, Self::LookUp, Self::Confirm]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -66,6 +78,24 @@ pub(super) struct RepoPayload {
     pub(super) name: RepoName,
 }
 
+/// The payload of [`JobKind::LookUp`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LookUpPayload {
+    pub(super) image: ImageName,
+    /// The tags that were pushed.
+    pub(super) tags: BTreeSet<Tag>,
+    /// When the notification came: what was asked before may be old.
+    pub(super) since: Moment,
+}
+
+/// The payload of [`JobKind::Confirm`]. The address holds a token, which opens nothing but this very subscription, and
+/// is gone with the job.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ConfirmPayload {
+    pub(super) hook: String,
+    pub(super) url: SubscribeUrl,
+}
+
 /// Queues a comparison of all that is known with GitHub.
 pub fn reconcile_job(run_at: Moment) -> NewJob {
     new_job(JobKind::Reconcile, "app".to_owned(), json!({}), 10, run_at)
@@ -93,6 +123,27 @@ pub fn scan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run
 pub fn plan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
     let payload = RepoPayload { installation, repo, name: name.clone() };
     new_job(JobKind::Plan, format!("repo:{repo}"), json!(payload), 30, run_at)
+}
+
+/// The longest dedupe key that is written out, in bytes.
+const LONGEST_KEY: usize = 300;
+
+/// Queues a look-up of an image and of what its tags point at. Look-ups of other tags of the image are other jobs: of
+/// two payloads with one key the queue keeps the newer, and the older one's tags would be lost.
+pub(super) fn look_up_job(image: &ImageName, tags: &BTreeSet<Tag>, now: Moment) -> NewJob {
+    let payload = json!(LookUpPayload { image: image.clone(), tags: tags.clone(), since: now });
+    let key = tags.iter().fold(image.to_string(), |key, tag| format!("{key} {tag}"));
+    let dedupe_key = match key.len() <= LONGEST_KEY {
+        true => key,
+        false => format!("{image} {}", Digest::sha256_of(key.as_bytes()).short()),
+    };
+    NewJob { dedupe_key, ..new_job(JobKind::LookUp, format!("image:{image}"), payload, 25, now) }
+}
+
+/// Queues the confirmation of a subscription to a hook's messages.
+pub(super) fn confirm_job(hook: &str, url: &SubscribeUrl, now: Moment) -> NewJob {
+    let payload = json!(ConfirmPayload { hook: hook.to_owned(), url: url.clone() });
+    new_job(JobKind::Confirm, format!("hook:{hook}"), payload, 10, now)
 }
 
 fn new_job(kind: JobKind, key: String, payload: serde_json::Value, priority: i32, run_at: Moment) -> NewJob {

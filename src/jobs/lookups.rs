@@ -2,6 +2,7 @@
 
 mod evidence;
 mod pulls;
+mod refresh;
 mod tag_lists;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,13 +14,16 @@ use futures::stream::{self, StreamExt};
 use super::JobError;
 use crate::clock::Clock;
 use crate::image::{Digest, ImageName, Tag};
-use crate::plan::{EvidenceMap, Lookup, Subject, TagList};
+use crate::plan::{Depth, EvidenceMap, Lookup, Subject, TagList};
 use crate::registry::{self, PackageToken, Registries};
 use crate::repo::Moment;
 use crate::store::{ImageKey, Store};
 
 /// Look-ups under way at once for one plan; the registry client bounds each host besides.
 const AT_ONCE: usize = 16;
+
+/// Stands for an image's list where a tag or a digest may stand.
+const LIST: &str = "";
 
 /// Asks registries, and remembers what they said.
 #[derive(Debug, Clone)]
@@ -31,8 +35,23 @@ pub struct Lookups {
     under_way: UnderWay,
 }
 
-/// The look-ups that others may wait for, by image and tag.
-type UnderWay = Arc<Mutex<BTreeMap<(ImageKey, Option<Tag>), Arc<tokio::sync::Mutex<()>>>>>;
+/// The look-ups that others may wait for: of an image's list, or of one tag or digest.
+type UnderWay = Arc<Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>>;
+
+/// What a registry says that was not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Other tags, or another digest under one of them.
+    Changed,
+    /// All is as it was.
+    Nothing,
+}
+
+impl News {
+    fn and(self, other: Self) -> Self {
+        if self == Self::Changed { self } else { other }
+    }
+}
 
 impl Lookups {
     /// What is younger than `interval` is not asked again.
@@ -67,16 +86,17 @@ impl Lookups {
     /// What is known of each subject.
     pub(crate) async fn evidence(
         &self,
-        subjects: BTreeSet<Subject>,
+        subjects: BTreeMap<Subject, Depth>,
         answered: impl Fn(),
     ) -> Result<EvidenceMap, JobError> {
-        all(subjects, async move |subject| (self.evidence_of(&subject).await, subject), answered).await
+        let ask = async move |(subject, depth)| (self.evidence_of(&subject, depth).await, subject);
+        all(subjects, ask, answered).await
     }
 
     /// What the ledger saw there within the interval, else what the registry says, which the ledger then keeps.
     async fn digest_of(&self, image: &ImageName, tag: &Tag) -> Result<Lookup<Digest>, JobError> {
         let key = self.key(image);
-        let turn = self.turn(&key, Some(tag));
+        let turn = self.turn(&key, tag.as_str());
         let _held = turn.lock().await;
         let now = self.clock.now();
         if let Some(seen) = self.store.sightings(&key, tag).await?.into_iter().next()
@@ -93,7 +113,8 @@ impl Lookups {
         }
     }
 
-    fn key(&self, image: &ImageName) -> ImageKey {
+    /// Under which name what is read of an image is kept for this reader.
+    pub(crate) fn key(&self, image: &ImageName) -> ImageKey {
         ImageKey::new(image, self.registries.audience(image).as_deref())
     }
 
@@ -105,18 +126,18 @@ impl Lookups {
         now < at.plus_ms(interval - interval / 20 * hash / 1009)
     }
 
-    /// One look-up of an image, or of a tag, at a time; the next finds the answer in the store.
-    fn turn(&self, key: &ImageKey, tag: Option<&Tag>) -> Arc<tokio::sync::Mutex<()>> {
+    /// One look-up of a list, a tag or a digest at a time; the next finds the answer in the store.
+    fn turn(&self, key: &ImageKey, what: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(under_way.entry((key.clone(), tag.cloned())).or_default())
+        Arc::clone(under_way.entry(format!("{key} {what}")).or_default())
     }
 }
 
 /// Asks for each key, many at once.
-async fn all<K: Ord, V, Asking: Future<Output = (Result<V, JobError>, K)>>(
-    keys: BTreeSet<K>,
-    ask: impl Fn(K) -> Asking,
+async fn all<Q, K: Ord, V, Asking: Future<Output = (Result<V, JobError>, K)>>(
+    keys: impl IntoIterator<Item = Q>,
+    ask: impl Fn(Q) -> Asking,
     answered: impl Fn(),
 ) -> Result<BTreeMap<K, V>, JobError> {
     let answers: Vec<_> = stream::iter(keys).map(ask).buffer_unordered(AT_ONCE).inspect(|_| answered()).collect().await;

@@ -1,10 +1,13 @@
 //! The queue's work: event → jobs, and one file for each job. Every job has three visible steps: gather (async
 //! reads), decide (one pure call), apply (async writes).
 
+mod confirm;
 mod error;
+mod hook;
 mod installation;
 mod intake;
 mod kind;
+mod look_up;
 mod lookups;
 mod observe;
 mod plan;
@@ -21,10 +24,11 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::github::GitHub;
-use crate::registry::Registries;
-use crate::store::Store;
+use crate::registry::{PackageToken, Registries};
+use crate::store::{RepositoryRow, Store};
 
 pub use error::JobError;
+pub use hook::hook_intake;
 pub use intake::intake;
 pub use kind::{Extent, JobKind, plan_job, reconcile_job, scan_job, sync_job};
 pub use lookups::Lookups;
@@ -61,6 +65,16 @@ impl Services {
         let lookups = Lookups::new(store.clone(), registries, clock.clone(), times.tag_lists);
         let slug = Arc::new(OnceCell::new());
         Self { store, github, web_url, lookups, clock, times: *times, slug }
+    }
+
+    /// What registries say, as the repository's owner may read it.
+    pub(crate) fn lookups_for(&self, row: &RepositoryRow) -> Lookups {
+        let installation = self.github.installation(row.installation);
+        let packages: PackageToken = Arc::new(move || {
+            let installation = installation.clone();
+            Box::pin(async move { installation.packages_token().await })
+        });
+        self.lookups.of(row.name.owner(), Some(packages))
     }
 
     /// The login under which the App commits: `restow[bot]`.

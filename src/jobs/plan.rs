@@ -1,7 +1,6 @@
 //! Decides what moves in a repository, and brings GitHub there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::installation::is_stopped;
@@ -10,14 +9,13 @@ use super::observe::observe;
 use super::publish::Publisher;
 use super::scan::StoredScan;
 use super::worker::Guard;
-use super::{JobError, Lookups, Services};
+use super::{JobError, Services};
 use crate::config;
 use crate::formats::EXTRACTOR_VERSION;
 use crate::github::{Repo, WorkflowsPermission};
 use crate::plan::{self, Candidates, ChangeSet, EvidenceMap, HoldCode, Lookup, Plan};
 use crate::policy::Rules;
 use crate::pull::{self, PullState, Step};
-use crate::registry::PackageToken;
 use crate::repo::Moment;
 use crate::store::{NewJob, PullRow, Refused, RepositoryRow, RepositoryState};
 
@@ -92,7 +90,7 @@ async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness,
         None => Rules::default(),
     };
     let now = services.clock.now();
-    let lookups = lookups_for(services, &row);
+    let lookups = services.lookups_for(&row);
     let tags = lookups.tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
     let mut candidates = Candidates { tags, digests: BTreeMap::new() };
     let wanted = plan::wanted_digests(&scan.inventory, &candidates, &rules, now);
@@ -105,16 +103,6 @@ async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness,
     Ok(Readiness::Ready(Box::new(Gathered { workflows, row, scan, rules, candidates, now })))
 }
 
-/// What registries say, as the repository's owner may read it.
-fn lookups_for(services: &Services, row: &RepositoryRow) -> Lookups {
-    let installation = services.github.installation(row.installation);
-    let packages: PackageToken = Arc::new(move || {
-        let installation = installation.clone();
-        Box::pin(async move { installation.packages_token().await })
-    });
-    services.lookups.of(row.name.owner(), Some(packages))
-}
-
 /// Asks what the images are that would be proposed now; what is open already was asked before.
 async fn assess(services: &Services, gathered: &Gathered, plan: &Plan) -> Result<EvidenceMap, JobError> {
     let known = services.store.pulls(gathered.row.id).await?;
@@ -124,7 +112,7 @@ async fn assess(services: &Services, gathered: &Gathered, plan: &Plan) -> Result
     };
     let new: Vec<ChangeSet> = plan::change_sets(plan).into_iter().filter(|set| !is_open(set)).collect();
     let subjects = plan::wanted_evidence(new.iter().flat_map(|set| &set.updates));
-    lookups_for(services, &gathered.row).evidence(subjects, || ()).await
+    services.lookups_for(&gathered.row).evidence(subjects, || ()).await
 }
 
 fn stored_rules(mistakes: &[config::Mistake]) -> JobError {

@@ -12,6 +12,7 @@ use super::{JobError, Services};
 use crate::config;
 use crate::formats::{self, EXTRACTOR_VERSION, Extraction, FoundProblem, Inventory, ProblemCode};
 use crate::github::{FileList, GitHubError, ListedFile, Repo, TarballLimits};
+use crate::image::ImageName;
 use crate::plan::{Snapshot, SnapshotFile};
 use crate::repo::{BlobSha, CommitSha, FileMode, FilePath};
 use crate::store::{NewJob, RepositoryRow, RepositoryState};
@@ -72,6 +73,9 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
             .map_err(|error| JobError::Permanent(format!("the scan was stopped: {error}")))?;
         guard.check()?;
         apply(services, &row, decided).await?;
+    } else if let Some(before) = before {
+        // A scan of a version that did not keep them is the newest for as long as nothing is pushed.
+        services.store.save_repository_images(row.id, &images(&before.inventory)).await?;
     }
     Ok(vec![plan_job(row.installation, row.id, &row.name, services.clock.now())])
 }
@@ -258,12 +262,16 @@ fn read_rules(bytes: Vec<u8>) -> Result<String, Vec<String>> {
     }
 }
 
+fn images(inventory: &Inventory) -> BTreeSet<ImageName> {
+    inventory.sites.iter().map(|site| site.reference.image().clone()).collect()
+}
+
 async fn apply(services: &Services, row: &RepositoryRow, scan: StoredScan) -> Result<(), JobError> {
     for mistake in &scan.rules_mistakes {
         tracing::warn!(%mistake, "the repository's configuration is wrong; the last valid one stays in force");
     }
     let json = serde_json::to_string(&scan).map_err(|error| JobError::unreadable("scan", &error))?;
-    services.store.save_inventory(row.id, &scan.snapshot.commit, &json).await?;
+    services.store.save_inventory(row.id, &scan.snapshot.commit, &json, &images(&scan.inventory)).await?;
     tracing::info!(
         commit = %scan.snapshot.commit,
         sites = scan.inventory.sites.len(),

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::kind::{JobKind, RepoPayload, SyncPayload};
-use super::{JobError, Services, installation, plan, reconcile, scan};
+use super::kind::{ConfirmPayload, JobKind, LookUpPayload, RepoPayload, SyncPayload};
+use super::{JobError, Services, confirm, installation, look_up, plan, reconcile, scan};
 use crate::clock::Clock;
 use crate::store::{Claim, Held, NewJob, Retry, StoreError};
 
@@ -154,6 +154,8 @@ impl Worker {
             Some(JobKind::Sync) => installation::run(&self.services, &payload::<SyncPayload>(claim)?, guard).await,
             Some(JobKind::Scan) => scan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::Plan) => plan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
+            Some(JobKind::LookUp) => look_up::run(&self.services, &payload::<LookUpPayload>(claim)?).await,
+            Some(JobKind::Confirm) => confirm::run(&self.services, &payload::<ConfirmPayload>(claim)?).await,
             None => Err(JobError::Permanent(format!("no job is called {:?}", claim.kind))),
         }
     }

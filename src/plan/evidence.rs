@@ -123,9 +123,23 @@ impl Evidence {
 /// What registries said of the subjects.
 pub type EvidenceMap = BTreeMap<Subject, Lookup<Evidence>>;
 
+/// How much is asked of a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// What it runs on.
+    Platforms,
+    /// Its dates and labels too.
+    Whole,
+}
+
 /// The subjects that decide about these updates: what stands there, and what would.
-pub fn wanted_evidence<'a>(updates: impl IntoIterator<Item = &'a Update>) -> BTreeSet<Subject> {
-    updates.into_iter().flat_map(|update| [Subject::of(&update.site.reference), Subject::of(&update.to)]).collect()
+pub fn wanted_evidence<'a>(updates: impl IntoIterator<Item = &'a Update>) -> BTreeMap<Subject, Depth> {
+    let mut wanted = BTreeMap::new();
+    for update in updates {
+        wanted.entry(Subject::of(&update.site.reference)).or_insert(Depth::Platforms);
+        wanted.insert(Subject::of(&update.to), Depth::Whole);
+    }
+    wanted
 }
 
 impl Plan {

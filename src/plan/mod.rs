@@ -20,7 +20,7 @@ use crate::repo::Moment;
 
 pub use candidates::{Candidates, Completeness, Lookup, TagList};
 pub use change_set::{ChangeSet, Left, change_sets};
-pub use evidence::{Age, Claim, Claimed, Evidence, EvidenceMap, Labels, Platforms, Subject, wanted_evidence};
+pub use evidence::{Age, Claim, Claimed, Depth, Evidence, EvidenceMap, Labels, Platforms, Subject, wanted_evidence};
 pub use snapshot::{Snapshot, SnapshotFile};
 pub use update::{Alternative, Hold, HoldCode, Plan, Update};
 

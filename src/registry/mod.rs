@@ -31,6 +31,7 @@ mod probe;
 mod quirks;
 mod referrers;
 mod settings;
+mod subscription;
 mod tags;
 mod token;
 mod transport;

@@ -77,6 +77,12 @@ pub const FIELDS: &[Field] = &[
         "Docker's `config.json`: its `auths` and credential helpers serve the registries that `registry_credentials` does not name.",
     ),
     field(
+        "registry_hooks",
+        "none",
+        "Tables by a name of yours with `kind`, `secret` or `secret_file` and, for some kinds, `registry`: where registries \
+         tell that an image was pushed; see [Push instead of poll](operations.md#push-instead-of-poll).",
+    ),
+    field(
         "log_format",
         "human",
         "`human` or `json`; what is logged is set by `RUST_LOG`, for example `info` or `restow=debug`.",

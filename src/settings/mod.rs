@@ -4,6 +4,7 @@
 //! case; the environment wins. [`FIELDS`] documents them all.
 
 mod fields;
+mod hooks;
 mod raw;
 mod registries;
 
@@ -20,6 +21,7 @@ use url::Url;
 use crate::registry::{Alias, AllowedAddress, ClientCertificate, Credential, Proxy};
 
 pub use fields::{FIELDS, Field, fields_table};
+pub use hooks::RegistryHook;
 
 /// Which part of the work a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -84,6 +86,8 @@ pub struct Settings {
     pub registry_client_certificates: Vec<ClientCertificate>,
     /// The proxies, of the usual variables.
     pub proxy: Proxy,
+    /// Where registries tell that an image was pushed.
+    pub registry_hooks: Vec<RegistryHook>,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// How long a tag list is good for.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::fields::FIELDS;
+use super::hooks::{RawHook, RegistryHook};
 use super::registries::{RawClientCertificate, RawCredential, aliases, authorities, client_certificates, credentials};
 use super::{LogFormat, Overrides, Role, Settings, SettingsError, secret_file};
 use crate::registry::{AllowedAddress, Proxy};
@@ -27,8 +28,8 @@ const LISTS: [&str; 5] = [
     "registry_ca_files",
 ];
 /// Settings that are tables or lists of them; in the environment they are written as in TOML.
-const TABLES: [&str; 4] =
-    ["registry_credentials", "registry_aliases", "registry_hosts", "registry_client_certificates"];
+const TABLES: [&str; 5] =
+    ["registry_credentials", "registry_aliases", "registry_hosts", "registry_client_certificates", "registry_hooks"];
 /// Settings that are numbers; every other value of the environment is text, whatever it looks like.
 const NUMBERS: [&str; 6] = ["app_id", "workers", "tag_list_interval", "plan_interval", "reconcile_interval", "lease"];
 /// Names that a server's environment may hold for other reasons.
@@ -57,6 +58,7 @@ pub(super) struct Raw {
     docker_hub_url: Option<String>,
     registry_ca_files: Vec<PathBuf>,
     registry_client_certificates: Vec<RawClientCertificate>,
+    registry_hooks: BTreeMap<String, RawHook>,
     docker_config: Option<PathBuf>,
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
@@ -214,6 +216,7 @@ impl Raw {
         let registry_aliases = aliases(&self.registry_aliases, &mut mistakes);
         let registry_authorities = authorities(&self.registry_ca_files, &mut mistakes);
         let registry_client_certificates = client_certificates(&self.registry_client_certificates, &mut mistakes);
+        let registry_hooks = self.hooks(&mut mistakes);
         if let Some(file) = self.docker_config.as_ref().filter(|file| !file.is_file()) {
             mistakes.0.push(format!("docker_config: {} is no file", file.display()));
         }
@@ -245,6 +248,7 @@ impl Raw {
             registry_authorities,
             registry_client_certificates,
             proxy: Proxy::default(),
+            registry_hooks,
             docker_config: self.docker_config,
             log_format: self.log_format.unwrap_or(LogFormat::Human),
             tag_list_interval,
@@ -308,6 +312,10 @@ impl Raw {
             }
         }
         allowed
+    }
+
+    fn hooks(&self, mistakes: &mut Mistakes) -> Vec<RegistryHook> {
+        self.registry_hooks.iter().filter_map(|(name, raw)| mistakes.keep(raw.validate(name))).collect()
     }
 }
 

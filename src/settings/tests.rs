@@ -89,6 +89,58 @@ fn a_wrong_setting_is_one_message_that_names_it() {
 }
 
 #[test]
+fn a_hook_has_a_kind_a_secret_and_where_needed_a_registry() {
+    let check = |value: &str, expected: &str| check("RESTOW_REGISTRY_HOOKS", value, expected);
+    let good = "{hub={kind=\"docker-hub\",secret=\"0123456789abcdef\"}}";
+    let settings = load_with(&[("RESTOW_REGISTRY_HOOKS", good)]).expect("valid");
+    assert_eq!(settings.registry_hooks[0].name, "hub");
+    assert!(!format!("{settings:?}").contains("0123456789abcdef"));
+    check("{hub={kind=\"docker-hub\"}}", "registry_hooks.hub: set either secret or secret_file");
+    check(
+        "{hub={kind=\"docker-hub\",secret=\"0123456789abcde\"}}",
+        "registry_hooks.hub: the secret has fewer than 16 characters; take one of `openssl rand -hex 32`",
+    );
+    check(
+        "{h={kind=\"harbor\",secret=\"0123456789abcdef\"}}",
+        "registry_hooks.h: harbor does not say by which host images name it: set registry",
+    );
+    check(
+        "{h={kind=\"harbor\",secret=\"0123456789abcdef\",registry=\"https://harbor.example.com\"}}",
+        "registry_hooks.h.registry: expected the host that images name, such as harbor.example.com or \
+         registry.example.com:5000",
+    );
+    check(
+        "{h={kind=\"nexus\",secret=\"0123456789abcdef\"}}",
+        "registry_hooks.h.kind (RESTOW_REGISTRY_HOOKS): expected one of docker-hub, ghcr, harbor, quay, acr, gar, ecr, \
+         gitlab, distribution",
+    );
+    check(
+        "{UP={kind=\"acr\",secret=\"0123456789abcdef\"}}",
+        "registry_hooks.UP: a hook's name is 1 to 64 of a-z, 0-9, - and _, for it is a part of an address",
+    );
+}
+
+#[test]
+fn a_hook_stands_in_the_file_with_its_secret_beside_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut secret = tempfile::NamedTempFile::new().expect("a file");
+    secret.write_all(b"0123456789abcdef\n").expect("written");
+    std::fs::set_permissions(secret.path(), std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    let text = format!(
+        "app_id = 5\nwebhook_secrets = [\"a\"]\nprivate_key = '''\n{}'''\n\n[registry_hooks.harbor]\nkind = \"harbor\"\n\
+         secret_file = \"{}\"\nregistry = \"Harbor.example.com\"\n",
+        key(),
+        secret.path().display()
+    );
+    file.write_all(text.as_bytes()).expect("written");
+    let settings = Settings::from_parts(Some(file.path()), Vec::new(), &Overrides::default()).expect("valid");
+    let hook = &settings.registry_hooks[0];
+    assert_eq!((hook.name.as_str(), hook.secret.expose_secret()), ("harbor", "0123456789abcdef"));
+    assert_eq!(hook.sender.kind().as_str(), "harbor");
+}
+
+#[test]
 fn secrets_are_in_no_debug_and_no_message() {
     let settings = load_with(&[("RESTOW_DATABASE_URL", "postgres://u:hunter2@h/d")]).expect("valid");
     let shown = format!("{settings:?}");

@@ -19,9 +19,9 @@ use crate::repo::{InstallationId, Moment, RepoId};
 /// One webhook delivery, without its payload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// GitHub's GUID of it, from `X-GitHub-Delivery`.
+    /// GitHub's GUID of it, from `X-GitHub-Delivery`; a registry's hook makes one that begins with `hook:`.
     pub id: String,
-    /// What happened, from `X-GitHub-Event`.
+    /// What happened, from `X-GitHub-Event`; `registry-push` by a registry's hook.
     pub event: String,
     /// The payload's `action`.
     pub action: Option<String>,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::database::{Row, Sql, values};
+use super::repository_images::forget_removed_in;
 use super::{Store, StoreError};
 use crate::repo::InstallationId;
 
@@ -111,6 +112,7 @@ impl Store {
     pub async fn delete_installation(&self, id: InstallationId) -> Result<(), StoreError> {
         let mut open = self.database.begin(DELETE.doing).await?;
         open.execute(REMOVE_REPOSITORIES, values![id.0.cast_signed()]).await?;
+        forget_removed_in(&mut open).await?;
         open.execute(DELETE, values![id.0.cast_signed()]).await?;
         open.commit(DELETE.doing).await
     }

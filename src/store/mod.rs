@@ -20,6 +20,7 @@ mod pulls;
 mod quotas;
 mod refused;
 mod repositories;
+mod repository_images;
 mod stories;
 mod tag_lists;
 

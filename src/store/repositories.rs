@@ -1,12 +1,15 @@
 //! The repositories on which the App is installed, and what the last scan found in each.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use serde_json::Value as Json;
 
-use super::database::{Row, Sql, over_rows, values};
+use super::database::{Row, Sql, Value, over_rows, retry_conflicts, values};
+use super::repository_images::{forget_removed_in, save_images_in};
 use super::{Store, StoreError};
+use crate::image::ImageName;
 use crate::repo::{BranchName, CommitSha, InstallationId, RepoId, RepoName};
 
 /// One repository.
@@ -147,17 +150,43 @@ impl Store {
     /// The database fails.
     pub async fn remove_repositories(&self, ids: &[RepoId]) -> Result<(), StoreError> {
         let rows: Vec<Json> = ids.iter().map(|id| serde_json::json!({ "id": id.0.cast_signed() })).collect();
-        self.database.write(REMOVE, values![&Json::from(rows).to_string()]).await.map(|_| ())
+        let rows = Json::from(rows).to_string();
+        retry_conflicts(|| self.try_remove(&rows)).await
     }
 
-    /// Saves what a complete scan of `commit` found, as JSON text. Nothing happens where the repository was removed
-    /// meanwhile.
+    /// Saves what a complete scan of `commit` found, as JSON text, and the images in it, both or neither. Nothing
+    /// happens where the repository was removed meanwhile.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn save_inventory(&self, repo: RepoId, commit: &CommitSha, inventory: &str) -> Result<(), StoreError> {
+    pub async fn save_inventory(
+        &self,
+        repo: RepoId,
+        commit: &CommitSha,
+        inventory: &str,
+        images: &BTreeSet<ImageName>,
+    ) -> Result<(), StoreError> {
         let saved = values![repo.0.cast_signed(), commit.as_str(), inventory];
-        self.database.write(SAVE_INVENTORY, saved).await.map(|_| ())
+        retry_conflicts(|| self.try_save_inventory(repo, saved, images)).await
+    }
+
+    async fn try_save_inventory(
+        &self,
+        repo: RepoId,
+        saved: &[Value<'_>],
+        images: &BTreeSet<ImageName>,
+    ) -> Result<(), StoreError> {
+        let mut open = self.database.begin(SAVE_INVENTORY.doing).await?;
+        open.execute(SAVE_INVENTORY, saved).await?;
+        save_images_in(&mut open, repo, images).await?;
+        open.commit(SAVE_INVENTORY.doing).await
+    }
+
+    async fn try_remove(&self, rows: &str) -> Result<(), StoreError> {
+        let mut open = self.database.begin(REMOVE.doing).await?;
+        open.execute(REMOVE, values![rows]).await?;
+        forget_removed_in(&mut open).await?;
+        open.commit(REMOVE.doing).await
     }
 
     /// Saves the sha of the configuration file's blob that the last scan read; `None` where there is no such file.
@@ -178,7 +207,7 @@ impl Store {
     }
 }
 
-fn repository_row(row: &Row) -> Result<RepositoryRow, StoreError> {
+pub(super) fn repository_row(row: &Row) -> Result<RepositoryRow, StoreError> {
     Ok(RepositoryRow {
         id: RepoId(row.int("id")?.cast_unsigned()),
         installation: InstallationId(row.int("installation_id")?.cast_unsigned()),

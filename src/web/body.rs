@@ -10,6 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Limits, WebState};
 
+/// Bodies larger than this are read on a thread of their own: hashing and parsing them would hold up other requests.
+pub(super) const LARGE: usize = 128 * 1024;
+
 /// Why a body was not received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BodyError {

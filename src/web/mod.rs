@@ -1,10 +1,11 @@
-//! The web edge: GitHub's webhook, and what an operator's machines ask: health, readiness, metrics.
+//! The web edge: GitHub's webhook, the hooks of registries, and what an operator's machines ask: health, readiness, metrics.
 //!
 //! A request ends as soon as its delivery is stored; the work is done by jobs. Everything is bounded: the size and time
 //! of a body, the bytes of all bodies together, header sizes, connections, and the time of a whole request.
 
 mod body;
 mod health;
+mod hook;
 mod metrics;
 mod serve;
 mod signature;
@@ -25,6 +26,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::store::{Delivery, NewJob, Store};
 
+pub use hook::{HookIntake, Hooks};
 pub use metrics::install_metrics;
 pub use serve::serve;
 pub use signature::{BadSignature, verify_signature};
@@ -76,6 +78,7 @@ pub struct WebState {
     store: Store,
     webhook_secrets: Arc<[SecretString]>,
     intake: Intake,
+    hooks: Hooks,
     metrics: PrometheusHandle,
     limits: Limits,
     room: Arc<Semaphore>,
@@ -87,7 +90,14 @@ impl WebState {
     pub fn new(store: Store, webhook_secrets: Vec<SecretString>, intake: Intake, metrics: PrometheusHandle) -> Self {
         let limits = Limits::default();
         let room = body::room(&limits);
-        Self { store, webhook_secrets: webhook_secrets.into(), intake, metrics, limits, room }
+        let hooks = Hooks::default();
+        Self { store, webhook_secrets: webhook_secrets.into(), intake, hooks, metrics, limits, room }
+    }
+
+    /// The same with hooks of registries.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Hooks) -> Self {
+        Self { hooks, ..self }
     }
 
     /// The same with other bounds.
@@ -97,11 +107,12 @@ impl WebState {
     }
 }
 
-/// `POST /webhook`, `GET /healthz`, `GET /readyz`, `GET /metrics`.
+/// `POST /webhook`, `POST /hooks/registry/{name}`, `GET /healthz`, `GET /readyz`, `GET /metrics`.
 pub fn router(state: WebState) -> Router {
     let time = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, state.limits.request_time);
     Router::new()
         .route("/webhook", post(webhook::receive))
+        .route("/hooks/registry/{name}", post(hook::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::render))

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use aws_lc_rs::hmac;
 use axum::body::Body;
 use axum::http::{Method, Request, Response};
+use base64::Engine;
 use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -318,6 +319,95 @@ async fn the_log_names_the_delivery_and_never_its_payload() {
         assert!(said, "no line holds {span:?} and {says:?}: {lines:#?}");
     }
     for secret in ["hunter2", SECRET, OLD_SECRET] {
+        assert!(!text.contains(secret), "{secret:?} is in the log");
+    }
+}
+
+const HOOK_SECRET: &str = "open, sesame: 0123456789";
+
+/// The same with the hook `main`, which reads as the webhook does.
+async fn state_with_hook() -> WebState {
+    let read = intake();
+    let hook: HookIntake = Arc::new(move |name, body| read("look-up", &format!("hook:{name}"), body));
+    let secrets = [("main".to_owned(), SecretString::from(HOOK_SECRET))];
+    state().await.with_hooks(Hooks::new(secrets.into(), hook))
+}
+
+fn notification(path: &str, header: Option<(&str, &str)>, body: &str) -> Request<Body> {
+    let request = header.into_iter().fold(Request::post(path), |request, (name, value)| request.header(name, value));
+    request.body(Body::from(body.to_owned())).expect("a request")
+}
+
+#[tokio::test]
+async fn a_hook_takes_its_secret_in_every_way_that_registries_know() {
+    let basic = |text: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
+    let (bearer, body) = (format!("Bearer {HOOK_SECRET}"), r#"{"repo": "a"}"#);
+    let signature = sign(HOOK_SECRET, body.as_bytes());
+    let (right, wrong) = (basic(&format!("restow:{HOOK_SECRET}")), basic(&format!("{HOOK_SECRET}:")));
+    for (header, status) in [
+        (("authorization", bearer.as_str()), 202),
+        (("authorization", HOOK_SECRET), 202),
+        (("authorization", right.as_str()), 202),
+        (("x-gitlab-token", HOOK_SECRET), 202),
+        (("x-hub-signature-256", signature.as_str()), 202),
+        (("authorization", "Bearer guess"), 401),
+        (("authorization", wrong.as_str()), 401),
+        (("x-gitlab-token", &HOOK_SECRET[1..]), 401),
+        (("x-gitlab-token", ""), 401),
+        (("x-hub-signature-256", "sha256=00"), 401),
+        (("x-other", HOOK_SECRET), 401),
+    ] {
+        let state = state_with_hook().await;
+        let answered = answer(&state, notification("/hooks/registry/main", Some(header), body)).await;
+        assert_eq!(answered.0, status, "{header:?}");
+        assert_eq!(jobs(&state).await.ready, u64::from(status == 202), "{header:?}");
+    }
+    for (query, status) in
+        [("?token=open%2C+sesame%3A+0123456789", 202), ("?token=open", 401), ("?token=", 401), ("", 401)]
+    {
+        let request = notification(&format!("/hooks/registry/main{query}"), None, body);
+        assert_eq!(answer(&state_with_hook().await, request).await.0, status, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_hook_is_answered_as_a_wrong_secret_is() {
+    let state = state_with_hook().await;
+    let ask = async |name: &str, secret: &str| {
+        answer(&state, notification(&format!("/hooks/registry/{name}"), Some(("authorization", secret)), "{}")).await
+    };
+    let refused = ask("main", "guess").await;
+    assert_eq!(refused.0, 401);
+    for (name, secret) in [("other", "guess"), ("other", HOOK_SECRET), ("other", ""), ("MAIN", HOOK_SECRET)] {
+        assert_eq!(ask(name, secret).await, refused, "{name}");
+    }
+    let none = notification("/hooks/registry/main", Some(("authorization", HOOK_SECRET)), "{}");
+    assert_eq!(answer(&self::state().await, none).await, refused, "a server without hooks");
+    assert_eq!(answer(&state, get("/hooks/registry/main")).await.0, 405);
+}
+
+#[tokio::test]
+async fn a_hook_refuses_what_is_too_large_and_what_it_cannot_read() {
+    let state = state_with_hook().await.with_limits(Limits { body_bytes: 200_000, ..Limits::default() });
+    let ask = async |body: &str| {
+        answer(&state, notification("/hooks/registry/main", Some(("authorization", HOOK_SECRET)), body)).await
+    };
+    assert_eq!(ask("{").await, (400, "the payload is not JSON\n".to_owned()));
+    assert_eq!(ask(&" ".repeat(200_001)).await.0, 413);
+    let large = format!("{}{}", r#"{"repo": "a"}"#, " ".repeat(150_000));
+    assert_eq!(ask(&large).await.0, 202, "read on a thread of its own");
+}
+
+#[tokio::test]
+async fn the_log_names_the_hook_and_never_its_secret() {
+    let state = state_with_hook().await;
+    for path in ["/hooks/registry/main?token=open%2C+sesame%3A+0123456789", "/hooks/registry/hunter4?token=hunter5"] {
+        answer(&state, notification(path, Some(("authorization", "hunter6")), r#"{"repo": "hunter7"}"#)).await;
+    }
+    let text = Log::of_this_process().text();
+    assert!(text.contains("INFO hook{name=\"main\"}") && text.contains("delivery taken"), "{text}");
+    assert!(text.contains("WARN hook{name=\"-\"}"), "{text}");
+    for secret in [HOOK_SECRET, "sesame", "token=", "hunter4", "hunter5", "hunter6", "hunter7"] {
         assert!(!text.contains(secret), "{secret:?} is in the log");
     }
 }

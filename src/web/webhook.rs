@@ -15,22 +15,23 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use super::body::{self, BodyError, Received};
+use super::body::{self, BodyError, LARGE, Received};
+use super::hook::UnknownHook;
 use super::{BadSignature, Malformed, WebState, metrics, verify_signature};
 use crate::store::{Delivery, NewJob, Recorded, StoreError};
 
-/// Bodies larger than this are read on a thread of their own: hashing and parsing them would hold up other requests.
-const LARGE: usize = 128 * 1024;
 /// The longest event name or delivery id; GitHub's are about 40 bytes at most.
 const LONGEST_NAME: usize = 100;
 
 /// Why a delivery was not taken.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
     Signature(#[from] BadSignature),
+    #[error(transparent)]
+    Hook(#[from] UnknownHook),
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error("the delivery could not be stored")]
@@ -45,7 +46,7 @@ impl Refusal {
             Self::Body(BodyError::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyError::Broken) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Signature(_) => StatusCode::UNAUTHORIZED,
+            Self::Signature(_) | Self::Hook(_) => StatusCode::UNAUTHORIZED,
             Self::Store(_) | Self::Crashed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -57,7 +58,7 @@ impl Refusal {
             Self::Body(BodyError::TooSlow) => "too-slow",
             Self::Body(BodyError::Broken) => "broken",
             Self::Malformed(_) => "malformed",
-            Self::Signature(_) => "unsigned",
+            Self::Signature(_) | Self::Hook(_) => "unsigned",
             Self::Store(_) | Self::Crashed(_) => "failed",
         }
     }
@@ -89,23 +90,24 @@ pub(super) async fn receive(State(state): State<WebState>, request: Request<Body
     let (parts, body) = request.into_parts();
     let shown = |name| header_name(&parts.headers, name).unwrap_or("-");
     let span = tracing::info_span!("webhook", delivery = shown("x-github-delivery"), event = shown("x-github-event"));
-    async {
-        match take(&state, parts.headers, body).await {
-            Ok(recorded) => {
-                let outcome = outcome(recorded);
-                tracing::info!(outcome, "delivery taken");
-                metrics::count_delivery(outcome);
-                StatusCode::ACCEPTED.into_response()
-            }
-            Err(refusal) => {
-                refusal.log();
-                metrics::count_delivery(refusal.outcome());
-                refusal.into_response()
-            }
+    async { answer(take(&state, parts.headers, body).await) }.instrument(span).await
+}
+
+/// Logs and counts what became of a delivery, and answers.
+pub(super) fn answer(taken: Result<Recorded, Refusal>) -> Response {
+    match taken {
+        Ok(recorded) => {
+            let outcome = outcome(recorded);
+            tracing::info!(outcome, "delivery taken");
+            metrics::count_delivery(outcome);
+            StatusCode::ACCEPTED.into_response()
+        }
+        Err(refusal) => {
+            refusal.log();
+            metrics::count_delivery(refusal.outcome());
+            refusal.into_response()
         }
     }
-    .instrument(span)
-    .await
 }
 
 fn outcome(recorded: Recorded) -> &'static str {
@@ -147,7 +149,7 @@ fn read(state: &WebState, headers: &HeaderMap, body: &[u8]) -> Result<(Delivery,
 }
 
 /// The header's text, where it stands exactly once.
-fn one<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub(super) fn one<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() { None } else { value.to_str().ok() }

@@ -5,4 +5,5 @@ mod crash;
 mod evidence;
 mod house;
 mod main_job;
+mod notified;
 mod people;

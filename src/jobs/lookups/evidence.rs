@@ -8,7 +8,7 @@ use super::tag_lists::uploads;
 use super::{Lookups, unavailable};
 use crate::image::{Digest, ImageName, Platform, Tag};
 use crate::jobs::JobError;
-use crate::plan::{Claim, Claimed, Evidence, Labels, Lookup, Platforms, Subject};
+use crate::plan::{Claim, Claimed, Depth, Evidence, Labels, Lookup, Platforms, Subject};
 use crate::registry::{Content, Description, Manifest, RegistryError};
 use crate::store::{ContentRow, StoryRow};
 
@@ -31,7 +31,7 @@ macro_rules! known {
 }
 
 impl Lookups {
-    pub(super) async fn evidence_of(&self, subject: &Subject) -> Asked<Evidence> {
+    pub(super) async fn evidence_of(&self, subject: &Subject, depth: Depth) -> Asked<Evidence> {
         let image = &subject.image;
         let latest = || Tag::parse("latest").expect("impossible: latest is a tag");
         let tag = subject.tag.clone().or_else(|| subject.digest.is_none().then(latest));
@@ -49,7 +49,10 @@ impl Lookups {
             Some(story) => Platforms::Known(story.platforms.iter().cloned().collect()),
             None => known!(self.platforms_of(image, &digest).await?),
         };
-        let description = self.description_of(image, &digest).await?;
+        let description = match depth {
+            Depth::Whole => self.description_of(image, &digest).await?,
+            Depth::Platforms => None,
+        };
         let claims = claims(story.as_ref(), description.as_ref());
         let labels = description.map(|description| labels(&description)).unwrap_or_default();
         let mut evidence =
@@ -136,6 +139,8 @@ impl Lookups {
     }
 
     async fn manifest_of(&self, image: &ImageName, digest: &Digest, need: Need) -> Asked<Manifest> {
+        let turn = self.turn(&self.key(image), digest.as_str());
+        let _held = turn.lock().await;
         let (audience, now) = (self.audience(image), self.clock.now());
         if let Some(row) = self.store.content(&audience, digest, now).await? {
             return Ok(Lookup::Known(Manifest { media_type: row.media_type, body: Bytes::from(row.body) }));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::{Lookups, unavailable};
+use super::{LIST, Lookups, unavailable};
 use crate::image::{ImageName, Tag};
 use crate::jobs::JobError;
 use crate::plan::{Completeness, Lookup, TagList};
@@ -46,24 +46,38 @@ impl Lookups {
     /// What one registry lists, asked again after the interval.
     async fn listed(&self, image: &ImageName) -> Result<Lookup<TagList>, JobError> {
         let key = self.key(image);
-        let turn = self.turn(&key, None);
+        let turn = self.turn(&key, LIST);
         let _held = turn.lock().await;
         let known = self.store.tag_list(&key).await?;
         if let Some(row) = known.as_ref().filter(|row| self.is_fresh(&key, row.fetched_at, self.clock.now())) {
             return self.told(row).await;
         }
-        match tokio::time::timeout(LONGEST_LOOKUP, self.ask(image, &key, known.as_ref())).await {
-            Ok(Ok(row)) => {
-                self.note_missing(known.as_ref(), &row).await?;
-                self.store.save_tag_list(&row).await?;
+        match self.ask_in_time(image, &key, known.as_ref()).await {
+            Ok(row) => {
+                self.keep_list(known.as_ref(), &row).await?;
                 self.told(&row).await
             }
-            Ok(Err(error)) => Ok(unavailable(&error)),
-            Err(_) => {
-                let reason = format!("{image}: no whole list of tags within {} s", LONGEST_LOOKUP.as_secs());
-                Ok(Lookup::Unavailable { reason, may_pass: true })
-            }
+            Err(error) => Ok(unavailable(&error)),
         }
+    }
+
+    pub(super) async fn ask_in_time(
+        &self,
+        image: &ImageName,
+        key: &ImageKey,
+        known: Option<&TagListRow>,
+    ) -> Result<TagListRow, registry::RegistryError> {
+        let late = |_| registry::RegistryError::Unavailable {
+            host: image.registry().to_owned(),
+            reason: format!("no whole list of the tags of {image} within {} s", LONGEST_LOOKUP.as_secs()),
+        };
+        tokio::time::timeout(LONGEST_LOOKUP, self.ask(image, key, known)).await.map_err(late)?
+    }
+
+    /// Keeps a list that was just read, and counts what it no more has.
+    pub(super) async fn keep_list(&self, known: Option<&TagListRow>, new: &TagListRow) -> Result<(), JobError> {
+        self.note_missing(known, new).await?;
+        Ok(self.store.save_tag_list(new).await?)
     }
 
     /// Asks the registry; a list that is no other than the known one is not read again.

@@ -1,5 +1,6 @@
 //! The other tables, the migrations, and opening again.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use restow::clock::Clock;
@@ -20,6 +21,10 @@ const SHOP: RepoId = RepoId(101);
 
 fn sha(digit: char) -> CommitSha {
     CommitSha::parse(&digit.to_string().repeat(40)).expect("a sha")
+}
+
+fn images(names: &[&str]) -> BTreeSet<ImageName> {
+    names.iter().map(|name| ImageName::parse(name).expect("an image")).collect()
 }
 
 fn installation(id: InstallationId, state: InstallationState) -> InstallationRow {
@@ -71,7 +76,7 @@ pub(super) async fn installations(f: Fixture) {
 pub(super) async fn deleting_an_installation_removes_its_repositories(f: Fixture) {
     f.store.save_installation(&installation(ACME, InstallationState::Active)).await.expect("saved");
     f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
-    f.store.save_inventory(SHOP, &sha('a'), "{}").await.expect("saved");
+    f.store.save_inventory(SHOP, &sha('a'), "{}", &images(&[])).await.expect("saved");
     f.store.delete_installation(ACME).await.expect("deleted");
     assert_eq!(f.store.installations().await.expect("listed"), []);
     let deleted = installation(ACME, InstallationState::Deleted);
@@ -84,7 +89,7 @@ pub(super) async fn repositories_keep_their_scan_when_saved_again(f: Fixture) {
     let found = r#"{"sites": [], "text": "\u0000 as it was written"}"#;
     f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
     assert_eq!(f.store.inventory(SHOP).await.expect("read"), None);
-    f.store.save_inventory(SHOP, &sha('a'), found).await.expect("saved");
+    f.store.save_inventory(SHOP, &sha('a'), found, &images(&[])).await.expect("saved");
     f.store.save_rules_blob(SHOP, Some("rules")).await.expect("saved");
     f.store.save_repository(&repository(SHOP, "acme/store")).await.expect("saved");
     assert_eq!(f.store.inventory(SHOP).await.expect("read"), Some((sha('a'), found.to_owned())));
@@ -102,16 +107,65 @@ pub(super) async fn repositories_keep_their_scan_when_saved_again(f: Fixture) {
 pub(super) async fn removed_repositories_forget_their_scan(f: Fixture) {
     for (id, name) in [(SHOP, "acme/shop"), (RepoId(102), "acme/web"), (RepoId(103), "acme/api")] {
         f.store.save_repository(&repository(id, name)).await.expect("saved");
-        f.store.save_inventory(id, &sha('a'), "{}").await.expect("saved");
+        f.store.save_inventory(id, &sha('a'), "{}", &images(&[])).await.expect("saved");
     }
     f.store.remove_repositories(&[SHOP, RepoId(103), RepoId(404)]).await.expect("removed");
     f.store.remove_repositories(&[]).await.expect("nothing removed");
     let left: Vec<RepoId> = f.store.repositories_of(ACME).await.expect("listed").iter().map(|row| row.id).collect();
     assert_eq!(left, [RepoId(102)]);
-    f.store.save_inventory(SHOP, &sha('b'), "{}").await.expect("answered");
+    f.store.save_inventory(SHOP, &sha('b'), "{}", &images(&[])).await.expect("answered");
     assert_eq!(f.store.inventory(SHOP).await.expect("read"), None, "a scan that ends late saves nothing");
     f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
     assert_eq!(f.store.repository(SHOP).await.expect("read"), Some(repository(SHOP, "acme/shop")));
+}
+
+const WEB: RepoId = RepoId(102);
+const API: RepoId = RepoId(103);
+
+/// Three repositories and the images that they use.
+async fn with_images(f: &Fixture) {
+    f.store.save_installation(&installation(ACME, InstallationState::Active)).await.expect("saved");
+    for (id, name, used) in
+        [(SHOP, "acme/shop", &["nginx", "redis"][..]), (WEB, "acme/web", &["nginx"]), (API, "acme/api", &[])]
+    {
+        f.store.save_repository(&repository(id, name)).await.expect("saved");
+        f.store.save_inventory(id, &sha('a'), "{}", &images(used)).await.expect("saved");
+    }
+}
+
+async fn using(f: &Fixture, name: &str) -> Vec<RepoId> {
+    let image = ImageName::parse(name).expect("an image");
+    f.store.repositories_using(&image).await.expect("listed").iter().map(|row| row.id).collect()
+}
+
+pub(super) async fn repositories_are_found_by_the_images_they_use(f: Fixture) {
+    with_images(&f).await;
+    assert_eq!(using(&f, "nginx").await, [SHOP, WEB]);
+    assert_eq!((using(&f, "redis").await, using(&f, "postgres").await), (vec![SHOP], vec![]));
+    f.store.save_inventory(SHOP, &sha('b'), "{}", &images(&["postgres", "redis"])).await.expect("saved");
+    f.store.save_repository_images(API, &images(&["nginx"])).await.expect("saved");
+    assert_eq!((using(&f, "nginx").await, using(&f, "postgres").await), (vec![WEB, API], vec![SHOP]));
+}
+
+pub(super) async fn only_repositories_that_are_worked_on_use_an_image(f: Fixture) {
+    with_images(&f).await;
+    let archived = RepositoryRow { state: RepositoryState::Archived, ..repository(WEB, "acme/web") };
+    f.store.save_repository(&archived).await.expect("saved");
+    assert_eq!(using(&f, "nginx").await, [SHOP]);
+    f.store.save_installation(&installation(ACME, InstallationState::Suspended)).await.expect("saved");
+    assert_eq!(using(&f, "nginx").await, [], "nothing is done for a suspended installation");
+}
+
+pub(super) async fn the_images_of_removed_repositories_are_forgotten(f: Fixture) {
+    with_images(&f).await;
+    f.store.remove_repositories(&[SHOP]).await.expect("removed");
+    f.store.save_inventory(SHOP, &sha('c'), "{}", &images(&["redis"])).await.expect("answered");
+    f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
+    assert_eq!((using(&f, "nginx").await, using(&f, "redis").await), (vec![WEB], vec![]));
+    f.store.delete_installation(ACME).await.expect("deleted");
+    f.store.save_installation(&installation(ACME, InstallationState::Active)).await.expect("saved");
+    f.store.save_repository(&repository(WEB, "acme/web")).await.expect("saved");
+    assert_eq!(using(&f, "nginx").await, []);
 }
 
 pub(super) async fn extractions_are_found_by_blob_path_and_version(f: Fixture) {
@@ -224,12 +278,13 @@ pub(super) async fn an_older_table_set_with_rows_is_brought_up_to_date(f: Fixtur
     };
     assert_eq!(f.store.record_delivery(old, Vec::new()).await.expect("recorded"), Recorded::Seen);
     f.store.save_pull(&pull("restow/nginx-1")).await.expect("the later tables are there");
+    f.store.save_repository_images(SHOP, &images(&["nginx"])).await.expect("the later tables are there");
 }
 
 pub(super) async fn everything_is_there_after_reopening(f: Fixture) {
     f.store.save_installation(&installation(ACME, InstallationState::Active)).await.expect("saved");
     f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
-    f.store.save_inventory(SHOP, &sha('a'), "{}").await.expect("saved");
+    f.store.save_inventory(SHOP, &sha('a'), "{}", &images(&[])).await.expect("saved");
     f.store.save_pull(&pull("restow/nginx-1")).await.expect("saved");
     f.enqueue(scan("held")).await;
     let held = f.claim("w").await.expect("claimed");

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use restow::app::{App, SteppedApp};
 use restow::clock::Clock;
-use restow::settings::{LogFormat, Role, Settings};
+use restow::notification::{Host, Kind, Sender};
+use restow::settings::{LogFormat, RegistryHook, Role, Settings};
 use restow::store::JobFilter;
 use secrecy::SecretString;
 use world::World;
 use world::github::{PullView, Repository};
+
+/// The secret of the hook `main`, to which the simulated registry sends its notifications.
+pub(super) const HOOK_SECRET: &str = "the registry's hook secret";
 
 pub(super) const SECRET: &str = "the world's webhook secret";
 
@@ -44,6 +48,11 @@ pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
         registry_client_certificates: Vec::new(),
         proxy: Default::default(),
         registry_credentials: Vec::new(),
+        registry_hooks: vec![RegistryHook {
+            name: "main".to_owned(),
+            secret: SecretString::from(HOOK_SECRET),
+            sender: Sender::new(Kind::Distribution, Host::parse(&world.registry.address()).ok()).expect("a sender"),
+        }],
         log_format: LogFormat::Human,
         tag_list_interval: Duration::from_secs(1800),
         plan_interval: Duration::from_secs(21600),
