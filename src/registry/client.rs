@@ -22,7 +22,7 @@ use super::host::{Hosts, Quota, is_trouble};
 use super::quirks::{Pulls, quirk};
 use super::settings::{Credential, RealmPair, RegistrySettings, Secret};
 use super::token::{Authorization, Authorizations, Key, fresh, token_url};
-use super::transport::{Transport, proxy_hosts};
+use super::transport::{self, Transport, proxy_hosts};
 use crate::clock::Clock;
 use crate::image::ImageName;
 use crate::repo::Moment;
@@ -119,10 +119,13 @@ impl Registries {
             .serving(settings.served_by.clone());
         let policy = Arc::new(policy);
         let transport = Transport::new(&settings, &policy)?;
+        let clouds = transport::clouds(&settings)?;
+        let docker_config = settings.docker_config.map(DockerConfig::new);
+        let credentials = Credentials::new(settings.credentials, docker_config)?.with_clouds(clouds);
         let inner = Inner {
             transport,
             policy,
-            credentials: Credentials::new(settings.credentials, settings.docker_config.map(DockerConfig::new))?,
+            credentials,
             realms: settings.realms,
             aliases: settings.aliases,
             hosts: Hosts::default(),
@@ -283,7 +286,7 @@ impl Registries {
         let gained = self.gain(question, &home, &challenges(&answer)).await?;
         let answer = self.follow(question, &home, Some(&gained)).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            self.inner.credentials.refused(question.host());
+            self.inner.credentials.refused(question.host()).await;
         } else {
             *held = Some(gained);
         }
@@ -358,7 +361,7 @@ impl Registries {
         let shown = credential.and_then(Authorization::basic);
         let (url, form) = match credential.map(|credential| &credential.secret) {
             Some(Secret::IdentityToken(token)) => refresh_form(url, token),
-            Some(Secret::Password(_)) | None => (url, None),
+            Some(Secret::Password(_) | Secret::Cloud(_)) | None => (url, None),
         };
         let method = if form.is_some() { Method::POST } else { Method::GET };
         let ask = Question {

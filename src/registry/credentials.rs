@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::cloud::Clouds;
 use super::docker_config::DockerConfig;
 use super::error::RegistryError;
-use super::settings::Credential;
+use super::settings::{Credential, Secret};
 use crate::repo::Moment;
 
 /// All credentials that the operator configured.
@@ -12,6 +13,7 @@ use crate::repo::Moment;
 pub(super) struct Credentials {
     by_host: HashMap<String, Vec<Credential>>,
     docker_config: Option<DockerConfig>,
+    clouds: Option<Clouds>,
 }
 
 impl Credentials {
@@ -24,6 +26,12 @@ impl Credentials {
         let mut by_host: HashMap<String, Vec<Credential>> = HashMap::new();
         for mut credential in credentials {
             let host = usual_host(&credential.host);
+            if let Secret::Cloud(provider) = &credential.secret
+                && !provider.serves(&host)
+            {
+                let reason = "its credential's provider has no such registry; no credential of a cloud goes elsewhere";
+                return Err(RegistryError::invalid(&host, reason));
+            }
             for owner in &mut credential.owners {
                 owner.make_ascii_lowercase();
             }
@@ -35,7 +43,12 @@ impl Credentials {
             }
             others.push(credential);
         }
-        Ok(Self { by_host, docker_config })
+        Ok(Self { by_host, docker_config, clouds: None })
+    }
+
+    /// The same with clouds that give what a credential only promises.
+    pub(super) fn with_clouds(self, clouds: Clouds) -> Self {
+        Self { clouds: Some(clouds), ..self }
     }
 
     /// What is shown to a registry for the repositories of `owner`: what is limited to the owner, else what serves
@@ -47,9 +60,17 @@ impl Credentials {
         now: Moment,
     ) -> Result<Option<Credential>, RegistryError> {
         match (self.configured(host, owner), &self.docker_config) {
-            (Some(credential), _) => Ok(Some(credential.clone())),
+            (Some(credential), _) => self.given(credential, host, now).await.map(Some),
             (None, Some(config)) => config.credential(host, now).await,
             (None, None) => Ok(None),
+        }
+    }
+
+    async fn given(&self, credential: &Credential, host: &str, now: Moment) -> Result<Credential, RegistryError> {
+        match (&credential.secret, &self.clouds) {
+            (Secret::Cloud(provider), Some(clouds)) => clouds.credential(provider, host, now).await,
+            (Secret::Cloud(_), None) => Err(RegistryError::unauthorized(host, "no cloud gives credentials here")),
+            (Secret::Password(_) | Secret::IdentityToken(_), _) => Ok(credential.clone()),
         }
     }
 
@@ -71,10 +92,13 @@ impl Credentials {
         self.configured(host, owner).is_some() || self.docker_config.as_ref().is_some_and(|config| config.knows(host))
     }
 
-    /// Asks a helper anew next time: what it gave was refused.
-    pub(super) fn refused(&self, host: &str) {
+    /// Asks a helper or a cloud anew next time: what it gave was refused.
+    pub(super) async fn refused(&self, host: &str) {
         if let Some(config) = &self.docker_config {
             config.refused(host);
+        }
+        if let Some(clouds) = &self.clouds {
+            clouds.refused(host).await;
         }
     }
 }
@@ -98,7 +122,6 @@ fn shared_owner(one: &Credential, other: &Credential) -> Option<String> {
 mod tests {
     use secrecy::SecretString;
 
-    use super::super::settings::Secret;
     use super::*;
 
     fn credential(host: &str, owners: &[&str], user: &str) -> Credential {

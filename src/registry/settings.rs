@@ -9,6 +9,7 @@ use url::Url;
 
 use super::address::AllowedAddress;
 use super::alias::Alias;
+use super::cloud::{Endpoints, Provider};
 use crate::clock::Clock;
 
 /// How long the parts of a request may take.
@@ -51,6 +52,8 @@ pub enum Secret {
     /// What a token server takes for a token, as OAuth 2's refresh token.
     /// Source: distribution, "Docker Registry v2 authentication using OAuth2".
     IdentityToken(SecretString),
+    /// Nothing yet: a cloud gives it when it is needed, and takes it back after some hours.
+    Cloud(Provider),
 }
 
 /// A token server that may see a registry's credentials, although it is another host.
@@ -107,6 +110,8 @@ pub struct RegistrySettings {
     pub client_certificates: Vec<ClientCertificate>,
     /// Where Docker Hub's own interface is; its images are described there without a pull being counted.
     pub docker_hub: Url,
+    /// Where the clouds give short-lived credentials.
+    pub clouds: Endpoints,
     /// How Restow names itself.
     pub user_agent: String,
     /// The time of day: tokens and limits end by it.
@@ -127,6 +132,7 @@ impl Default for RegistrySettings {
             served_by: BTreeMap::from([("docker.io".to_owned(), "registry-1.docker.io".to_owned())]),
             aliases: Vec::new(),
             proxy: Proxy::default(),
+            clouds: Endpoints::default(),
             authorities: Vec::new(),
             client_certificates: Vec::new(),
             docker_hub: Url::parse("https://hub.docker.com/").expect("impossible: a constant address"),

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::address::{AddressPolicy, GuardedResolver, authority};
+use super::cloud::{self, Clouds};
 use super::error::RegistryError;
 use super::settings::{Proxy, RegistrySettings};
 
@@ -65,6 +66,15 @@ fn builder(settings: &RegistrySettings, policy: &Arc<AddressPolicy>) -> Result<r
         builder = builder.tls_certs_merge(certificates);
     }
     Ok(builder)
+}
+
+/// The connections to the clouds' own addresses, which repository content never names.
+pub(super) fn clouds(settings: &RegistrySettings) -> Result<Clouds, RegistryError> {
+    let no_client = |error: reqwest::Error| wrong(format!("no HTTP client: {}", innermost(&error)));
+    let plain = || reqwest::Client::builder().user_agent(&settings.user_agent).no_proxy();
+    let public = proxies(&settings.proxy)?.into_iter().fold(plain(), reqwest::ClientBuilder::proxy);
+    let (public, direct) = (cloud::client(public).map_err(no_client)?, cloud::client(plain()).map_err(no_client)?);
+    Ok(Clouds::new(settings.clouds.clone(), public, direct))
 }
 
 fn proxies(proxy: &Proxy) -> Result<Vec<reqwest::Proxy>, RegistryError> {

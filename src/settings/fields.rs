@@ -46,7 +46,8 @@ pub const FIELDS: &[Field] = &[
         "registry_credentials",
         "none",
         "A list of tables with `host`, `username` and `password` or `password_file`; with `owners = [\"acme\"]` only the \
-         repositories of these owners are read for with it.",
+         repositories of these owners are read for with it. `provider = \"ecr\"`, `\"gar\"` or `\"acr\"` in the place of user and \
+         password takes the cloud's own identity.",
     ),
     field(
         "registry_aliases",

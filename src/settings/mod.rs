@@ -18,6 +18,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use registries::CloudIdentities;
+
 use crate::registry::{Alias, AllowedAddress, ClientCertificate, Credential, Proxy};
 
 pub use fields::{FIELDS, Field, fields_table};
@@ -151,8 +153,8 @@ impl Settings {
         environment: Vec<(String, String)>,
         overrides: &Overrides,
     ) -> Result<Self, SettingsError> {
-        let proxy = registries::proxy(&environment);
-        Ok(Self { proxy, ..raw::read(path, environment)?.validate(overrides)? })
+        let (proxy, clouds) = (registries::proxy(&environment), CloudIdentities::read(&environment));
+        Ok(Self { proxy, ..raw::read(path, environment)?.validate(&clouds, overrides)? })
     }
 
     /// GitHub's REST address: `https://api.github.com`, or `https://HOST/api/v3` of an Enterprise Server.

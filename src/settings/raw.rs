@@ -14,7 +14,9 @@ use url::Url;
 
 use super::fields::FIELDS;
 use super::hooks::{RawHook, RegistryHook};
-use super::registries::{RawClientCertificate, RawCredential, aliases, authorities, client_certificates, credentials};
+use super::registries::{
+    CloudIdentities, RawClientCertificate, RawCredential, aliases, authorities, client_certificates, credentials,
+};
 use super::{LogFormat, Overrides, Role, Settings, SettingsError, secret_file};
 use crate::registry::{AllowedAddress, Proxy};
 
@@ -185,7 +187,7 @@ impl Mistakes {
 }
 
 impl Raw {
-    pub(super) fn validate(self, overrides: &Overrides) -> Result<Settings, SettingsError> {
+    pub(super) fn validate(self, clouds: &CloudIdentities, overrides: &Overrides) -> Result<Settings, SettingsError> {
         let mut mistakes = Mistakes::default();
         let app_id = mistakes.keep(
             self.app_id
@@ -207,7 +209,7 @@ impl Raw {
         let reconcile_interval = interval("reconcile_interval", self.reconcile_interval, 86_400);
         let lease = within(&mut mistakes, "lease", self.lease.unwrap_or(60), 5..=3600);
         let allowed_private_addresses = self.allowed(&mut mistakes);
-        let registry_credentials = credentials(&self.registry_credentials, &mut mistakes);
+        let registry_credentials = credentials(&self.registry_credentials, clouds, &mut mistakes);
         let docker_hub_url = url(
             &mut mistakes,
             "docker_hub_url",

@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use super::raw::Mistakes;
 use super::secret_file;
-use crate::registry::{Alias, ClientCertificate, Credential, Proxy, Secret};
+use crate::registry::{
+    Alias, AwsIdentity, AwsKeys, AzureIdentity, ClientCertificate, Credential, Provider, Proxy, Secret,
+};
 
 /// A credential as written.
 #[derive(Debug, Deserialize)]
@@ -17,9 +19,66 @@ pub(super) struct RawCredential {
     host: String,
     #[serde(default)]
     owners: Vec<String>,
+    provider: Option<RawProvider>,
+    #[serde(default)]
     username: String,
     password: Option<SecretString>,
     password_file: Option<PathBuf>,
+}
+
+/// A cloud that gives credentials.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawProvider {
+    Ecr,
+    Gar,
+    Acr,
+}
+
+/// Who Restow is at the clouds, as the usual variables of the environment say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CloudIdentities {
+    aws: AwsIdentity,
+    azure: AzureIdentity,
+}
+
+impl CloudIdentities {
+    pub(super) fn read(environment: &[(String, String)]) -> Self {
+        let named = |name: &str| {
+            let found = environment.iter().find(|(written, value)| written == name && !value.is_empty());
+            found.map(|(_, value)| value.clone())
+        };
+        let secret = |name: &str| named(name).map(SecretString::from);
+        let keys = match (named("AWS_ACCESS_KEY_ID"), secret("AWS_SECRET_ACCESS_KEY")) {
+            (Some(id), Some(secret_key)) => {
+                Some(AwsKeys { id, secret: secret_key, session: secret("AWS_SESSION_TOKEN") })
+            }
+            _ => None,
+        };
+        let token_file = named("AWS_WEB_IDENTITY_TOKEN_FILE").map(PathBuf::from);
+        let container = named("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+        Self {
+            aws: AwsIdentity {
+                keys,
+                web_identity: token_file.zip(named("AWS_ROLE_ARN")),
+                container: container.or_else(|| named("AWS_CONTAINER_CREDENTIALS_FULL_URI")),
+                container_token_file: named("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").map(PathBuf::from),
+            },
+            azure: AzureIdentity {
+                client: named("AZURE_CLIENT_ID"),
+                tenant: named("AZURE_TENANT_ID"),
+                federated_token_file: named("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from),
+            },
+        }
+    }
+
+    fn provider(&self, raw: RawProvider) -> Provider {
+        match raw {
+            RawProvider::Ecr => Provider::Ecr(self.aws.clone()),
+            RawProvider::Gar => Provider::Gar,
+            RawProvider::Acr => Provider::Acr(self.azure.clone()),
+        }
+    }
 }
 
 /// A client certificate as written.
@@ -31,25 +90,46 @@ pub(super) struct RawClientCertificate {
     key_file: PathBuf,
 }
 
-pub(super) fn credentials(written: &[RawCredential], mistakes: &mut Mistakes) -> Vec<Credential> {
+pub(super) fn credentials(
+    written: &[RawCredential],
+    clouds: &CloudIdentities,
+    mistakes: &mut Mistakes,
+) -> Vec<Credential> {
     let mut credentials = Vec::new();
     for raw in written {
-        let setting = format!("registry_credentials of {}", raw.host);
-        let password = match (&raw.password, &raw.password_file) {
-            (Some(password), None) => Some(password.clone()),
-            (None, Some(path)) => mistakes.keep(secret_file(&setting, path)),
-            (Some(_), Some(_)) | (None, None) => {
-                mistakes.keep(Err(format!("{setting}: set either password or password_file")))
-            }
-        };
-        credentials.extend(password.map(|password| Credential {
+        let secret = mistakes.keep(secret(raw, clouds));
+        credentials.extend(secret.map(|secret| Credential {
             host: raw.host.clone(),
             owners: raw.owners.clone(),
             user: raw.username.clone(),
-            secret: Secret::Password(password),
+            secret,
         }));
     }
     credentials
+}
+
+fn secret(raw: &RawCredential, clouds: &CloudIdentities) -> Result<Secret, String> {
+    let setting = format!("registry_credentials of {}", raw.host);
+    match (raw.provider, &raw.password, &raw.password_file) {
+        (None, Some(_) | None, _) if raw.username.is_empty() => {
+            Err(format!("{setting}: username is missing; or set provider to ecr, gar or acr"))
+        }
+        (None, Some(password), None) => Ok(Secret::Password(password.clone())),
+        (None, None, Some(path)) => secret_file(&setting, path).map(Secret::Password),
+        (None, Some(_), Some(_)) | (None, None, None) => {
+            Err(format!("{setting}: set either password or password_file"))
+        }
+        (Some(_), ..) if raw.password.is_some() || raw.password_file.is_some() || !raw.username.is_empty() => {
+            Err(format!("{setting}: the provider gives user and password; set either provider or those"))
+        }
+        (Some(provider), ..) => {
+            let provider = clouds.provider(provider);
+            let serves = provider.serves(&raw.host.to_ascii_lowercase());
+            serves.then_some(Secret::Cloud(provider)).ok_or_else(|| {
+                format!("{setting}: this is no host of its provider's; a cloud's credentials go to its own hosts only")
+            })
+        }
+    }
 }
 
 pub(super) fn aliases(written: &BTreeMap<String, String>, mistakes: &mut Mistakes) -> Vec<Alias> {

@@ -7,6 +7,7 @@ use base64::Engine;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::registry::{Provider, Secret};
 
 fn key() -> String {
     let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).expect("a key");
@@ -203,4 +204,55 @@ fn a_wrong_type_in_the_file_shows_no_secret() {
         Settings::from_parts(Some(file.path()), Vec::new(), &Overrides::default()).expect_err("refused").to_string();
     assert!(message.starts_with("webhook_secrets (RESTOW_WEBHOOK_SECRETS): expected"), "{message}");
     assert!(!message.contains("hunter"), "{message}");
+}
+
+const CREDENTIALS: &str = "RESTOW_REGISTRY_CREDENTIALS";
+
+#[test]
+fn credentials_may_be_limited_to_owners_or_come_from_a_cloud() {
+    let text = r#"[{host = "r.corp", owners = ["acme"], username = "u", password = "p"},
+        {host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com", provider = "ecr"},
+        {host = "europe-docker.pkg.dev", provider = "gar"}, {host = "acme.azurecr.io", provider = "acr"}]"#;
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "hunter2"), (CREDENTIALS, text)];
+    let credentials = load_with(&keys).expect("valid").registry_credentials;
+    assert_eq!(credentials[0].owners, ["acme"]);
+    let Secret::Cloud(Provider::Ecr(aws)) = &credentials[1].secret else { panic!("{credentials:?}") };
+    assert_eq!(aws.keys.as_ref().map(|keys| keys.id.as_str()), Some("AKIA"));
+    assert!(matches!(credentials[2].secret, Secret::Cloud(Provider::Gar)));
+    assert!(matches!(credentials[3].secret, Secret::Cloud(Provider::Acr(_))));
+    assert!(!format!("{credentials:?}").contains("hunter2"));
+}
+
+#[test]
+fn credentials_that_cannot_be_meant_are_refused() {
+    let check = |text: &str, told: &str| {
+        let message = load_with(&[(CREDENTIALS, text)]).expect_err("a mistake").to_string();
+        assert!(message.contains(told), "{message}");
+    };
+    check(r#"[{host = "r.corp", provider = "ecr"}]"#, "no host of its provider's");
+    check(r#"[{host = "acme.azurecr.io.evil.example", provider = "acr"}]"#, "no host of its provider's");
+    check(r#"[{host = "gcr.io", provider = "gar", password = "p"}]"#, "set either provider or those");
+    check(r#"[{host = "gcr.io", provider = "aws"}]"#, "expected one of");
+    check(r#"[{host = "r.corp", password = "p"}]"#, "username is missing");
+    check(r#"[{host = "r.corp", username = "u"}]"#, "set either password or password_file");
+}
+
+#[test]
+fn mirrors_hosts_and_proxies() {
+    let settings = load_with(&[
+        ("RESTOW_REGISTRY_ALIASES", r#"{"mirror.corp/hub" = "docker.io"}"#),
+        ("RESTOW_REGISTRY_HOSTS", r#"{"docker.io" = "hub.corp"}"#),
+        ("https_proxy", "http://user:hunter2@proxy.corp:3128"),
+        ("NO_PROXY", ".corp"),
+    ])
+    .expect("valid");
+    assert_eq!(settings.registry_aliases[0].to_string(), "mirror.corp/hub=docker.io");
+    assert_eq!(settings.registry_hosts["docker.io"], "hub.corp");
+    assert!(settings.proxy.https.is_some() && settings.proxy.http.is_none());
+    assert_eq!(settings.proxy.no_proxy.as_deref(), Some(".corp"));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let message = load_with(&[("RESTOW_REGISTRY_ALIASES", r#"{"hub" = "docker.io"}"#)]).expect_err("no host");
+    assert!(message.to_string().contains("is no alias"), "{message}");
+    let message = load_with(&[("RESTOW_REGISTRY_CA_FILES", "/no/such/file")]).expect_err("no file");
+    assert!(message.to_string().contains("cannot be read"), "{message}");
 }
