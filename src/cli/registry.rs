@@ -8,12 +8,14 @@ use super::lookup::LookupArgs;
 use super::output::{self, counted};
 use super::{DONE, FAILED, Outcome};
 use crate::clock::Clock;
-use crate::image::{Reference, Tag};
-use crate::registry::{Completeness, Probe, Referrers, Registries, RegistryError};
+use crate::image::{Digest, ImageName, Reference, Tag};
+use crate::registry::{
+    CONFIG_LIMIT, Completeness, Content, Description, Probe, Referrers, Registries, RegistryError, TagList,
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum RegistryCommand {
-    /// Say what works with a registry: whether it is reached, what it asks for, and, of one image, tags and digests
+    /// Say what works with a registry: whether it is reached, what it asks for, and, of one image, tags, digests and dates
     Check {
         /// The registry, as images name it: ghcr.io, registry.example.com:5000
         host: String,
@@ -86,16 +88,14 @@ impl Report<'_> {
         let name = reference.image();
         let begun = Instant::now();
         let list = self.registries.tags(name).await?;
-        let whole = match &list.complete {
-            Completeness::Whole => String::new(),
-            Completeness::Cut { reason } => format!("; not all: {reason}"),
-        };
-        row("tags", &format!("{} in {} ms{whole}", counted(list.tags.len(), "tag"), begun.elapsed().as_millis()))?;
+        row("tags", &format!("{} in {} ms", counted(list.tags.len(), "tag"), begun.elapsed().as_millis()))?;
+        row("paging", &paging(&list))?;
         let first = list.tags.last().cloned();
         let latest = || Tag::parse("latest").ok().filter(|latest| list.tags.contains(latest));
         let Some(tag) = reference.tag().cloned().or_else(latest).or(first) else { return Ok(()) };
         let digest = self.registries.digest(name, &tag).await?;
         row("digest", &format!("{tag} is {}", digest.short()))?;
+        row("dates", &self.dates(name, &tag, &digest, &list).await?)?;
         let referrers = self.registries.referrers_by(name, &digest).await?;
         row(
             "referrers",
@@ -110,6 +110,47 @@ impl Report<'_> {
             format!("{} of {} pulls left, in {hours} hours", quota.remaining, quota.limit)
         });
         Ok(row("limit", quota.as_deref().unwrap_or("none is named"))?)
+    }
+
+    /// Who says how old an image is, and what is said.
+    async fn dates(
+        &self,
+        image: &ImageName,
+        tag: &Tag,
+        digest: &Digest,
+        list: &TagList,
+    ) -> Result<String, RegistryError> {
+        if let Some(upload) = list.uploads.get(tag) {
+            return Ok(format!("the list of tags says that {tag} was uploaded {}", upload.at));
+        }
+        let story = self.registries.tag_story(image, tag).await?;
+        if let Some((pushed, source)) = story.and_then(|story| Some((story.pushed?, story.source))) {
+            return Ok(format!("{source} says that {tag} was pushed {pushed}"));
+        }
+        let built = self.description(image, digest).await?.and_then(|description| description.created);
+        Ok(match built {
+            Some(built) => format!("the registry says none; {tag} says that it was built {built}"),
+            None => format!("the registry says none, nor does {tag}"),
+        })
+    }
+
+    /// What an image says of itself; `None` where it says nothing that can be read.
+    async fn description(&self, image: &ImageName, digest: &Digest) -> Result<Option<Description>, RegistryError> {
+        let mut content = self.registries.manifest(image, digest).await?.content(image)?;
+        if let Some(usual) = content.usual() {
+            content = self.registries.manifest(image, usual).await?.content(image)?;
+        }
+        let Content::Image { config, .. } = content else { return Ok(None) };
+        let config = self.registries.blob(image, &config, CONFIG_LIMIT).await?;
+        Ok(Description::read(&config))
+    }
+}
+
+fn paging(list: &TagList) -> String {
+    let version = if list.etag.is_some() { "; asked again only if it changed" } else { "" };
+    match &list.complete {
+        Completeness::Whole => format!("{}, read to the end{version}", counted(list.pages, "page")),
+        Completeness::Cut { reason } => format!("{}, not all: {reason}", counted(list.pages, "page")),
     }
 }
 

@@ -12,6 +12,8 @@ use crate::repo::Moment;
 
 /// Entries of one index that are read.
 const MAX_ENTRIES: usize = 1000;
+/// A configuration; the largest that are known have some hundred kilobytes.
+pub const CONFIG_LIMIT: usize = 4 * 1024 * 1024;
 /// A label's text that is kept.
 const MAX_LABEL: usize = 500;
 
@@ -29,6 +31,15 @@ pub enum Content {
     },
     /// Something else: a chart, a signature, an old form.
     Other,
+}
+
+impl Content {
+    /// Of an index, the image that stands for all of it: that for `linux/amd64`, else the first.
+    pub fn usual(&self) -> Option<&Digest> {
+        let Self::Index(entries) = self else { return None };
+        let amd64 = entries.iter().find(|(platform, _)| platform.to_string() == "linux/amd64");
+        amd64.or_else(|| entries.first()).map(|(_, digest)| digest)
+    }
 }
 
 /// What an image says of itself.

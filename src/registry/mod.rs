@@ -41,7 +41,7 @@ pub use address::{AllowedAddress, InvalidAddress};
 pub use alias::{Alias, InvalidAlias};
 pub use client::{PackageToken, Registries};
 pub use cloud::{AwsIdentity, AwsKeys, AzureIdentity, Endpoints, Provider};
-pub use content::{Content, Description};
+pub use content::{CONFIG_LIMIT, Content, Description};
 pub use dates::TagStory;
 pub use error::RegistryError;
 pub use host::Quota;

@@ -38,6 +38,8 @@ pub struct TagList {
     pub complete: Completeness,
     /// What was uploaded under them and when, where the list says so.
     pub uploads: BTreeMap<Tag, Upload>,
+    /// How many pages were asked for.
+    pub pages: usize,
 }
 
 /// Whether a list is whole.
@@ -166,7 +168,8 @@ impl Reading {
     }
 
     fn end(self, complete: Completeness) -> TagList {
-        TagList { tags: self.tags, etag: self.etag, complete, uploads: self.uploads }
+        let pages = self.visited.len();
+        TagList { tags: self.tags, etag: self.etag, complete, uploads: self.uploads, pages }
     }
 
     fn cut(self, reason: impl Into<String>) -> TagList {

@@ -260,9 +260,17 @@ async fn a_registry_is_checked() {
     };
     let (code, out) = check(&["--image", "acme/web"]);
     assert_eq!(code, Some(0), "{out}");
-    for line in
-        ["it answers everybody", "none are configured", "2 tags in", "1.1 is sha256:", "by tags named", "none is named"]
-    {
+    let lines = [
+        "it answers everybody",
+        "none are configured",
+        "2 tags in",
+        "1 page, read to the end",
+        "1.1 is sha256:",
+        "dates        the registry says none",
+        "by tags named",
+        "none is named",
+    ];
+    for line in lines {
         assert!(out.contains(line), "{line}: {out}");
     }
     registry.behave(|one| one.asks_for = world::registry::Credentials::Basic);

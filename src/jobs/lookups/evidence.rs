@@ -6,14 +6,12 @@ use bytes::Bytes;
 use super::pulls::Need;
 use super::tag_lists::uploads;
 use super::{Lookups, unavailable};
-use crate::image::{Digest, ImageName, Platform, Tag};
+use crate::image::{Digest, ImageName, Tag};
 use crate::jobs::JobError;
 use crate::plan::{Claim, Claimed, Depth, Evidence, Labels, Lookup, Platforms, Subject};
-use crate::registry::{Content, Description, Manifest, RegistryError};
+use crate::registry::{CONFIG_LIMIT, Content, Description, Manifest, RegistryError};
 use crate::store::{ContentRow, StoryRow};
 
-/// A configuration; the largest that are known have some hundred kilobytes.
-const CONFIG_LIMIT: usize = 4 * 1024 * 1024;
 /// The media type under which configurations are kept.
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
@@ -119,8 +117,8 @@ impl Lookups {
     /// What an image says of itself: of an index, what its usual platform says. Nice to know, never a reason to fail.
     async fn description_of(&self, image: &ImageName, digest: &Digest) -> Result<Option<Description>, JobError> {
         let mut content = self.content_of(image, digest, Need::Informs).await?;
-        if let Lookup::Known(Content::Index(entries)) = &content {
-            let Some(usual) = usual(entries) else { return Ok(None) };
+        if let Lookup::Known(index @ Content::Index(_)) = &content {
+            let Some(usual) = index.usual() else { return Ok(None) };
             content = self.content_of(image, usual, Need::Informs).await?;
         }
         let Lookup::Known(Content::Image { config, .. }) = content else { return Ok(None) };
@@ -192,12 +190,6 @@ impl Lookups {
 
 fn gone<T>(image: &ImageName) -> Lookup<T> {
     Lookup::Unavailable { reason: format!("{image}: neither a tag nor a digest is named"), may_pass: false }
-}
-
-/// The platform that most people run, else the first.
-fn usual(entries: &[(Platform, Digest)]) -> Option<&Digest> {
-    let amd64 = entries.iter().find(|(platform, _)| platform.to_string() == "linux/amd64");
-    amd64.or_else(|| entries.first()).map(|(_, digest)| digest)
 }
 
 fn claims(story: Option<&StoryRow>, description: Option<&Description>) -> Vec<Claim> {
