@@ -84,7 +84,12 @@ fn planning(criterion: &mut Criterion) {
     let candidates = Candidates { tags: BTreeMap::from([(image, list)]), digests: BTreeMap::new() };
     let rules = Rules::default();
     criterion.bench_function("plan of 1,000 sites", |bench| {
-        bench.iter(|| plan::change_sets(&plan::plan(black_box(&inventory), &candidates, &rules, Moment(0))));
+        bench.iter(|| {
+            plan::change_sets(
+                &plan::plan(black_box(&inventory), &candidates, &rules, &plan::Constraints::default(), Moment(0)),
+                &rules,
+            )
+        });
     });
 }
 

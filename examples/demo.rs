@@ -74,6 +74,7 @@ fn settings(world: &World, folder: &std::path::Path) -> anyhow::Result<Settings>
         database_url: SecretString::from(format!("sqlite:{}", folder.join("restow.db").display())),
         workers: 2,
         role: Role::All,
+        default_rules: "onboarding: false\ncooldown: 0d\n".to_owned(),
         docker_config: None,
         insecure_registries: vec![world.registry.address()],
         allowed_private_addresses: vec!["127.0.0.1".parse()?],

@@ -60,7 +60,8 @@ impl App {
             reconcile: settings.reconcile_interval,
             lease: settings.lease,
         };
-        let services = Services::new(store, github, settings.github_url.clone(), registries, &times, clock);
+        let services = Services::new(store, github, settings.github_url.clone(), registries, &times, clock)
+            .with_default_rules(&settings.default_rules);
         if settings.role != Role::Web {
             let job = reconcile_job(services.clock.now());
             services.store.enqueue(&job).await.context("queueing the comparison with GitHub")?;

@@ -7,10 +7,11 @@ use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
+use super::describe;
 use super::rules::{Found, find};
 use super::{DONE, Outcome, USAGE};
 use crate::config::{self, Mistake};
-use crate::policy::{Pin, Rules, UpdateKind};
+use crate::policy::Rules;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,6 +24,9 @@ pub(super) struct Args {
     /// Print the JSON Schema of the file instead
     #[arg(long)]
     schema: bool,
+    /// Say for each image what holds for it, and where that is said
+    #[arg(long, conflicts_with = "schema")]
+    explain: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,7 +45,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let (path, text) = match find(&args.path)? {
         Found::None => {
             let text = "no configuration file (.github/restow.yml): the defaults apply";
-            return report(args, None, text, &Ok(Rules::default()));
+            return report(args, None, text, &Ok(config::defaults()));
         }
         Found::Both => {
             return report(args, Some(&args.path.join(config::PATHS[0])), "", &Err(vec![config::both_there()]));
@@ -62,7 +66,8 @@ fn report(args: &Args, path: Option<&Path>, text: &str, outcome: &Result<Rules, 
         }
         (Format::Human, Ok(rules)) => {
             let head = shown.map_or_else(|| text.to_owned(), |path| format!("{path} is valid"));
-            super::output::line(&format!("{head}\n\n{}", effective(rules)))?;
+            let rules = if args.explain { explained(&args.path, rules)? } else { effective(rules) };
+            super::output::line(&format!("{head}\n\n{rules}"))?;
         }
         (Format::Human, Err(mistakes)) => {
             eprintln!("{}", config::render(text, shown.as_deref().unwrap_or_default(), mistakes));
@@ -78,48 +83,53 @@ fn as_json(path: Option<&str>, outcome: &Result<Rules, Vec<Mistake>>) -> serde_j
     json!({ "version": 1, "path": path, "valid": outcome.is_ok(), "mistakes": mistakes })
 }
 
-/// The rules in force, as a table.
+/// The rules in force, as a table; the nearest first.
 fn effective(rules: &Rules) -> String {
+    if !rules.enabled.value {
+        return format!("enabled is false ({}): Restow does nothing in this repository", rules.enabled.place());
+    }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["for", "kinds", "digests", "reason"]);
-    if !rules.enabled {
-        return "enabled is false: Restow does nothing in this repository".to_owned();
+    table.load_style(presets::NOTHING).set_header(["for", "says", "where"]);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    for (pattern, file) in &rules.ignore_paths {
+        table.add_row([format!("path {}", pattern.as_str()), "ignored".to_owned(), file.to_string()]);
     }
-    for pattern in &rules.ignore_paths {
-        table.add_row([format!("path {}", pattern.as_str()), "ignored".to_owned(), String::new(), String::new()]);
-    }
-    for pattern in &rules.ignore_images {
-        table.add_row([format!("image {}", pattern.as_str()), "ignored".to_owned(), String::new(), String::new()]);
+    for (pattern, file) in &rules.ignore_images {
+        table.add_row([format!("image {}", pattern.as_str()), "ignored".to_owned(), file.to_string()]);
     }
     for rule in rules.rules.iter().rev() {
-        let images = rule.images.iter().map(|pattern| pattern.as_str());
-        let paths = rule.paths.iter().map(|pattern| pattern.as_str());
-        let whom: Vec<&str> = images.chain(paths).collect();
-        let whom = if whom.is_empty() { "everything".to_owned() } else { whom.join(", ") };
-        let kinds = rule.allow.as_ref().map_or("as below".to_owned(), kinds_text);
-        let reason = rule.reason.as_deref().map(one_line).unwrap_or_default();
-        table.add_row([whom, kinds, rule.pin.map_or("as below", pin_text).to_owned(), reason]);
+        let said = describe::settings(&rule.settings);
+        if said.is_empty() {
+            continue;
+        }
+        let reason = rule.reason.as_deref().map(|reason| format!(" ({})", one_line(reason))).unwrap_or_default();
+        let said: Vec<String> = said.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        table.add_row([describe::matching(&rule.matching), said.join("; ") + &reason, rule.source.to_string()]);
     }
-    table.add_row(["all else".to_owned(), kinds_text(&rules.allow), pin_text(rules.pin).to_owned(), String::new()]);
+    let limits = &rules.limits;
+    table.add_row([
+        "all pull requests".to_owned(),
+        format!("open: {}; per hour: {}", describe::count(limits.open.value), describe::count(limits.per_hour.value)),
+        limits.open.place(),
+    ]);
     table.to_string()
 }
 
-fn kinds_text(kinds: &std::collections::BTreeSet<UpdateKind>) -> String {
-    match kinds.len() {
-        0 => "none".to_owned(),
-        all if all == UpdateKind::ALL.len() => "every kind".to_owned(),
-        _ => kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", "),
+/// What holds for each image that the folder names, and where each of it is said.
+fn explained(path: &Path, rules: &Rules) -> anyhow::Result<String> {
+    let inventory = super::walk::walk(path)?.inventory;
+    let mut seen = std::collections::BTreeSet::new();
+    let mut parts = Vec::new();
+    for site in &inventory.sites {
+        let lines = describe::site(rules, site);
+        if seen.insert((site.reference.to_string(), lines.clone())) {
+            parts.push(format!("{} ({}:{})\n{lines}", site.reference, site.path, site.line));
+        }
     }
+    Ok(if parts.is_empty() { "No image is named here.".to_owned() } else { parts.join("\n\n") })
 }
 
 /// The file may be anybody's: no line breaks and no escape sequences reach the terminal.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn pin_text(pin: Pin) -> &'static str {
-    match pin {
-        Pin::Digest => "added",
-        Pin::Keep => "kept as written",
-    }
 }

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::formats::Inventory;
 use crate::image::ImageName;
 use crate::jobs::Lookups;
-use crate::plan::{self, Candidates, EvidenceMap, Lookup, Plan, TagList};
+use crate::plan::{self, Candidates, Constraints, EvidenceMap, Lookup, Plan, TagList};
 use crate::policy::Rules;
 use crate::registry::{Alias, AllowedAddress, Registries, RegistrySettings};
 use crate::settings::{proxy, variable};
@@ -149,6 +149,8 @@ async fn in_memory(clock: &Clock) -> anyhow::Result<Store> {
 pub(super) fn look_up(args: &LookupArgs, inventory: &Inventory, rules: &Rules) -> anyhow::Result<Plan> {
     let clock = Clock::System;
     let now = clock.now();
+    // What people refused, and when and how many, is the server's to know.
+    let nothing = Constraints::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let (lookups, store) = args.lookups(&clock).await?;
@@ -156,12 +158,12 @@ pub(super) fn look_up(args: &LookupArgs, inventory: &Inventory, rules: &Rules) -
         let tags = lookups.tags(plan::wanted_images(inventory, rules), || bar.inc(1)).await?;
         bar.finish_and_clear();
         let mut candidates = Candidates { tags, digests: BTreeMap::new() };
-        let wanted = plan::wanted_digests(inventory, &candidates, rules, now);
+        let wanted = plan::wanted_digests(inventory, &candidates, rules, &nothing, now);
         let bar = output::progress("asking registries for digests");
         candidates.digests = lookups.digests(wanted, || bar.inc(1)).await?;
         bar.finish_and_clear();
-        let mut plan = plan::plan(inventory, &candidates, rules, now);
-        plan.weigh(&args.ask_evidence(&lookups, &plan).await?);
+        let mut plan = plan::plan(inventory, &candidates, rules, &nothing, now);
+        plan.weigh(&args.ask_evidence(&lookups, &plan).await?, rules);
         store.close().await;
         anyhow::Ok(plan)
     })

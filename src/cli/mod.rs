@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod check;
+mod describe;
 mod explain;
 mod healthcheck;
 mod jobs;

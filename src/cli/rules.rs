@@ -35,10 +35,10 @@ pub(super) fn find(path: &Path) -> anyhow::Result<Found> {
 /// [`ConfigurationError`] where the file has mistakes: rules that cannot be read are never taken for none.
 pub(super) fn of_folder(root: &Path) -> anyhow::Result<Rules> {
     if root.is_file() {
-        return Ok(Rules::default());
+        return Ok(config::defaults());
     }
     let path = match find(root)? {
-        Found::None => return Ok(Rules::default()),
+        Found::None => return Ok(config::defaults()),
         Found::One(path) => path,
         Found::Both => return Err(ConfigurationError(config::both_there().to_string()).into()),
     };

@@ -36,6 +36,11 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// A mistake of the file as a whole.
+pub(super) fn at_start(message: impl Into<String>) -> Mistake {
+    Mistake::new(1, 1, message)
+}
+
 /// The known name that a wrong one is most like, as help.
 pub(super) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();

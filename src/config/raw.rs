@@ -5,26 +5,182 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::mistake::{Mistake, did_you_mean};
+use super::shapes::{RawAutomerge, RawCooldown, RawGroup, Texts};
 use crate::policy::UpdateKind;
 
-/// What stands in `.github/restow.yml`.
+/// Defines a struct with settings of its own and with those that a rule and a whole file have in common.
+macro_rules! with_settings {
+    ($(#[$outer:meta])* struct $name:ident { $($own:tt)* }) => {
+        $(#[$outer])*
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        pub(super) struct $name {
+            $($own)*
+            /// What is proposed: kinds of update, and ranges of versions such as `<17`; without it everything.
+            #[schemars(with = "Option<Texts>")]
+            pub(super) allow: Option<Spanned<Texts>>,
+            /// Which tags are proposed.
+            pub(super) tags: Option<RawTags>,
+            /// Whether a digest is put behind each tag; `false` keeps references as they are written.
+            #[schemars(with = "Option<bool>")]
+            pub(super) pin: Option<Spanned<bool>>,
+            /// The platforms that a new image must have, as in `linux/arm64`; without it those of the present one.
+            #[schemars(with = "Option<Texts>")]
+            pub(super) platforms: Option<Spanned<Texts>>,
+            /// When pull requests are opened: `before 5am on monday`, `on weekdays`, or five fields of cron.
+            #[schemars(with = "Option<Texts>")]
+            pub(super) schedule: Option<Spanned<Texts>>,
+            /// How long an image must have been there: `3d`, or one for each kind: `{patch: 1d, major: 14d}`.
+            #[schemars(with = "Option<RawCooldown>")]
+            pub(super) cooldown: Option<Spanned<RawCooldown>>,
+            /// The name under which updates share one pull request; `false`: each image its own.
+            #[schemars(with = "Option<RawGroup>")]
+            pub(super) group: Option<Spanned<RawGroup>>,
+            /// Whether pull requests are merged by themselves once the repository's own checks have passed.
+            #[schemars(with = "Option<RawAutomerge>")]
+            pub(super) automerge: Option<Spanned<RawAutomerge>>,
+            /// When a pull request is brought onto its base branch again: `conflicted`, `always` or `never`.
+            #[schemars(with = "Option<String>")]
+            pub(super) rebase: Option<Spanned<String>>,
+            /// Labels of the pull request.
+            #[schemars(with = "Option<Texts>")]
+            pub(super) labels: Option<Spanned<Texts>>,
+            /// Who is asked for a review: logins, or `org/team`.
+            #[schemars(with = "Option<Texts>")]
+            pub(super) reviewers: Option<Spanned<Texts>>,
+            /// Who is assigned: logins.
+            #[schemars(with = "Option<Texts>")]
+            pub(super) assignees: Option<Spanned<Texts>>,
+            /// How commits and pull requests are called; without it as the history has it.
+            pub(super) commit: Option<RawCommit>,
+            /// Whether the pull request is a draft.
+            #[schemars(with = "Option<bool>")]
+            pub(super) draft: Option<Spanned<bool>>,
+            /// Nothing is proposed before this day or moment: `2026-12-24`.
+            #[schemars(with = "Option<String>")]
+            pub(super) hold_until: Option<Spanned<String>>,
+        }
+
+        impl $name {
+            /// The settings that a rule and a whole file have in common.
+            pub(super) fn settings(&mut self) -> RawSettings {
+                RawSettings {
+                    allow: self.allow.take(),
+                    tags: self.tags.take(),
+                    pin: self.pin.take(),
+                    platforms: self.platforms.take(),
+                    schedule: self.schedule.take(),
+                    cooldown: self.cooldown.take(),
+                    group: self.group.take(),
+                    automerge: self.automerge.take(),
+                    rebase: self.rebase.take(),
+                    labels: self.labels.take(),
+                    reviewers: self.reviewers.take(),
+                    assignees: self.assignees.take(),
+                    commit: self.commit.take(),
+                    draft: self.draft.take(),
+                    hold_until: self.hold_until.take(),
+                }
+            }
+        }
+    };
+}
+
+/// The settings that a rule and a whole file have in common.
+pub(super) struct RawSettings {
+    pub(super) allow: Option<Spanned<Texts>>,
+    pub(super) tags: Option<RawTags>,
+    pub(super) pin: Option<Spanned<bool>>,
+    pub(super) platforms: Option<Spanned<Texts>>,
+    pub(super) schedule: Option<Spanned<Texts>>,
+    pub(super) cooldown: Option<Spanned<RawCooldown>>,
+    pub(super) group: Option<Spanned<RawGroup>>,
+    pub(super) automerge: Option<Spanned<RawAutomerge>>,
+    pub(super) rebase: Option<Spanned<String>>,
+    pub(super) labels: Option<Spanned<Texts>>,
+    pub(super) reviewers: Option<Spanned<Texts>>,
+    pub(super) assignees: Option<Spanned<Texts>>,
+    pub(super) commit: Option<RawCommit>,
+    pub(super) draft: Option<Spanned<bool>>,
+    pub(super) hold_until: Option<Spanned<String>>,
+}
+
+with_settings! {
+    /// What stands in `.github/restow.yml`.
+    struct Raw {
+        /// What this file builds upon: `restow:default`, `restow:quiet`, `restow:strict`, or a file of the
+        /// organisation's, `acme/.github:presets/web.yml`.
+        #[schemars(with = "Option<Texts>")]
+        pub(super) extends: Option<Spanned<Texts>>,
+        /// Whether Restow works on this repository; `false` also closes what it has opened.
+        #[schemars(with = "Option<bool>", extend("default" = true))]
+        pub(super) enabled: Option<Spanned<bool>>,
+        /// Whether a repository without this file is asked by a pull request first; for an organisation's file.
+        #[schemars(with = "Option<bool>", extend("default" = true))]
+        pub(super) onboarding: Option<Spanned<bool>>,
+        /// Whether an issue shows what is open, waits, is held or ignored.
+        #[schemars(with = "Option<bool>", extend("default" = false))]
+        pub(super) dashboard: Option<Spanned<bool>>,
+        /// The time zone of this file's schedules: `Europe/Berlin`; UTC without it.
+        #[schemars(with = "Option<String>")]
+        pub(super) timezone: Option<Spanned<String>>,
+        /// How many pull requests there may be.
+        pub(super) limits: RawLimits,
+        /// What is left alone.
+        pub(super) ignore: RawIgnore,
+        /// What holds for some images, paths or kinds only; of several that match, the last one wins.
+        #[schemars(with = "Vec<RawRule>")]
+        pub(super) rules: Vec<Spanned<RawRule>>,
+    }
+}
+
+with_settings! {
+    /// A rule: whom it is for, and what it says.
+    struct RawRule {
+        /// Whom the rule is for; without it, all.
+        #[serde(rename = "match")]
+        pub(super) matching: RawMatch,
+        /// Why the rule is there, for people: `restow check` and pull requests show it.
+        pub(super) reason: Option<String>,
+    }
+}
+
+/// How many pull requests there may be.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Raw {
-    /// Whether Restow works on this repository; `false` also closes what it has opened.
-    #[schemars(extend("default" = true))]
-    pub(super) enabled: Option<bool>,
-    /// What is left alone.
-    pub(super) ignore: RawIgnore,
-    /// The kinds of update that are proposed; without it every kind.
-    #[schemars(with = "Option<Vec<UpdateKind>>")]
-    pub(super) allow: Option<Vec<Spanned<String>>>,
-    /// Whether a digest is put behind each tag; `false` keeps references as they are written.
-    #[schemars(extend("default" = false))]
-    pub(super) pin: Option<bool>,
-    /// What holds for some images or paths only; of several that match, the last one wins.
-    #[schemars(with = "Vec<RawRule>")]
-    pub(super) rules: Vec<Spanned<RawRule>>,
+pub(super) struct RawLimits {
+    /// Open at a time.
+    #[schemars(extend("default" = 10))]
+    pub(super) open: Option<u32>,
+    /// Opened within an hour.
+    #[schemars(extend("default" = 2))]
+    pub(super) per_hour: Option<u32>,
+    /// Opened by one plan.
+    pub(super) per_run: Option<u32>,
+}
+
+/// Which tags are proposed: globs over their names.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTags {
+    /// One of these must match.
+    #[schemars(with = "Vec<String>")]
+    pub(super) include: Vec<Spanned<String>>,
+    /// None of these may match.
+    #[schemars(with = "Vec<String>")]
+    pub(super) exclude: Vec<Spanned<String>>,
+}
+
+/// How commits and pull requests are called.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawCommit {
+    /// What stands before the subject: `chore`, `build(docker)`; an empty text for nothing.
+    #[schemars(with = "Option<String>")]
+    pub(super) prefix: Option<Spanned<String>>,
+    /// What stands in brackets behind the prefix: `deps`.
+    #[schemars(with = "Option<String>")]
+    pub(super) scope: Option<Spanned<String>>,
 }
 
 /// What is left alone.
@@ -39,23 +195,7 @@ pub(super) struct RawIgnore {
     pub(super) images: Vec<Spanned<String>>,
 }
 
-/// A rule: whom it is for, and what it says.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RawRule {
-    /// Whom the rule is for; without it, all.
-    #[serde(rename = "match")]
-    pub(super) matching: RawMatch,
-    /// The kinds of update that are proposed.
-    #[schemars(with = "Option<Vec<UpdateKind>>")]
-    pub(super) allow: Option<Vec<Spanned<String>>>,
-    /// Whether a digest is put behind each tag.
-    pub(super) pin: Option<bool>,
-    /// Why the rule is there, for people: `restow check` shows it.
-    pub(super) reason: Option<String>,
-}
-
-/// Whom a rule is for: an image and a path must match, where both are given.
+/// Whom a rule is for: each that is given must match.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawMatch {
@@ -71,6 +211,21 @@ pub(super) struct RawMatch {
     /// Globs over file paths.
     #[schemars(with = "Vec<String>")]
     pub(super) paths: Vec<Spanned<String>>,
+    /// Formats: `dockerfile`, `helm`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) formats: Vec<Spanned<String>>,
+    /// What the path is for: `ordinary`, `example`, `test` or `vendored`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) classes: Vec<Spanned<String>>,
+    /// Globs over registries: `docker.io`, `*.example.com`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) registries: Vec<Spanned<String>>,
+    /// Globs over the tags that stand there now: `*-alpine*`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) current: Vec<Spanned<String>>,
+    /// The kinds of update.
+    #[schemars(with = "Vec<UpdateKind>")]
+    pub(super) kinds: Vec<Spanned<String>>,
 }
 
 /// More mistakes are not looked for.

@@ -1,7 +1,7 @@
 //! What a person sees of a right and of a wrong file.
 
 use super::*;
-use crate::policy::{Pin, UpdateKind};
+use crate::policy::Pin;
 
 #[track_caller]
 fn check(text: &str, expected: &[&str]) {
@@ -14,9 +14,9 @@ fn check(text: &str, expected: &[&str]) {
 fn an_empty_file_means_the_defaults() {
     for text in ["", "\u{feff}", "# nothing yet\n", "---\n", "{}"] {
         let rules = parse(text).expect("valid");
-        assert!(rules.enabled, "{text:?}");
-        assert_eq!(rules.allow.len(), UpdateKind::ALL.len());
-        assert_eq!(rules.pin, Pin::Keep);
+        assert!(rules.enabled.value, "{text:?}");
+        assert_eq!(rules.limits.open.value, 10);
+        assert_eq!(rules.limits.open.place(), "restow:default, line 1");
     }
 }
 
@@ -25,10 +25,10 @@ fn everything_that_can_be_said() {
     let text = "\u{feff}enabled: true\r\nignore:\r\n  paths: [\"legacy/\"]\r\n  images: [redis]\r\nallow: [patch, minor, digest]\r\n\
                 pin: true\r\nrules:\r\n  - match: {images: [nginx], paths: [\"deploy/**\"]}\r\n    allow: [major]\r\n    pin: false\r\n";
     let rules = parse(text).expect("valid");
-    assert_eq!(rules.pin, Pin::Digest);
-    assert_eq!(rules.rules.len(), 1);
-    assert_eq!(rules.rules[0].pin, Some(Pin::Keep));
-    assert_eq!(rules.rules[0].line, 8);
+    let [.., for_all, rule] = &rules.rules[..] else { panic!("{rules:?}") };
+    assert_eq!(for_all.settings.pin, Some(Pin::Digest));
+    assert_eq!(rule.settings.pin, Some(Pin::Keep));
+    assert_eq!(rule.source.to_string(), ".github/restow.yml, line 8");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn mistakes_name_their_place_and_the_likely_intention() {
     check("pin: true\npin: false\n", &["2:1: `pin` is set twice (keep one of the two)"]);
     check(
         "rules:\n  - match: {images: [nginx]}\n",
-        &["2:5: this rule says nothing (give it `allow` or `pin`, or remove it)"],
+        &["2:5: this rule says nothing (give it `allow`, `pin`, `group` …, or remove it)"],
     );
 }
 
@@ -76,9 +76,9 @@ fn a_byte_order_mark_and_windows_lines_move_no_arrow() {
 fn one_image_and_one_path_need_no_list() {
     let text =
         "rules:\n  - match: {image: nginx, images: [redis], path: deploy/}\n    pin: true\n    reason: audited\n";
-    let rule = parse(text).expect("valid").rules.remove(0);
-    let images: Vec<&str> = rule.images.iter().map(|pattern| pattern.as_str()).collect();
-    let paths: Vec<&str> = rule.paths.iter().map(|pattern| pattern.as_str()).collect();
+    let rule = parse(text).expect("valid").rules.pop().expect("a rule");
+    let images: Vec<&str> = rule.matching.images.iter().map(|pattern| pattern.as_str()).collect();
+    let paths: Vec<&str> = rule.matching.paths.iter().map(|pattern| pattern.as_str()).collect();
     assert_eq!((images, paths, rule.reason.as_deref()), (vec!["nginx", "redis"], vec!["deploy/"], Some("audited")));
     check(
         "rules:\n  - match: {image: \"a[\", path: \"\"}\n    pin: true\n",
@@ -93,7 +93,7 @@ fn several_mistakes_are_told_at_once() {
         &[
             "1:9: `minr` is no kind of update (did you mean `minor`?)",
             "1:15: `pach` is no kind of update (did you mean `patch`?)",
-            "3:5: this rule says nothing (give it `allow` or `pin`, or remove it)",
+            "3:5: this rule says nothing (give it `allow`, `pin`, `group` …, or remove it)",
             "3:20: \"b[\" is not a glob: unclosed character class; missing ']'",
         ],
     );

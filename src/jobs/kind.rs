@@ -24,6 +24,8 @@ pub enum JobKind {
     Scan,
     /// Decide what moves, and do it.
     Plan,
+    /// See how open pull requests stand, and go on with them.
+    Watch,
     /// Ask a registry again for an image that was pushed.
     LookUp,
     /// Confirm a subscription of SNS.
@@ -38,6 +40,7 @@ impl JobKind {
             Self::Sync => "sync",
             Self::Scan => "scan",
             Self::Plan => "plan",
+            Self::Watch => "watch",
             Self::LookUp => "look-up",
             Self::Confirm => "confirm",
         }
@@ -45,7 +48,7 @@ impl JobKind {
 
     /// Reads the queue's name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Reconcile, Self::Sync, Self::Scan, Self::Plan, Self::LookUp, Self::Confirm]
+        [Self::Reconcile, Self::Sync, Self::Scan, Self::Plan, Self::Watch, Self::LookUp, Self::Confirm]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
@@ -70,7 +73,7 @@ pub enum Extent {
     Changed,
 }
 
-/// The payload of [`JobKind::Scan`] and [`JobKind::Plan`].
+/// The payload of [`JobKind::Scan`], [`JobKind::Plan`] and [`JobKind::Watch`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RepoPayload {
     pub(super) installation: InstallationId,
@@ -123,6 +126,12 @@ pub fn scan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run
 pub fn plan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
     let payload = RepoPayload { installation, repo, name: name.clone() };
     new_job(JobKind::Plan, format!("repo:{repo}"), json!(payload), 30, run_at)
+}
+
+/// Queues a look at a repository's open pull requests.
+pub fn watch_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
+    let payload = RepoPayload { installation, repo, name: name.clone() };
+    new_job(JobKind::Watch, format!("repo:{repo}"), json!(payload), 35, run_at)
 }
 
 /// The longest dedupe key that is written out, in bytes.

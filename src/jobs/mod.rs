@@ -1,6 +1,7 @@
 //! The queue's work: event → jobs, and one file for each job. Every job has three visible steps: gather (async
 //! reads), decide (one pure call), apply (async writes).
 
+mod closed;
 mod confirm;
 mod error;
 mod hook;
@@ -13,6 +14,7 @@ mod observe;
 mod plan;
 mod publish;
 mod reconcile;
+mod rules;
 mod scan;
 mod worker;
 
@@ -30,7 +32,7 @@ use crate::store::{RepositoryRow, Store};
 pub use error::JobError;
 pub use hook::hook_intake;
 pub use intake::intake;
-pub use kind::{Extent, JobKind, plan_job, reconcile_job, scan_job, sync_job};
+pub use kind::{Extent, JobKind, plan_job, reconcile_job, scan_job, sync_job, watch_job};
 pub use lookups::Lookups;
 pub use worker::{Drained, Worker};
 
@@ -49,6 +51,8 @@ pub struct Services {
     pub clock: Clock,
     /// The intervals of the jobs.
     pub times: Times,
+    /// What the operator says for all repositories, as a repository's file would.
+    pub default_rules: Arc<str>,
     slug: Arc<OnceCell<String>>,
 }
 
@@ -64,7 +68,13 @@ impl Services {
     ) -> Self {
         let lookups = Lookups::new(store.clone(), registries, clock.clone(), times.tag_lists);
         let slug = Arc::new(OnceCell::new());
-        Self { store, github, web_url, lookups, clock, times: *times, slug }
+        Self { store, github, web_url, lookups, clock, times: *times, default_rules: Arc::from(""), slug }
+    }
+
+    /// The same with what the operator says for all repositories.
+    #[must_use]
+    pub fn with_default_rules(self, text: &str) -> Self {
+        Self { default_rules: Arc::from(text), ..self }
     }
 
     /// What registries say, as the repository's owner may read it.
@@ -75,6 +85,15 @@ impl Services {
             Box::pin(async move { installation.packages_token().await })
         });
         self.lookups.of(row.name.owner(), Some(packages))
+    }
+
+    /// The text of another repository's file; `None` where it is not there or cannot be read.
+    pub(crate) async fn remote_file(
+        &self,
+        _installation: crate::repo::InstallationId,
+        _file: &crate::config::RemoteFile,
+    ) -> Option<String> {
+        None
     }
 
     /// The login under which the App commits: `restow[bot]`.

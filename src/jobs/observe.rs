@@ -18,8 +18,13 @@ pub(super) async fn observe(
     branch: &BranchName,
     base: &CommitSha,
     known: Option<&PullRow>,
+    open: Option<&Pull>,
 ) -> Result<Observed, JobError> {
-    let pulls = repo.pulls_from(branch).await?;
+    // What was just seen to be open is not looked for.
+    let pulls = match open {
+        Some(pull) => vec![pull.clone()],
+        None => repo.pulls_from(branch).await?,
+    };
     let newest = pulls.iter().find(|pull| pull.state == GitHubState::Open).or_else(|| newest_of(&pulls));
     let pull = newest.map(|pull| ObservedPull {
         number: pull.number,

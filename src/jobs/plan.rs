@@ -3,29 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::closed::look_at_open;
 use super::installation::is_stopped;
-use super::kind::{RepoPayload, plan_job, scan_job};
+use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
 use super::observe::observe;
 use super::publish::Publisher;
+use super::rules::rules_of;
 use super::scan::StoredScan;
 use super::worker::Guard;
 use super::{JobError, Services};
-use crate::config;
 use crate::formats::EXTRACTOR_VERSION;
-use crate::github::{Repo, WorkflowsPermission};
-use crate::plan::{self, Candidates, ChangeSet, EvidenceMap, HoldCode, Lookup, Plan};
-use crate::policy::Rules;
-use crate::pull::{self, PullState, Step};
-use crate::repo::Moment;
-use crate::store::{NewJob, PullRow, Refused, RepositoryRow, RepositoryState};
+use crate::github::{Pull, Repo, WorkflowsPermission};
+use crate::plan::{self, Candidates, ChangeSet, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan};
+use crate::policy::{Rebase, Rules};
+use crate::pull::{self, Memory, Step, Wish};
+use crate::repo::{BranchName, Moment};
+use crate::report::Withdrawal;
+use crate::store::{Ignore, NewJob, PullRow, RepositoryRow, RepositoryState};
 
 /// A pull request row's state while the pull request is open.
 pub(super) const OPEN: &str = "open";
 /// What lies here only an App with a permission of its own may change.
 const WORKFLOWS: &str = ".github/workflows/";
-const ENDED: &str = "ended";
+pub(super) const ENDED: &str = "ended";
 /// When a plan is made again that lacked the answer of a registry.
 const SOON: Duration = Duration::from_secs(30 * 60);
+/// How often something older is looked for where the newest is too young.
+const MOST_ROUNDS: usize = 5;
 
 /// What was read before anything is decided.
 struct Gathered {
@@ -33,37 +37,53 @@ struct Gathered {
     scan: StoredScan,
     rules: Rules,
     candidates: Candidates,
+    constraints: Constraints,
     /// Whether workflow files may be changed; asked for only where some name images.
     workflows: WorkflowsPermission,
+    /// The rows of Restow's branches.
+    known: Vec<PullRow>,
+    /// Those of them that GitHub shows open.
+    open: BTreeMap<BranchName, Pull>,
     now: Moment,
 }
 
 /// Runs the job.
 pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
-    let gathered = match gather(services, payload).await? {
+    let mut gathered = match gather(services, payload).await? {
         Readiness::Ready(gathered) => gathered,
         Readiness::Outdated(row) => {
             return Ok(vec![scan_job(row.installation, row.id, &row.name, services.clock.now())]);
         }
         Readiness::NothingToDo => return Ok(Vec::new()),
     };
-    let mut plan = plan::plan(&gathered.scan.inventory, &gathered.candidates, &gathered.rules, gathered.now);
-    if gathered.workflows == WorkflowsPermission::Missing {
-        let reason = "the App may not change workflow files: give it the permission \"Workflows: read and write\"";
-        plan.withhold(WORKFLOWS, HoldCode::PermissionMissing, reason);
+    let (plan, incomplete) = decide(services, &mut gathered).await?;
+    let sets = plan::change_sets(&plan, &gathered.rules);
+    let pace = Pace {
+        open: gathered.open.keys().cloned().collect(),
+        opened: gathered.known.iter().filter_map(|row| row.opened_at).collect(),
+    };
+    let paced = plan::paced(sets, &pace, &gathered.rules, gathered.now);
+    tell(&plan, &paced);
+    apply(services, &gathered, &plan, &paced, guard).await?;
+    let row = &gathered.row;
+    let holds = plan.holds.iter().chain(&paced.holds);
+    let next = next_plan(services, gathered.now, incomplete, holds);
+    let mut jobs = vec![plan_job(row.installation, row.id, &row.name, next)];
+    if services.store.pulls(row.id).await?.iter().any(|row| row.state == OPEN) {
+        jobs.push(watch_job(row.installation, row.id, &row.name, gathered.now));
     }
-    let evidence = assess(services, &gathered, &plan).await?;
-    plan.weigh(&evidence);
-    apply(services, &gathered, &plan, guard).await?;
-    // A registry that was away for a moment does not cost the repository a whole interval.
-    let incomplete = gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
+    Ok(jobs)
+}
+
+/// When the next plan is due: at the usual time, or as soon as something that waits may go on. A registry that was away
+/// for a moment does not cost the repository a whole interval.
+fn next_plan<'a>(services: &Services, now: Moment, incomplete: bool, holds: impl Iterator<Item = &'a Hold>) -> Moment {
     let interval = match incomplete {
         true => services.times.plans.min(SOON),
         false => services.times.plans,
     };
-    let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-    let row = &gathered.row;
-    Ok(vec![plan_job(row.installation, row.id, &row.name, gathered.now.plus_ms(interval))])
+    let usual = now.plus_ms(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
+    holds.filter_map(|hold| hold.until).filter(|until| *until > now).fold(usual, Moment::min)
 }
 
 /// Whether there is something to plan.
@@ -85,53 +105,99 @@ async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness,
     let Some(scan) = scan.filter(|scan| scan.snapshot.commit == head && scan.extractor == EXTRACTOR_VERSION) else {
         return Ok(Readiness::Outdated(Box::new(row)));
     };
-    let rules = match &scan.rules {
-        Some(text) => config::parse(text).map_err(|mistakes| stored_rules(&mistakes))?,
-        None => Rules::default(),
-    };
+    let rules = rules_of(services, &row, &scan).await?;
+    let open = look_at_open(services, &repo, &row).await?;
     let now = services.clock.now();
-    let lookups = services.lookups_for(&row);
-    let tags = lookups.tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
-    let mut candidates = Candidates { tags, digests: BTreeMap::new() };
-    let wanted = plan::wanted_digests(&scan.inventory, &candidates, &rules, now);
-    candidates.digests = lookups.digests(wanted, || ()).await?;
+    let constraints = constraints(&services.store.ignores(row.id, now).await?);
+    let tags = services.lookups_for(&row).tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
+    let candidates = Candidates { tags, digests: BTreeMap::new() };
     let in_workflows = scan.inventory.sites.iter().any(|site| site.path.as_str().starts_with(WORKFLOWS));
     let workflows = match in_workflows {
         true => repo.workflows_permission().await?,
         false => WorkflowsPermission::Granted,
     };
-    Ok(Readiness::Ready(Box::new(Gathered { workflows, row, scan, rules, candidates, now })))
+    let known = services.store.pulls(row.id).await?;
+    let gathered = Gathered { row, scan, rules, candidates, constraints, workflows, known, open, now };
+    Ok(Readiness::Ready(Box::new(gathered)))
+}
+
+/// What people do not want, in the words of the plan.
+fn constraints(ignores: &[Ignore]) -> Constraints {
+    let passed = ignores.iter().map(|ignore| {
+        let who = if ignore.author.is_empty() { "somebody".to_owned() } else { format!("@{}", ignore.author) };
+        let at = ignore.pull.map(|pull| format!(" at #{}", pull.0)).unwrap_or_default();
+        let until = ignore.until.map(|until| format!(", until {until}")).unwrap_or_default();
+        Passed {
+            image: ignore.image.clone(),
+            line: ignore.line.clone(),
+            group: ignore.group.clone(),
+            what: ignore.what.clone(),
+            code: if ignore.until.is_some() { HoldCode::PutOff } else { HoldCode::IgnoredByPerson },
+            reason: format!("{who} said{at} on {}: {}{until}", ignore.at, ignore.reason),
+            until: ignore.until,
+        }
+    });
+    Constraints { passed: passed.collect() }
+}
+
+/// Plans, and where what is newest is too young, plans again without it. Also whether an answer is missing that may
+/// come soon.
+async fn decide(services: &Services, gathered: &mut Gathered) -> Result<(Plan, bool), JobError> {
+    let lookups = services.lookups_for(&gathered.row);
+    let mut round = 0;
+    loop {
+        let (inventory, rules, now) = (&gathered.scan.inventory, &gathered.rules, gathered.now);
+        let wanted = plan::wanted_digests(inventory, &gathered.candidates, rules, &gathered.constraints, now);
+        let unknown: BTreeSet<_> =
+            wanted.into_iter().filter(|one| !gathered.candidates.digests.contains_key(one)).collect();
+        gathered.candidates.digests.extend(lookups.digests(unknown, || ()).await?);
+        let mut plan = plan::plan(inventory, &gathered.candidates, rules, &gathered.constraints, now);
+        if gathered.workflows == WorkflowsPermission::Missing {
+            let reason = "the App may not change workflow files: give it the permission \"Workflows: read and write\"";
+            plan.withhold(WORKFLOWS, HoldCode::PermissionMissing, reason);
+        }
+        let evidence = assess(services, gathered, &plan).await?;
+        plan.weigh(&evidence, rules);
+        let young = plan.too_young(rules, now);
+        round += 1;
+        if young.is_empty() || round > MOST_ROUNDS {
+            let may_pass = gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
+            return Ok((plan, may_pass));
+        }
+        gathered.constraints.passed.extend(young);
+    }
 }
 
 /// Asks what the images are that would be proposed now; what is open already was asked before.
 async fn assess(services: &Services, gathered: &Gathered, plan: &Plan) -> Result<EvidenceMap, JobError> {
-    let known = services.store.pulls(gathered.row.id).await?;
     let is_open = |set: &ChangeSet| {
         let fingerprint = set.fingerprint();
-        known.iter().any(|row| row.state == OPEN && row.branch == set.branch && row.fingerprint == fingerprint)
+        let same = |row: &&PullRow| row.branch == set.branch && row.fingerprint == fingerprint;
+        gathered.open.contains_key(&set.branch) && gathered.known.iter().any(|row| same(&row))
     };
-    let new: Vec<ChangeSet> = plan::change_sets(plan).into_iter().filter(|set| !is_open(set)).collect();
+    let new: Vec<ChangeSet> =
+        plan::change_sets(plan, &gathered.rules).into_iter().filter(|set| !is_open(set)).collect();
     let subjects = plan::wanted_evidence(new.iter().flat_map(|set| &set.updates));
     services.lookups_for(&gathered.row).evidence(subjects, || ()).await
 }
 
-fn stored_rules(mistakes: &[config::Mistake]) -> JobError {
-    let text = mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    JobError::Permanent(format!("the stored rules are no longer valid: {text}"))
-}
-
-async fn apply(services: &Services, gathered: &Gathered, plan: &Plan, guard: &Guard) -> Result<(), JobError> {
+async fn apply(
+    services: &Services,
+    gathered: &Gathered,
+    plan: &Plan,
+    paced: &plan::Paced,
+    guard: &Guard,
+) -> Result<(), JobError> {
     let row = &gathered.row;
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
-    let sets = plan::change_sets(plan);
-    tell(plan, &sets);
-    let known = services.store.pulls(row.id).await?;
-    let failed = bring_all(&publisher, &sets, &known).await?;
-    let wanted: BTreeSet<_> = sets.iter().map(|set| &set.branch).collect();
-    for old in &known {
-        if old.state == OPEN && !wanted.contains(&old.branch) && !may_only_be_unknown(old, plan) {
-            withdraw(&publisher, old, &repo).await?;
+    let failed = bring_all(&publisher, gathered, &paced.sets).await?;
+    let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
+    for old in &gathered.known {
+        let unwanted = old.state == OPEN && !wanted.contains(&old.branch);
+        if unwanted && !may_only_be_unknown(old, plan) && !is_held(old, gathered.now) {
+            let why = Withdrawal::of(&old.image, plan, &gathered.rules, &paced.sets);
+            withdraw(&publisher, old, &repo, gathered, &why).await?;
         }
     }
     match failed {
@@ -145,18 +211,16 @@ async fn apply(services: &Services, gathered: &Gathered, plan: &Plan, guard: &Gu
 /// that cannot be published keeps no other back.
 async fn bring_all(
     publisher: &Publisher<'_>,
+    gathered: &Gathered,
     sets: &[ChangeSet],
-    known: &[PullRow],
 ) -> Result<Option<JobError>, JobError> {
-    let refused = publisher.services.store.refused(publisher.row.id).await?;
     let mut failed = None;
     for set in sets {
-        if is_refused(set, &refused) {
-            tracing::info!(branch = %set.branch, "held: a person closed this very move");
+        let known = gathered.known.iter().find(|row| row.branch == set.branch);
+        if known.is_some_and(|row| is_held(row, gathered.now)) {
             continue;
         }
-        let known = known.iter().find(|row| row.branch == set.branch);
-        match bring(publisher, set, known).await {
+        match bring(publisher, set, known, gathered.open.get(&set.branch)).await {
             Ok(()) => {}
             Err(error) if error.stops_all() => return Err(error),
             Err(error) => {
@@ -168,54 +232,78 @@ async fn bring_all(
     Ok(failed)
 }
 
-fn is_refused(set: &ChangeSet, refused: &[Refused]) -> bool {
-    let (image, target) = (set.image.to_string(), set.target());
-    refused.iter().any(|one| one.image == image && one.line == set.line && one.target == target)
+/// What Restow remembers of a branch; nothing of one that an older version wrote.
+pub(super) fn memory(row: &PullRow) -> Memory {
+    serde_json::from_value(row.notes.clone()).unwrap_or_default()
+}
+
+/// Somebody asked to leave it as it is for a while.
+fn is_held(row: &PullRow, now: Moment) -> bool {
+    row.state == OPEN && memory(row).held_until.is_some_and(|until| until > now)
 }
 
 /// A registry that did not answer is no reason to close what it was asked for.
 fn may_only_be_unknown(old: &PullRow, plan: &Plan) -> bool {
-    plan.holds
-        .iter()
-        .any(|hold| hold.code == HoldCode::RegistryUnavailable && hold.site.reference.image().to_string() == old.image)
+    let unknown = plan.holds.iter().filter(|hold| hold.code == HoldCode::RegistryUnavailable);
+    unknown.map(|hold| hold.site.reference.image().to_string()).any(|image| image == old.image || old.image == "group")
 }
 
-fn tell(plan: &Plan, sets: &[ChangeSet]) {
-    tracing::info!(updates = plan.updates.len(), change_sets = sets.len(), holds = plan.holds.len(), "planned");
-    for hold in &plan.holds {
+fn tell(plan: &Plan, paced: &plan::Paced) {
+    let holds = plan.holds.len() + paced.holds.len();
+    tracing::info!(updates = plan.updates.len(), change_sets = paced.sets.len(), holds, "planned");
+    for hold in plan.holds.iter().chain(&paced.holds) {
         tracing::debug!(site = %hold.site.path, line = hold.site.line, reason = %hold.reason, "held");
     }
 }
 
+/// What is asked for beyond the plan.
+fn wish(publisher: &Publisher<'_>, set: &ChangeSet, known: Option<&PullRow>) -> Wish {
+    let Some(row) = known.filter(|row| row.state == OPEN) else { return Wish::None };
+    let memory = memory(row);
+    let moved = row.base.as_ref() != Some(publisher.base());
+    match (memory.recreate, memory.rebase || set.terms.rebase == Rebase::Always) {
+        (true, _) => Wish::Recreate,
+        (false, true) if moved => Wish::Rebase,
+        (false, true | false) => Wish::None,
+    }
+}
+
 /// Brings one change set to where it should be.
-async fn bring(publisher: &Publisher<'_>, set: &ChangeSet, known: Option<&PullRow>) -> Result<(), JobError> {
-    let seen = observe(publisher.services, publisher.repo, &set.branch, publisher.base(), known).await?;
-    match pull::step(set, &seen) {
+async fn bring(
+    publisher: &Publisher<'_>,
+    set: &ChangeSet,
+    known: Option<&PullRow>,
+    open: Option<&Pull>,
+) -> Result<(), JobError> {
+    let seen = observe(publisher.services, publisher.repo, &set.branch, publisher.base(), known, open).await?;
+    match pull::step(set, &seen, wish(publisher, set, known)) {
         Step::Nothing => {
             let number = seen.pull.as_ref().map(|pull| pull.number);
-            publisher.remember(set, number, seen.branch.map(|branch| branch.head), OPEN).await
+            publisher.remember(set, number, seen.branch.map(|branch| branch.head), known).await
         }
         Step::Publish { push, pull } => {
             let head = seen.branch.as_ref().map(|branch| &branch.head);
-            publisher.publish(set, push, pull, head).await
+            publisher.publish(set, push, pull, head, known).await
         }
-        Step::LeaveAlone(number) => publisher.leave_alone(set, number).await,
-        Step::Respect(number) => {
-            let store = &publisher.services.store;
-            store.refuse(publisher.row.id, &set.image.to_string(), &set.line, &set.target()).await?;
-            tracing::info!(branch = %set.branch, pull = number.0, "a person closed this very move");
-            publisher.remember(set, Some(number), None, ENDED).await
-        }
+        Step::LeaveAlone(number) => publisher.leave_alone(set, number, known).await,
+        Step::Respect(number) => publisher.respect(set, number).await,
     }
 }
 
 /// Takes back what is no longer wanted.
-async fn withdraw(publisher: &Publisher<'_>, old: &PullRow, repo: &Repo) -> Result<(), JobError> {
-    let seen = observe(publisher.services, repo, &old.branch, publisher.base(), Some(old)).await?;
+async fn withdraw(
+    publisher: &Publisher<'_>,
+    old: &PullRow,
+    repo: &Repo,
+    gathered: &Gathered,
+    why: &Withdrawal,
+) -> Result<(), JobError> {
+    let open = gathered.open.get(&old.branch);
+    let seen = observe(publisher.services, repo, &old.branch, publisher.base(), Some(old), open).await?;
     if let Some(number) = pull::withdrawal(&seen) {
-        publisher.withdraw(number, &old.branch).await?;
+        publisher.withdraw(number, &old.branch, why).await?;
     }
-    let still_open = seen.pull.as_ref().is_some_and(|pull| pull.state == PullState::Open);
+    let still_open = seen.pull.as_ref().is_some_and(|pull| pull.state == pull::PullState::Open);
     let state = if still_open && pull::withdrawal(&seen).is_none() { OPEN } else { ENDED };
     let row = PullRow { state: state.to_owned(), updated_at: publisher.services.clock.now(), ..old.clone() };
     publisher.services.store.save_pull(&row).await?;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::plan::OPEN;
+use super::closed::refuse;
+use super::plan::{ENDED, OPEN, memory};
 use super::scan::StoredScan;
 use super::worker::Guard;
 use super::{JobError, Services};
@@ -14,9 +15,9 @@ use crate::github::{
     BranchCreation, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo, UpdateMode,
 };
 use crate::plan::ChangeSet;
-use crate::pull::{MachineBlock, PullWrite, Push, Standing};
-use crate::repo::{BranchName, CommitSha, FileMode, FilePath, PullNumber};
-use crate::report;
+use crate::pull::{MachineBlock, Memory, PullWrite, Push, Standing, WatchTerms};
+use crate::repo::{BranchName, CommitSha, FileMode, FilePath, Moment, PullNumber};
+use crate::report::{self, Withdrawal};
 use crate::store::{PullRow, RepositoryRow};
 
 /// No file that names images is larger.
@@ -44,6 +45,7 @@ impl Publisher<'_> {
         push: Push,
         pull: PullWrite,
         seen: Option<&CommitSha>,
+        known: Option<&PullRow>,
     ) -> Result<(), JobError> {
         let mut set = set.clone();
         let head = match push {
@@ -62,7 +64,12 @@ impl Publisher<'_> {
             }
         };
         let number = self.write_pull(&set, pull).await?;
-        self.remember(&set, number, head, OPEN).await
+        let now = self.services.clock.now();
+        let pushed_at = if push == Push::Keep { known.and_then(|row| memory(row).pushed_at) } else { Some(now) };
+        let opened_at = if pull == PullWrite::Open { Some(now) } else { known.and_then(|row| row.opened_at) };
+        // What was asked for is done, and what was said was said of what lay there before.
+        let memory = Memory { pushed_at: pushed_at.or(Some(now)), ..Memory::default() };
+        self.save(&set, number, Kept { head, state: OPEN, memory, opened_at }).await
     }
 
     /// The change set with the moves that can be made, and the files that they change.
@@ -153,7 +160,12 @@ impl Publisher<'_> {
     }
 
     /// Says once that a person's branch is left alone.
-    pub(super) async fn leave_alone(&self, set: &ChangeSet, pull: Option<PullNumber>) -> Result<(), JobError> {
+    pub(super) async fn leave_alone(
+        &self,
+        set: &ChangeSet,
+        pull: Option<PullNumber>,
+        known: Option<&PullRow>,
+    ) -> Result<(), JobError> {
         tracing::info!(branch = %set.branch, "a person works on this branch: left alone");
         let Some(number) = pull else { return Ok(()) };
         let comments = self.repo.comments(number).await?;
@@ -161,11 +173,26 @@ impl Publisher<'_> {
             self.guard.check()?;
             self.repo.create_comment(number, &report::left_alone()).await?;
         }
-        self.remember(set, Some(number), None, OPEN).await
+        // What lies there is the person's: Restow pushed another commit, if any.
+        let head = known.and_then(|row| row.head.clone());
+        self.remember(set, Some(number), head, known).await
+    }
+
+    /// A person closed the pull request of exactly this move: it is not proposed again.
+    pub(super) async fn respect(&self, set: &ChangeSet, number: PullNumber) -> Result<(), JobError> {
+        let pull = self.repo.pull(number).await?;
+        refuse(self.services, self.row, number, &pull.body).await?;
+        let kept = Kept { head: None, state: ENDED, memory: Memory::default(), opened_at: None };
+        self.save(set, Some(number), kept).await
     }
 
     /// Closes Restow's own pull request, so marked that it is not taken for a person's refusal, and says why.
-    pub(super) async fn withdraw(&self, number: PullNumber, branch: &BranchName) -> Result<(), JobError> {
+    pub(super) async fn withdraw(
+        &self,
+        number: PullNumber,
+        branch: &BranchName,
+        why: &Withdrawal,
+    ) -> Result<(), JobError> {
         let pull = self.repo.pull(number).await?;
         let body = MachineBlock::find(&pull.body).map(|block| {
             let block = MachineBlock { standing: Standing::Withdrawn, ..block };
@@ -174,7 +201,7 @@ impl Publisher<'_> {
         let comments = self.repo.comments(number).await?;
         if !comments.iter().any(|comment| comment.body.contains(report::WITHDRAWN_MARKER)) {
             self.guard.check()?;
-            self.repo.create_comment(number, &report::withdrawn()).await?;
+            self.repo.create_comment(number, &report::withdrawn(why)).await?;
         }
         self.guard.check()?;
         let change = PullChange { body, state: Some(OpenOrClosed::Closed), ..PullChange::default() };
@@ -184,30 +211,54 @@ impl Publisher<'_> {
         Ok(())
     }
 
+    /// Remembers an open pull request as it stands; what is known of it stays.
     pub(super) async fn remember(
         &self,
         set: &ChangeSet,
         number: Option<PullNumber>,
         head: Option<CommitSha>,
-        state: &str,
+        known: Option<&PullRow>,
     ) -> Result<(), JobError> {
+        let now = self.services.clock.now();
+        let known = known.filter(|row| row.state == OPEN);
+        let before = known.map(memory).unwrap_or_else(|| Memory { pushed_at: Some(now), ..Memory::default() });
+        let memory = Memory { rebase: false, recreate: false, ..before };
+        let opened_at = known.map_or(Some(now), |row| row.opened_at);
+        self.save(set, number, Kept { head, state: OPEN, memory, opened_at }).await
+    }
+
+    async fn save(&self, set: &ChangeSet, number: Option<PullNumber>, kept: Kept) -> Result<(), JobError> {
+        let Kept { head, state, memory, opened_at } = kept;
+        let terms = &set.terms;
+        let place = terms.automerge_place.clone();
+        let memory = Memory { terms: WatchTerms { automerge: terms.automerge, place, rebase: terms.rebase }, ..memory };
+        let (image, line) = set.topic.key();
         let row = PullRow {
             repo: self.row.id,
             branch: set.branch.clone(),
             number,
-            image: set.image.to_string(),
-            line: set.line.clone(),
+            image,
+            line,
             state: state.to_owned(),
             fingerprint: set.fingerprint(),
             target: set.target(),
             head,
             base: Some(self.base().clone()),
-            notes: Value::Null,
+            notes: serde_json::to_value(memory).unwrap_or(Value::Null),
             updated_at: self.services.clock.now(),
+            opened_at,
         };
         self.services.store.save_pull(&row).await?;
         Ok(())
     }
+}
+
+/// What is remembered of a branch.
+struct Kept {
+    head: Option<CommitSha>,
+    state: &'static str,
+    memory: Memory,
+    opened_at: Option<Moment>,
 }
 
 /// The files that a rewrite must see: those of the sites, those of their spans, those that define what they read.

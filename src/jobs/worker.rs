@@ -153,6 +153,7 @@ impl Worker {
             Some(JobKind::Reconcile) => reconcile::run(&self.services).await,
             Some(JobKind::Sync) => installation::run(&self.services, &payload::<SyncPayload>(claim)?, guard).await,
             Some(JobKind::Scan) => scan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
+            Some(JobKind::Watch) => Ok(Vec::new()),
             Some(JobKind::Plan) => plan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::LookUp) => look_up::run(&self.services, &payload::<LookUpPayload>(claim)?).await,
             Some(JobKind::Confirm) => confirm::run(&self.services, &payload::<ConfirmPayload>(claim)?).await,

@@ -2,25 +2,96 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::update::{Plan, Update};
 use crate::formats::{EditRefusal, Site};
-use crate::image::{Digest, ImageName, Reference};
-use crate::policy::UpdateKind;
+use crate::image::{Digest, ImageName, Reference, Tag};
+use crate::policy::{Automerge, CommitStyle, Group, Rebase, Rules, Terms, UpdateKind};
 use crate::repo::BranchName;
+
+/// What the moves of a change set have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// An image and the line that its sites follow.
+    Image {
+        /// The image that moves.
+        image: ImageName,
+        /// The line.
+        line: String,
+    },
+    /// A group of the rules.
+    Group(String),
+}
+
+impl Topic {
+    /// The image, where it is one alone.
+    pub fn image(&self) -> Option<&ImageName> {
+        match self {
+            Self::Image { image, .. } => Some(image),
+            Self::Group(_) => None,
+        }
+    }
+
+    /// Two texts by which it is kept: the image and its line, or `group` and its name.
+    pub fn key(&self) -> (String, String) {
+        match self {
+            Self::Image { image, line } => (image.to_string(), line.clone()),
+            Self::Group(name) => ("group".to_owned(), name.clone()),
+        }
+    }
+}
 
 /// One branch: the moves it makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeSet {
-    /// The image that moves.
-    pub image: ImageName,
-    /// The line that its sites follow.
-    pub line: String,
-    /// `restow/<image>-<line>`.
+    /// What its moves have in common.
+    pub topic: Topic,
+    /// `restow/<image>-<line>`, `restow/group/<name>`.
     pub branch: BranchName,
     /// The moves, in order of path and line; never empty in a plan.
     pub updates: Vec<Update>,
     /// The moves that the files' bytes do not allow.
     pub left: Vec<Left>,
+    /// What the rules say of it.
+    pub terms: SetTerms,
+}
+
+/// What the rules say of a change set: of its moves together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetTerms {
+    /// Whether it is merged without a person: where the rules want it of every move.
+    pub automerge: Automerge,
+    /// Where the rules say so.
+    pub automerge_place: String,
+    /// When it is rebased.
+    pub rebase: Rebase,
+    /// Labels.
+    pub labels: Vec<String>,
+    /// Who is asked for a review.
+    pub reviewers: Vec<String>,
+    /// Who is assigned.
+    pub assignees: Vec<String>,
+    /// How the commit and the pull request are called.
+    pub commit: CommitStyle,
+    /// Whether it is a draft.
+    pub draft: bool,
+    /// Why the rules are as they are.
+    pub reasons: Vec<String>,
+}
+
+/// A move as it is remembered: of which image, on which line, to what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Move {
+    /// The image.
+    pub image: ImageName,
+    /// The line.
+    pub line: String,
+    /// The tag that it moves to.
+    pub tag: Option<Tag>,
+    /// The content that it moves to, where that is what moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// A move that was meant and cannot be made.
@@ -71,6 +142,23 @@ impl ChangeSet {
         self
     }
 
+    /// The distinct moves that are meant.
+    pub fn moves(&self) -> BTreeSet<Move> {
+        let content = |update: &Update| matches!(update.kind, UpdateKind::Digest | UpdateKind::Pin);
+        let moves = self.meant().map(|update| Move {
+            image: update.site.reference.image().clone(),
+            line: update.line.clone(),
+            tag: update.to.tag().cloned(),
+            digest: update.to.digest().filter(|_| content(update)).cloned(),
+        });
+        moves.collect()
+    }
+
+    /// The images that move.
+    pub fn images(&self) -> BTreeSet<&ImageName> {
+        self.updates.iter().map(|update| update.site.reference.image()).collect()
+    }
+
     /// The largest kind among the moves.
     pub fn kind(&self) -> UpdateKind {
         self.updates.iter().map(|update| update.kind).max().unwrap_or(UpdateKind::Digest)
@@ -85,36 +173,81 @@ fn tag_and_digest(reference: &Reference) -> String {
     }
 }
 
-/// The change sets of a plan, in order of image and line.
-pub fn change_sets(plan: &Plan) -> Vec<ChangeSet> {
-    let mut groups: BTreeMap<(&ImageName, &str), Vec<Update>> = BTreeMap::new();
+/// The change sets of a plan, in order of image and line, then of group.
+pub fn change_sets(plan: &Plan, rules: &Rules) -> Vec<ChangeSet> {
+    let mut topics: BTreeMap<Topic, Vec<(Update, Terms)>> = BTreeMap::new();
     for update in &plan.updates {
-        groups.entry((update.site.reference.image(), &update.line)).or_default().push(update.clone());
+        let terms = rules.terms(&update.site, update.kind);
+        topics.entry(topic(update, &terms)).or_default().push((update.clone(), terms));
     }
     let mut taken = BTreeSet::new();
-    groups
+    topics
         .into_iter()
-        .map(|((image, line), updates)| {
-            let branch = free_branch(image, line, &mut taken);
-            ChangeSet { image: image.clone(), line: line.to_owned(), branch, updates, left: Vec::new() }
+        .map(|(topic, members)| {
+            let branch = free_branch(&topic, &mut taken);
+            let (updates, terms): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+            ChangeSet { topic, branch, updates, left: Vec::new(), terms: together(&terms) }
         })
         .collect()
 }
 
-/// The branch of an image and line; two of one name in a repository are told apart by a hash.
-fn free_branch(image: &ImageName, line: &str, taken: &mut BTreeSet<BranchName>) -> BranchName {
-    let plain = format!("restow/{}-{line}", slug(&image.familiar()));
+fn topic(update: &Update, terms: &Terms) -> Topic {
+    match &terms.group.value {
+        Group::Own => Topic::Image { image: update.site.reference.image().clone(), line: update.line.clone() },
+        Group::Named(name) => Topic::Group(name.clone()),
+    }
+}
+
+/// What holds for several moves in one pull request: the careful side of each.
+fn together(terms: &[Terms]) -> SetTerms {
+    let union = |of: fn(&Terms) -> &Vec<String>| {
+        let mut seen = BTreeSet::new();
+        terms.iter().flat_map(of).filter(|text| seen.insert(text.as_str())).cloned().collect::<Vec<_>>()
+    };
+    let against = terms.iter().find(|terms| !terms.automerge.value.on).or(terms.first());
+    SetTerms {
+        automerge: Automerge {
+            on: terms.iter().all(|terms| terms.automerge.value.on),
+            without_checks: terms.iter().all(|terms| terms.automerge.value.without_checks),
+            method: against.and_then(|terms| terms.automerge.value.method),
+            rerun: terms.iter().all(|terms| terms.automerge.value.rerun),
+        },
+        automerge_place: against.map(|terms| terms.automerge.place()).unwrap_or_default(),
+        rebase: terms.first().map(|terms| terms.rebase).unwrap_or_default(),
+        labels: union(|terms| &terms.labels),
+        reviewers: union(|terms| &terms.reviewers),
+        assignees: union(|terms| &terms.assignees),
+        commit: terms.first().map(|terms| terms.commit.clone()).unwrap_or_default(),
+        draft: terms.iter().any(|terms| terms.draft),
+        reasons: union(|terms| &terms.reasons),
+    }
+}
+
+/// The branch of a topic; two of one name in a repository are told apart by a hash.
+fn free_branch(topic: &Topic, taken: &mut BTreeSet<BranchName>) -> BranchName {
+    let plain = match topic {
+        Topic::Image { image, line } => format!("restow/{}-{line}", slug(&image.familiar())),
+        Topic::Group(name) => format!("restow/group/{}", words(name)),
+    };
     if let Ok(branch) = BranchName::parse(&plain)
         && taken.insert(branch.clone())
     {
         return branch;
     }
-    let hash = Digest::sha256_of(format!("{image} {line}").as_bytes());
-    let safe: String = slug(&image.familiar()).chars().filter(char::is_ascii_alphanumeric).take(100).collect();
+    let (first, second) = topic.key();
+    let hash = Digest::sha256_of(format!("{first} {second}").as_bytes());
+    let name = topic.image().map_or_else(|| "group".to_owned(), |image| slug(&image.familiar()));
+    let safe: String = name.chars().filter(char::is_ascii_alphanumeric).take(100).collect();
     let branch = BranchName::parse(&format!("restow/{safe}-{}", &hash.hex()[..12]))
         .expect("impossible: letters, digits and a hash make a branch name");
     taken.insert(branch.clone());
     branch
+}
+
+/// A group's name in the characters of a branch: `tests and examples` becomes `tests-and-examples`.
+fn words(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-").to_lowercase()
 }
 
 /// An image name in the characters of a branch: `/` becomes `+`, which no image name holds; port and brackets `=`.

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::candidates::Lookup;
+use super::constraints::{Passed, PassedOver};
 use super::update::{Hold, HoldCode, Plan, Update};
 use crate::image::{Digest, ImageName, Platform, Reference, Tag};
+use crate::policy::{Rules, Said, UpdateKind};
 use crate::repo::Moment;
 
 /// What Restow sees of an image within this time of its first look was there before.
@@ -145,9 +147,9 @@ pub fn wanted_evidence<'a>(updates: impl IntoIterator<Item = &'a Update>) -> BTr
 impl Plan {
     /// Weighs the evidence: an update whose image is not there, or not for every platform that is needed, becomes a
     /// hold. Updates of which nothing was asked stay as they are.
-    pub fn weigh(&mut self, evidence: &EvidenceMap) {
+    pub fn weigh(&mut self, evidence: &EvidenceMap, rules: &Rules) {
         for mut update in std::mem::take(&mut self.updates) {
-            match weighed(&update, evidence) {
+            match weighed(&update, evidence, rules) {
                 Ok(found) => {
                     update.evidence = found;
                     self.updates.push(update);
@@ -156,34 +158,121 @@ impl Plan {
             }
         }
     }
+
+    /// What is too young by the rules, with the moment at which it no longer is: what was weighed. It is to be planned
+    /// again without it, for something older may do.
+    pub fn too_young(&self, rules: &Rules, now: Moment) -> Vec<Passed> {
+        let young = self.updates.iter().filter_map(|update| {
+            let (tag, evidence) = (update.to.tag()?, update.evidence.as_ref()?);
+            let cooldown = rules.terms(&update.site, update.kind).cooldown;
+            let (until, since) = evidence.matures(update, cooldown.value)?;
+            let content = matches!(update.kind, UpdateKind::Digest | UpdateKind::Pin);
+            let what = match content {
+                true => PassedOver::Content(tag.clone(), evidence.digest.clone()),
+                false => PassedOver::Tag(tag.clone()),
+            };
+            let reason = format!(
+                "{} to {tag} waits until {until}: {since}, and {} are to pass ({})",
+                update.kind,
+                days(cooldown.value),
+                cooldown.place()
+            );
+            let (image, line) = (update.site.reference.image().clone(), Some(update.line.clone()));
+            (until > now).then_some(Passed {
+                image,
+                line,
+                group: None,
+                what,
+                code: HoldCode::CoolDown,
+                reason,
+                until: Some(until),
+            })
+        });
+        let mut passed: Vec<Passed> = Vec::new();
+        for one in young {
+            if !passed.contains(&one) {
+                passed.push(one);
+            }
+        }
+        passed
+    }
 }
 
-fn weighed(update: &Update, evidence: &EvidenceMap) -> Result<Option<Evidence>, (HoldCode, String)> {
+impl Evidence {
+    /// When the image will have been there for the cool-down, and since when it counts; `None` where nothing is to be
+    /// waited for. Where a tag is built again more often than that, what waits longest counts, twice as long.
+    fn matures(&self, update: &Update, cooldown: i64) -> Option<(Moment, String)> {
+        if cooldown <= 0 {
+            return None;
+        }
+        let (at, since) = match self.age() {
+            Age::Seen(at) => (at, format!("Restow saw it come on {at}")),
+            Age::Claimed(claim) => (claim.at, format!("{} says that it is there since {}", claim.source, claim.at)),
+            Age::AtLeastSince(at) => {
+                (at, format!("Restow saw it first on {at}, and nobody says since when it is there"))
+            }
+            Age::Unknown => return None,
+        };
+        let longest = self.waits_longest(update).filter(|_| update.kind == UpdateKind::Digest);
+        let until = at.plus_ms(cooldown);
+        match longest.map(|longest| longest.plus_ms(cooldown.saturating_mul(2))).filter(|other| *other < until) {
+            Some(other) => Some((other, "the tag is built again and again".to_owned())),
+            None => Some((until, since)),
+        }
+    }
+}
+
+impl Evidence {
+    /// Since when at least there is newer content than that which stands there.
+    fn waits_longest(&self, update: &Update) -> Option<Moment> {
+        let present = update.site.reference.digest()?;
+        let (_, adopted) = self.earlier.iter().find(|(digest, _)| digest == present)?;
+        self.earlier.iter().map(|(_, last)| *last).filter(|last| last > adopted).min()
+    }
+}
+
+/// `3 days`, `12 hours`.
+fn days(ms: i64) -> String {
+    let hours = ms / 3_600_000;
+    match (hours / 24, hours % 24) {
+        (1, 0) => "1 day".to_owned(),
+        (days, 0) if days > 0 => format!("{days} days"),
+        _ => format!("{hours} hours"),
+    }
+}
+
+fn weighed(update: &Update, evidence: &EvidenceMap, rules: &Rules) -> Result<Option<Evidence>, (HoldCode, String)> {
     let candidate = match evidence.get(&Subject::of(&update.to)) {
         None => return Ok(None),
         Some(Lookup::Known(candidate)) => candidate,
         Some(Lookup::Unavailable { reason, .. }) => return Err((HoldCode::RegistryUnavailable, reason.clone())),
     };
-    let missing = missing_platforms(update, evidence, candidate);
+    let wanted = rules.terms(&update.site, update.kind).platforms;
+    let missing = missing_platforms(update, evidence, candidate, wanted.as_ref());
     if missing.is_empty() {
         return Ok(Some(candidate.clone()));
     }
-    let reason = format!(
-        "{} is not there for {}, {}; it is not proposed until it is",
-        plain(&update.to),
-        list(&missing),
-        if update.site.platform.is_some() {
-            "which stands beside the image"
-        } else {
-            "on which the present image runs"
-        }
-    );
+    let why = match (&wanted, &update.site.platform) {
+        (Some(wanted), _) => format!("which the rules want ({})", wanted.place()),
+        (None, Some(_)) => "which stands beside the image".to_owned(),
+        (None, None) => "on which the present image runs".to_owned(),
+    };
+    let (to, missing) = (plain(&update.to), list(&missing));
+    let reason = format!("{to} is not there for {missing}, {why}; it is not proposed until it is");
     Err((HoldCode::PlatformMissing, reason))
 }
 
 /// What is needed and not there. What is not known of either side is no reason against the other.
-fn missing_platforms<'a>(update: &'a Update, evidence: &'a EvidenceMap, candidate: &Evidence) -> Vec<&'a Platform> {
+fn missing_platforms<'a>(
+    update: &'a Update,
+    evidence: &'a EvidenceMap,
+    candidate: &Evidence,
+    wanted: Option<&'a Said<Vec<Platform>>>,
+) -> Vec<&'a Platform> {
     let Platforms::Known(there) = &candidate.platforms else { return Vec::new() };
+    if let Some(wanted) = wanted {
+        return wanted.value.iter().filter(|platform| !there.contains(*platform)).collect();
+    }
     if let Some(named) = &update.site.platform {
         return if there.contains(named) { Vec::new() } else { vec![named] };
     }

@@ -6,7 +6,9 @@
 
 mod candidates;
 mod change_set;
+mod constraints;
 mod evidence;
+mod pace;
 mod select;
 mod snapshot;
 mod update;
@@ -19,8 +21,10 @@ use crate::policy::Rules;
 use crate::repo::Moment;
 
 pub use candidates::{Candidates, Completeness, Lookup, TagList};
-pub use change_set::{ChangeSet, Left, change_sets};
+pub use change_set::{ChangeSet, Left, Move, SetTerms, Topic, change_sets};
+pub use constraints::{Constraints, Passed, PassedOver};
 pub use evidence::{Age, Claim, Claimed, Depth, Evidence, EvidenceMap, Labels, Platforms, Subject, wanted_evidence};
+pub use pace::{Pace, Paced, paced};
 pub use snapshot::{Snapshot, SnapshotFile};
 pub use update::{Alternative, Hold, HoldCode, Plan, Update};
 
@@ -28,7 +32,7 @@ use select::Selector;
 
 /// The images whose tags the plan of this inventory needs: those of every site that the rules do not ignore.
 pub fn wanted_images(inventory: &Inventory, rules: &Rules) -> BTreeSet<ImageName> {
-    if !rules.enabled {
+    if !rules.enabled.value {
         return BTreeSet::new();
     }
     let allowed = |site: &&crate::formats::Site| matches!(rules.decide(site), crate::policy::Decision::Allowed { .. });
@@ -40,28 +44,31 @@ pub fn wanted_digests(
     inventory: &Inventory,
     candidates: &Candidates,
     rules: &Rules,
+    constraints: &Constraints,
     now: Moment,
 ) -> BTreeSet<(ImageName, Tag)> {
-    if !rules.enabled {
+    if !rules.enabled.value {
         return BTreeSet::new();
     }
-    let selector = Selector::new(candidates, rules, now);
+    let selector = Selector::new(candidates, rules, constraints, now);
     inventory.sites.iter().filter_map(|site| selector.wanted_digest(site)).collect()
 }
 
 /// Decides what moves and what does not, with the reason for each.
-pub fn plan(inventory: &Inventory, candidates: &Candidates, rules: &Rules, now: Moment) -> Plan {
+pub fn plan(
+    inventory: &Inventory,
+    candidates: &Candidates,
+    rules: &Rules,
+    constraints: &Constraints,
+    now: Moment,
+) -> Plan {
     let mut plan = Plan::default();
-    if !rules.enabled {
-        plan.holds.extend(
-            inventory
-                .sites
-                .iter()
-                .map(|site| Hold::new(site, HoldCode::Disabled, "enabled is false in .github/restow.yml".to_owned())),
-        );
+    if !rules.enabled.value {
+        let reason = format!("enabled is false: {}", rules.enabled.place());
+        plan.holds.extend(inventory.sites.iter().map(|site| Hold::new(site, HoldCode::Disabled, reason.clone())));
         return plan;
     }
-    let selector = Selector::new(candidates, rules, now);
+    let selector = Selector::new(candidates, rules, constraints, now);
     for site in &inventory.sites {
         let decided = selector.decide(site);
         plan.updates.extend(decided.update);

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::{Candidates, Completeness, Lookup};
+use super::constraints::{Constraints, Passed, Place};
 use super::update::{Alternative, Hold, HoldCode, Update};
 use crate::formats::{Holds, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
-use crate::policy::{Decision, Pin, Rules, UpdateKind};
+use crate::policy::{Allowed, Decision, Group, Pin, Rules, UpdateKind};
 use crate::repo::Moment;
 use crate::tag::{Pick, Picks, Precision, Scheme};
 
@@ -31,6 +32,7 @@ pub(super) struct Selector<'a> {
     candidates: &'a Candidates,
     schemes: BTreeMap<&'a ImageName, Scheme>,
     rules: &'a Rules,
+    constraints: &'a Constraints,
     now: Moment,
 }
 
@@ -43,6 +45,8 @@ struct Choice {
     precision: Precision,
     alternatives: Vec<Alternative>,
     not_allowed: Vec<Alternative>,
+    /// What would have been better, and why it is not taken.
+    passed: Vec<Hold>,
     digest: DigestWish,
 }
 
@@ -75,90 +79,130 @@ fn pick_of(picks: &Picks, kind: UpdateKind) -> Option<&Pick> {
 }
 
 impl<'a> Selector<'a> {
-    pub(super) fn new(candidates: &'a Candidates, rules: &'a Rules, now: Moment) -> Self {
+    pub(super) fn new(candidates: &'a Candidates, rules: &'a Rules, constraints: &'a Constraints, now: Moment) -> Self {
         let known = candidates.tags.iter().filter_map(|(image, lookup)| match lookup {
             Lookup::Known(list) => {
                 Some((image, Scheme::learn_for(list.known_as.as_ref().unwrap_or(image), &list.tags)))
             }
             Lookup::Unavailable { .. } => None,
         });
-        Self { candidates, schemes: known.collect(), rules, now }
+        Self { candidates, schemes: known.collect(), rules, constraints, now }
     }
 
     /// The tag whose digest decides about `site`, if one does.
     pub(super) fn wanted_digest(&self, site: &Site) -> Option<(ImageName, Tag)> {
-        let (kinds, pin) = self.allowed(site).ok()?;
-        let choice = self.choose(site, &kinds, pin).ok()?;
+        let allowed = self.allowed(site).ok()?;
+        let choice = self.choose(site, &allowed).ok()?;
         let image = site.reference.image();
         let wanted = choice.digest != DigestWish::None || self.is_unproven(image, &choice);
         wanted.then(|| (image.clone(), choice.tag))
     }
 
     pub(super) fn decide(&self, site: &Site) -> Decided {
-        let (kinds, pin) = match self.allowed(site) {
+        let allowed = match self.allowed(site) {
             Ok(allowed) => allowed,
             Err(reason) => return Decided::held(site, HoldCode::Ignored, reason),
         };
-        match self.choose(site, &kinds, pin) {
-            Ok(choice) => self.conclude(site, choice, &kinds),
+        match self.choose(site, &allowed) {
+            Ok(choice) => self.conclude(site, choice, &allowed.kinds.value),
             Err((code, reason)) => Decided::held(site, code, reason),
         }
     }
 
-    fn allowed(&self, site: &Site) -> Result<(BTreeSet<UpdateKind>, Pin), String> {
+    fn allowed(&self, site: &Site) -> Result<Allowed, String> {
         match self.rules.decide(site) {
-            Decision::Allowed { mut kinds, pin } => {
+            Decision::Allowed(mut allowed) => {
                 if let Some(allow) = &site.allow {
-                    kinds.retain(|kind| allow.iter().any(|name| name == kind.as_str()));
+                    allowed.kinds.value.retain(|kind| allow.iter().any(|name| name == kind.as_str()));
                 }
-                Ok((kinds, pin))
+                Ok(allowed)
             }
             Decision::Ignored { reason } => Err(reason),
         }
     }
 
     /// The best allowed tag for `site`, which is its own where nothing better is allowed.
-    fn choose(&self, site: &Site, kinds: &BTreeSet<UpdateKind>, pin: Pin) -> Result<Choice, (HoldCode, String)> {
+    fn choose(&self, site: &Site, allowed: &Allowed) -> Result<Choice, (HoldCode, String)> {
         let current = current_tag(&site.reference)?;
-        let picks = self.picks(site, &current)?;
-        let (allowed, not_allowed): (Vec<_>, Vec<_>) = PREFERENCE
-            .iter()
-            .filter_map(|kind| pick_of(&picks, *kind).map(|pick| alternative(*kind, pick)))
-            .partition(|open| kinds.contains(&open.kind));
-        let mut allowed = distinct(allowed).into_iter();
-        let best = allowed.next();
-        let digest = match (site.reference.digest(), pin) {
+        let picks = self.picks(site, &current, allowed)?;
+        let (open, not_allowed): (Vec<_>, Vec<_>) =
+            moves(&picks).partition(|open| allowed.kinds.value.contains(&open.kind));
+        let mut open = distinct(open).into_iter();
+        let best = open.next();
+        let passed = self.passed_over(site, &current, allowed, best.as_ref());
+        // Whoever refused the newest version did not ask for an older one.
+        let best =
+            best.filter(|_| !passed.iter().any(|hold| hold.code == HoldCode::IgnoredByPerson && hold.until.is_none()));
+        let digest = match (site.reference.digest(), allowed.pin) {
             (Some(_), _) => DigestWish::Follow,
             (None, Pin::Digest) if site.holds == Holds::Any => DigestWish::Add,
             (None, Pin::Digest | Pin::Keep) => DigestWish::None,
         };
         Ok(Choice {
+            passed,
             kind: best.as_ref().map(|best| best.kind),
             reason: best.as_ref().map(|best| best.reason.clone()).unwrap_or_default(),
-            tag: best.map_or(current, |best| best.tag),
+            tag: best.map_or_else(|| current.clone(), |best| best.tag),
             line: picks.line,
             precision: picks.precision,
-            alternatives: allowed.collect(),
+            alternatives: open.collect(),
             not_allowed,
             digest,
         })
     }
 
-    fn picks(&self, site: &Site, current: &Tag) -> Result<Picks, (HoldCode, String)> {
+    /// What the rules, and what people and time, leave of the moves.
+    fn picks(&self, site: &Site, current: &Tag, allowed: &Allowed) -> Result<Picks, (HoldCode, String)> {
         let image = site.reference.image();
-        if let Some(scheme) = self.schemes.get(image) {
+        let Some(scheme) = self.schemes.get(image) else {
+            let reason = match self.candidates.tags.get(image) {
+                Some(Lookup::Unavailable { reason, .. }) => reason.clone(),
+                Some(Lookup::Known(_)) | None => format!("the tags of {image} were not looked up"),
+            };
+            return Err((HoldCode::RegistryUnavailable, reason));
+        };
+        if self.constraints.passed.is_empty() && allowed.versions.is_none() && allowed.tags.is_none() {
             return Ok(scheme.pick(current, self.now));
         }
-        let reason = match self.candidates.tags.get(image) {
-            Some(Lookup::Unavailable { reason, .. }) => reason.clone(),
-            Some(Lookup::Known(_)) | None => format!("the tags of {image} were not looked up"),
+        let (line, groups) = (scheme.pick(current, self.now).line, self.groups(site));
+        let place = Place { image, line: &line, groups: &groups };
+        let admits = |tag: &Tag, version: &[u64]| {
+            allowed.admits(tag, version) && self.constraints.of_tag(&place, tag, version).is_none()
         };
-        Err((HoldCode::RegistryUnavailable, reason))
+        Ok(scheme.pick_among(current, self.now, &admits))
+    }
+
+    /// The groups in which a move of the site may come.
+    fn groups(&self, site: &Site) -> BTreeSet<String> {
+        let group = |kind: &UpdateKind| match self.rules.terms(site, *kind).group.value {
+            Group::Named(name) => Some(name),
+            Group::Own => None,
+        };
+        match self.constraints.passed.iter().any(|passed| passed.group.is_some()) {
+            true => UpdateKind::ALL.iter().filter_map(group).collect(),
+            false => BTreeSet::new(),
+        }
+    }
+
+    /// The best move, were nothing passed over: told where it is another than the one that is taken.
+    fn passed_over(&self, site: &Site, current: &Tag, allowed: &Allowed, taken: Option<&Alternative>) -> Vec<Hold> {
+        let image = site.reference.image();
+        let Some(scheme) = self.schemes.get(image) else { return Vec::new() };
+        let all = scheme.pick(current, self.now);
+        let best =
+            distinct(moves(&all).filter(|open| allowed.kinds.value.contains(&open.kind)).collect()).into_iter().next();
+        let Some(best) = best.filter(|best| taken.is_none_or(|taken| taken.tag != best.tag)) else { return Vec::new() };
+        let version = scheme.version_of(&best.tag);
+        let excluded = allowed.excludes(&best.tag, &version).map(|why| Hold::new(site, HoldCode::Excluded, why));
+        let groups = self.groups(site);
+        let place = Place { image, line: &all.line, groups: &groups };
+        let passed = || self.constraints.of_tag(&place, &best.tag, &version);
+        excluded.or_else(|| passed().map(|passed| passed_hold(site, passed))).into_iter().collect()
     }
 
     /// Joins the chosen tag with its digest.
     fn conclude(&self, site: &Site, choice: Choice, kinds: &BTreeSet<UpdateKind>) -> Decided {
-        let mut decided = Decided::default();
+        let mut decided = Decided { update: None, holds: choice.passed.clone() };
         let digest = match self.digest_for(site, &choice) {
             Ok(digest) => digest,
             Err((code, reason)) => return Decided::held(site, code, reason),
@@ -171,6 +215,14 @@ impl<'a> Selector<'a> {
             decided.holds.extend(self.missing_tag_hold(site));
             return decided;
         };
+        let (image, groups) = (site.reference.image(), self.groups(site));
+        let place = Place { image, line: &choice.line, groups: &groups };
+        let content = digest.as_ref().filter(|_| choice.kind.is_none());
+        let passed = content.and_then(|digest| self.constraints.of_content(&place, &choice.tag, digest));
+        if let Some(passed) = passed {
+            decided.holds.push(passed_hold(site, passed));
+            return decided;
+        }
         if !kinds.contains(&kind) {
             let reason = format!("a {kind} update is there, and the rules do not allow that kind");
             decided.holds.push(Hold::new(site, HoldCode::KindNotAllowed, reason));
@@ -274,6 +326,15 @@ fn current_tag(reference: &Reference) -> Result<Tag, (HoldCode, String)> {
 
 fn alternative(kind: UpdateKind, pick: &Pick) -> Alternative {
     Alternative { kind, tag: pick.tag.clone(), reason: pick.reason.clone() }
+}
+
+/// The moves that are open, in the order of preference.
+fn moves(picks: &Picks) -> impl Iterator<Item = Alternative> + '_ {
+    PREFERENCE.iter().filter_map(|kind| pick_of(picks, *kind).map(|pick| alternative(*kind, pick)))
+}
+
+fn passed_hold(site: &Site, passed: &Passed) -> Hold {
+    Hold { until: passed.until, ..Hold::new(site, passed.code, passed.reason.clone()) }
 }
 
 /// Drops a later kind that proposes a tag which an earlier one has already.

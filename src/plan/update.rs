@@ -6,6 +6,7 @@ use super::evidence::Evidence;
 use crate::formats::Site;
 use crate::image::{Reference, Tag};
 use crate::policy::UpdateKind;
+use crate::repo::Moment;
 
 /// A proposed move of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,12 +48,15 @@ pub struct Hold {
     pub code: HoldCode,
     /// The reason, for a person.
     pub reason: String,
+    /// Until when, where time ends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Moment>,
 }
 
 impl Hold {
-    /// A hold of `site`.
+    /// A hold of `site` that time does not end.
     pub fn new(site: &Site, code: HoldCode, reason: String) -> Self {
-        Self { site: site.clone(), code, reason }
+        Self { site: site.clone(), code, reason, until: None }
     }
 }
 
@@ -76,8 +80,18 @@ pub enum HoldCode {
     PlatformMissing,
     /// The bytes cannot be rewritten safely.
     EditRefused,
-    /// A person closed the pull request of exactly this move.
-    ClosedByPerson,
+    /// The rules exclude the version or the tag.
+    Excluded,
+    /// A person closed the pull request of this move, or asked to ignore it.
+    IgnoredByPerson,
+    /// A person asked to wait.
+    PutOff,
+    /// The image is too young.
+    CoolDown,
+    /// It is not the time at which the rules want pull requests.
+    Schedule,
+    /// There are as many pull requests as the rules want.
+    Limit,
     /// The App may not change files there.
     PermissionMissing,
 }

@@ -1,157 +1,207 @@
-//! The valid rules of one repository, and what they say about one site.
+//! The valid rules of one repository, composed of what several places say, and what they say about one site or update.
+//!
+//! Every place (the defaults, presets, the organisation's file, the repository's) is a [`Layer`]. What a layer says for
+//! all is a rule that matches all, before its other rules; of several rules that say something, the last one counts. So
+//! the nearest place wins, and each value knows the place that it comes from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobMatcher};
+use super::settings::{Automerge, CommitStyle, Group, Pin, Rebase, Settings, TagFilter};
+use super::{ImagePattern, NamePattern, PathPattern, Schedule, UpdateKind, VersionRange};
+use crate::formats::{PathClass, Site};
+use crate::image::{Platform, Tag};
+use crate::repo::Moment;
 
-use super::UpdateKind;
-use crate::formats::Site;
-use crate::image::ImageName;
-use crate::repo::FilePath;
-
-/// A glob that matches nothing because it is written wrongly.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{pattern:?} is not a glob: {reason}")]
-pub struct InvalidPattern {
-    pattern: String,
-    reason: String,
-}
-
-fn glob(pattern: &str) -> Result<GlobMatcher, InvalidPattern> {
-    let invalid = |reason: String| InvalidPattern { pattern: pattern.to_owned(), reason };
-    if pattern.is_empty() {
-        return Err(invalid("it is empty".to_owned()));
-    }
-    let glob =
-        GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| invalid(error.kind().to_string()))?;
-    Ok(glob.compile_matcher())
-}
-
-/// A glob over file paths, `**` for any folders: `deploy/**/*.yaml`. A pattern without `/` matches in every folder;
-/// one that ends in `/` matches all that the folder holds.
-#[derive(Debug, Clone)]
-pub struct PathPattern {
-    written: String,
-    matcher: GlobMatcher,
-}
-
-impl PathPattern {
-    /// Reads the glob.
-    pub fn parse(written: &str) -> Result<Self, InvalidPattern> {
-        if written.is_empty() {
-            return glob(written).map(|matcher| Self { written: written.to_owned(), matcher });
-        }
-        let below = if written.ends_with('/') { format!("{written}**") } else { written.to_owned() };
-        let anchored = match below.strip_prefix('/') {
-            Some(rooted) => rooted.to_owned(),
-            None if written.trim_end_matches('/').contains('/') => below,
-            None => format!("**/{below}"),
-        };
-        Ok(Self { written: written.to_owned(), matcher: glob(&anchored)? })
-    }
-
-    /// Whether the path matches.
-    pub fn matches(&self, path: &FilePath) -> bool {
-        self.matcher.is_match(path.as_str())
-    }
-
-    /// The glob as written.
-    pub fn as_str(&self) -> &str {
-        &self.written
-    }
-}
-
-/// A glob over image names, in their familiar or full spelling: `nginx`, `ghcr.io/acme/*`, `*/library/**`.
-#[derive(Debug, Clone)]
-pub struct ImagePattern {
-    written: String,
-    matcher: GlobMatcher,
-}
-
-impl ImagePattern {
-    /// Reads the glob.
-    pub fn parse(written: &str) -> Result<Self, InvalidPattern> {
-        Ok(Self { written: written.to_owned(), matcher: glob(written)? })
-    }
-
-    /// Whether the image matches in either spelling.
-    pub fn matches(&self, image: &ImageName) -> bool {
-        self.matcher.is_match(image.familiar()) || self.matcher.is_match(image.to_string())
-    }
-
-    /// The glob as written.
-    pub fn as_str(&self) -> &str {
-        &self.written
-    }
-}
-
-/// Whether references are pinned to a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Pin {
-    /// Add the digest behind the tag, and move it with the tag.
-    Digest,
-    /// Leave references as they are: a digest that stands there is kept up to date, none is added.
-    #[default]
-    Keep,
-}
-
-/// One entry of `rules`: whom it matches, and what it then says.
-#[derive(Debug, Clone, Default)]
-pub struct Rule {
-    /// The images it is for; empty means all.
-    pub images: Vec<ImagePattern>,
-    /// The paths it is for; empty means all.
-    pub paths: Vec<PathPattern>,
-    /// The kinds it allows; `None` leaves what earlier rules said.
-    pub allow: Option<BTreeSet<UpdateKind>>,
-    /// What it says of pinning; `None` leaves what earlier rules said.
-    pub pin: Option<Pin>,
-    /// Why it is there, in the words of whoever wrote it.
-    pub reason: Option<String>,
-    /// Where it stands in the file: the line, from 1.
+/// Where something is said.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// The file or preset, as people know it: `.github/restow.yml`, `restow:default`.
+    pub file: Arc<str>,
+    /// The line, from 1.
     pub line: u32,
 }
 
-impl Rule {
-    fn matches(&self, image: &ImageName, path: &FilePath) -> bool {
-        (self.images.is_empty() || self.images.iter().any(|pattern| pattern.matches(image)))
-            && (self.paths.is_empty() || self.paths.iter().any(|pattern| pattern.matches(path)))
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}", self.file, self.line)
     }
+}
+
+/// A value and where it is said; `None` where nobody says it and the program's own default holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is said.
+    pub source: Option<Source>,
+}
+
+impl<T: Default> Default for Said<T> {
+    fn default() -> Self {
+        Self { value: T::default(), source: None }
+    }
+}
+
+impl<T> Said<T> {
+    /// A value that nobody says.
+    pub fn by_nobody(value: T) -> Self {
+        Self { value, source: None }
+    }
+
+    /// `.github/restow.yml, line 3`, or `the default`.
+    pub fn place(&self) -> String {
+        self.source.as_ref().map_or_else(|| "the default".to_owned(), ToString::to_string)
+    }
+}
+
+/// Whom a rule is for; each list that is not empty must match.
+#[derive(Debug, Clone, Default)]
+pub struct Matching {
+    /// Images.
+    pub images: Vec<ImagePattern>,
+    /// Paths.
+    pub paths: Vec<PathPattern>,
+    /// Formats: `dockerfile`, `helm`.
+    pub formats: Vec<NamePattern>,
+    /// Classes of path.
+    pub classes: Vec<PathClass>,
+    /// Registries: `docker.io`, `*.example.com`.
+    pub registries: Vec<NamePattern>,
+    /// The tags that stand there now: `*-alpine*`.
+    pub current: Vec<NamePattern>,
+    /// The kinds of update.
+    pub kinds: BTreeSet<UpdateKind>,
+}
+
+impl Matching {
+    fn site(&self, site: &Site) -> bool {
+        let image = site.reference.image();
+        let current = site.reference.tag().map_or("latest", Tag::as_str);
+        any(&self.images, |pattern| pattern.matches(image))
+            && any(&self.paths, |pattern| pattern.matches(&site.path))
+            && any(&self.formats, |pattern| pattern.matches(&site.format))
+            && any(&self.classes, |class| *class == site.class)
+            && any(&self.registries, |pattern| pattern.matches(image.registry()))
+            && any(&self.current, |pattern| pattern.matches(current))
+    }
+
+    fn update(&self, site: &Site, kind: UpdateKind) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&kind)) && self.site(site)
+    }
+}
+
+/// An empty list is for all.
+fn any<T>(list: &[T], matches: impl Fn(&T) -> bool) -> bool {
+    list.is_empty() || list.iter().any(matches)
+}
+
+/// One entry of `rules`, or what a layer says for all.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Whom it is for.
+    pub matching: Matching,
+    /// What it says.
+    pub settings: Settings,
+    /// Why it is there, in the words of whoever wrote it.
+    pub reason: Option<String>,
+    /// Where it stands.
+    pub source: Source,
+    /// Where its single settings stand: their lines, by name.
+    pub lines: BTreeMap<&'static str, u32>,
+}
+
+impl Rule {
+    fn said<T>(&self, name: &'static str, value: T) -> Said<T> {
+        let line = self.lines.get(name).copied().unwrap_or(self.source.line);
+        Said { value, source: Some(Source { file: Arc::clone(&self.source.file), line }) }
+    }
+}
+
+/// How many pull requests there may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LayerLimits {
+    /// Open at a time.
+    pub open: Option<u32>,
+    /// Opened within an hour.
+    pub per_hour: Option<u32>,
+    /// Opened by one plan.
+    pub per_run: Option<u32>,
+}
+
+/// What one place says.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// Its name.
+    pub file: Arc<str>,
+    /// Whether Restow works on the repository.
+    pub enabled: Option<(bool, u32)>,
+    /// Whether a repository without a file is asked first.
+    pub onboarding: Option<(bool, u32)>,
+    /// Whether an issue shows what stands where.
+    pub dashboard: Option<(bool, u32)>,
+    /// Paths that are left alone.
+    pub ignore_paths: Vec<PathPattern>,
+    /// Images that are left alone.
+    pub ignore_images: Vec<ImagePattern>,
+    /// How many pull requests there may be.
+    pub limits: LayerLimits,
+    /// In their order; what is said for all comes first.
+    pub rules: Vec<Rule>,
+}
+
+/// How many pull requests there may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Open at a time.
+    pub open: Said<u32>,
+    /// Opened within an hour.
+    pub per_hour: Said<u32>,
+    /// Opened by one plan.
+    pub per_run: Said<u32>,
 }
 
 /// The valid rules of one repository.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Whether Restow works on the repository at all.
-    pub enabled: bool,
+    pub enabled: Said<bool>,
+    /// Whether a repository without a file is asked first.
+    pub onboarding: Said<bool>,
+    /// Whether an issue shows what stands where.
+    pub dashboard: Said<bool>,
     /// Paths that are left alone.
-    pub ignore_paths: Vec<PathPattern>,
+    pub ignore_paths: Vec<(PathPattern, Arc<str>)>,
     /// Images that are left alone.
-    pub ignore_images: Vec<ImagePattern>,
-    /// The kinds allowed where no rule says otherwise.
-    pub allow: BTreeSet<UpdateKind>,
-    /// What is pinned where no rule says otherwise.
-    pub pin: Pin,
-    /// In the order of the file; a later one that matches wins.
+    pub ignore_images: Vec<(ImagePattern, Arc<str>)>,
+    /// How many pull requests there may be.
+    pub limits: Limits,
+    /// Of all layers, the farthest first; the last one that matches wins.
     pub rules: Vec<Rule>,
 }
 
 impl Default for Rules {
-    /// What holds without a configuration file: every kind, nothing ignored, nothing pinned.
+    /// Where nobody says anything: every kind, nothing ignored, nothing pinned, no limit.
     fn default() -> Self {
         Self {
-            enabled: true,
+            enabled: Said::by_nobody(true),
+            onboarding: Said::by_nobody(false),
+            dashboard: Said::by_nobody(false),
             ignore_paths: Vec::new(),
             ignore_images: Vec::new(),
-            allow: UpdateKind::ALL.into_iter().collect(),
-            pin: Pin::Keep,
+            limits: Limits {
+                open: Said::by_nobody(u32::MAX),
+                per_hour: Said::by_nobody(u32::MAX),
+                per_run: Said::by_nobody(u32::MAX),
+            },
             rules: Vec::new(),
         }
     }
 }
 
-/// What the rules say about one site.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the rules say about one site before it is known where it could move.
+#[derive(Debug, Clone)]
 pub enum Decision {
     /// The site is left alone, and why.
     Ignored {
@@ -159,68 +209,161 @@ pub enum Decision {
         reason: String,
     },
     /// The site may be moved.
-    Allowed {
-        /// By these kinds.
-        kinds: BTreeSet<UpdateKind>,
-        /// With the digest, or as it stands.
-        pin: Pin,
-    },
+    Allowed(Allowed),
+}
+
+/// How a site may be moved.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    /// By these kinds.
+    pub kinds: Said<BTreeSet<UpdateKind>>,
+    /// To these versions.
+    pub versions: Option<Said<VersionRange>>,
+    /// To these tags.
+    pub tags: Option<Said<TagFilter>>,
+    /// With the digest, or as it stands.
+    pub pin: Pin,
+}
+
+impl Allowed {
+    /// Whether a tag may be proposed, by its name and the numbers of its version.
+    pub fn admits(&self, tag: &Tag, version: &[u64]) -> bool {
+        self.excludes(tag, version).is_none()
+    }
+
+    /// Why a tag may not be proposed.
+    pub fn excludes(&self, tag: &Tag, version: &[u64]) -> Option<String> {
+        if let Some(range) = self.versions.as_ref().filter(|range| !range.value.contains(version)) {
+            return Some(format!("{tag} is outside {} ({})", range.value.as_str(), range.place()));
+        }
+        let filter = self.tags.as_ref().filter(|filter| !filter.value.admits(tag))?;
+        Some(format!("{tag} is not among the tags that the rules admit ({})", filter.place()))
+    }
+}
+
+/// What the rules say about one update.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// How old the image must be, in milliseconds.
+    pub cooldown: Said<i64>,
+    /// When the pull request is opened.
+    pub schedule: Option<Said<Schedule>>,
+    /// Nothing is proposed before.
+    pub hold_until: Option<Said<Moment>>,
+    /// The platforms that the image must have.
+    pub platforms: Option<Said<Vec<Platform>>>,
+    /// With what it shares a pull request.
+    pub group: Said<Group>,
+    /// Whether it is merged without a person.
+    pub automerge: Said<Automerge>,
+    /// When it is rebased.
+    pub rebase: Rebase,
+    /// Labels.
+    pub labels: Vec<String>,
+    /// Who is asked for a review.
+    pub reviewers: Vec<String>,
+    /// Who is assigned.
+    pub assignees: Vec<String>,
+    /// How commits and pull requests are called.
+    pub commit: CommitStyle,
+    /// Whether it is a draft.
+    pub draft: bool,
+    /// Why the rules are as they are, in the words of whoever wrote them.
+    pub reasons: Vec<String>,
 }
 
 impl Rules {
+    /// Composes layers, the farthest first.
+    pub fn compose(layers: impl IntoIterator<Item = Layer>) -> Self {
+        let mut rules = Self::default();
+        for layer in layers {
+            rules.add(layer);
+        }
+        rules
+    }
+
+    fn add(&mut self, layer: Layer) {
+        let Layer { file, enabled, onboarding, dashboard, ignore_paths, ignore_images, limits, rules } = layer;
+        let at = |line: u32| Some(Source { file: Arc::clone(&file), line });
+        let set = |to: &mut Said<bool>, said: Option<(bool, u32)>| {
+            if let Some((value, line)) = said {
+                *to = Said { value, source: at(line) };
+            }
+        };
+        set(&mut self.enabled, enabled);
+        set(&mut self.onboarding, onboarding);
+        set(&mut self.dashboard, dashboard);
+        let limit = |to: &mut Said<u32>, said: Option<u32>| {
+            if let Some(value) = said {
+                *to = Said { value, source: at(1) };
+            }
+        };
+        limit(&mut self.limits.open, limits.open);
+        limit(&mut self.limits.per_hour, limits.per_hour);
+        limit(&mut self.limits.per_run, limits.per_run);
+        self.ignore_paths.extend(ignore_paths.into_iter().map(|pattern| (pattern, Arc::clone(&file))));
+        self.ignore_images.extend(ignore_images.into_iter().map(|pattern| (pattern, Arc::clone(&file))));
+        self.rules.extend(rules);
+    }
+
     /// What the rules say about `site`.
     pub fn decide(&self, site: &Site) -> Decision {
+        if let Some(reason) = self.ignored(site) {
+            return Decision::Ignored { reason };
+        }
+        let matching =
+            || self.rules.iter().rev().filter(|rule| rule.matching.kinds.is_empty() && rule.matching.site(site));
+        let kinds = matching().find_map(|rule| Some(rule.said("allow", rule.settings.allow.clone()?)));
+        let versions = matching().find_map(|rule| Some(rule.said("versions", rule.settings.versions.clone()?)));
+        let tags = matching().find_map(|rule| Some(rule.said("tags", rule.settings.tags.clone()?)));
+        let pin = matching().find_map(|rule| rule.settings.pin).unwrap_or_default();
+        let kinds = kinds.unwrap_or_else(|| Said::by_nobody(UpdateKind::ALL.into_iter().collect()));
+        Decision::Allowed(Allowed { kinds, versions, tags, pin })
+    }
+
+    fn ignored(&self, site: &Site) -> Option<String> {
         let image = site.reference.image();
-        if let Some(pattern) = self.ignore_paths.iter().find(|pattern| pattern.matches(&site.path)) {
-            return Decision::Ignored { reason: format!("the path matches {:?} of ignore.paths", pattern.as_str()) };
+        let path = self.ignore_paths.iter().find(|(pattern, _)| pattern.matches(&site.path));
+        if let Some((pattern, file)) = path {
+            return Some(format!("the path matches {:?} of ignore.paths in {file}", pattern.as_str()));
         }
-        if let Some(pattern) = self.ignore_images.iter().find(|pattern| pattern.matches(image)) {
-            return Decision::Ignored { reason: format!("the image matches {:?} of ignore.images", pattern.as_str()) };
+        let (pattern, file) = self.ignore_images.iter().find(|(pattern, _)| pattern.matches(image))?;
+        Some(format!("the image matches {:?} of ignore.images in {file}", pattern.as_str()))
+    }
+
+    /// What the rules say about a move of `site` of this kind.
+    pub fn terms(&self, site: &Site, kind: UpdateKind) -> Terms {
+        let rules: Vec<&Rule> = self.rules.iter().rev().filter(|rule| rule.matching.update(site, kind)).collect();
+        let said = Matched { rules: &rules };
+        Terms {
+            cooldown: said.find("cooldown", |settings| settings.cooldown.get(&kind).copied()).unwrap_or_default(),
+            schedule: said.find("schedule", |settings| settings.schedule.clone()),
+            hold_until: said.find("hold_until", |settings| settings.hold_until),
+            platforms: said.find("platforms", |settings| settings.platforms.clone()),
+            group: said.find("group", |settings| settings.group.clone()).unwrap_or_else(|| Said::by_nobody(Group::Own)),
+            automerge: said.find("automerge", |settings| settings.automerge).unwrap_or_default(),
+            rebase: said.value(|settings| settings.rebase),
+            labels: said.value(|settings| settings.labels.clone()),
+            reviewers: said.value(|settings| settings.reviewers.clone()),
+            assignees: said.value(|settings| settings.assignees.clone()),
+            commit: said.value(|settings| settings.commit.clone()),
+            draft: said.value(|settings| settings.draft),
+            reasons: rules.iter().rev().filter_map(|rule| rule.reason.clone()).collect(),
         }
-        let matching = || self.rules.iter().rev().filter(|rule| rule.matches(image, &site.path));
-        let kinds = matching().find_map(|rule| rule.allow.clone()).unwrap_or_else(|| self.allow.clone());
-        let pin = matching().find_map(|rule| rule.pin).unwrap_or(self.pin);
-        Decision::Allowed { kinds, pin }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The rules that match, the nearest first.
+struct Matched<'a> {
+    rules: &'a [&'a Rule],
+}
 
-    #[track_caller]
-    fn check_path(pattern: &str, path: &str, matches: bool) {
-        let pattern = PathPattern::parse(pattern).expect("a glob");
-        assert_eq!(pattern.matches(&FilePath::parse(path).expect("a path")), matches, "{path}");
+impl Matched<'_> {
+    fn find<T>(&self, name: &'static str, of: impl Fn(&Settings) -> Option<T>) -> Option<Said<T>> {
+        self.rules.iter().find_map(|rule| Some(rule.said(name, of(&rule.settings)?)))
     }
 
-    #[test]
-    fn path_patterns() {
-        check_path("Dockerfile", "a/b/Dockerfile", true);
-        check_path("/Dockerfile", "Dockerfile", true);
-        check_path("/Dockerfile", "a/Dockerfile", false);
-        check_path("deploy/*.yaml", "deploy/a.yaml", true);
-        check_path("deploy/*.yaml", "deploy/x/a.yaml", false);
-        check_path("deploy/**/*.yaml", "deploy/x/a.yaml", true);
-        check_path("tests/", "tests/x/Dockerfile", true);
-        check_path("tests/", "a/tests/Dockerfile", true);
-    }
-
-    #[track_caller]
-    fn check_image(pattern: &str, image: &str, matches: bool) {
-        let pattern = ImagePattern::parse(pattern).expect("a glob");
-        assert_eq!(pattern.matches(&image.parse().expect("an image")), matches, "{image}");
-    }
-
-    #[test]
-    fn image_patterns_match_either_spelling() {
-        check_image("nginx", "docker.io/library/nginx", true);
-        check_image("docker.io/library/*", "nginx", true);
-        check_image("ghcr.io/acme/*", "ghcr.io/acme/shop", true);
-        check_image("ghcr.io/acme/*", "ghcr.io/acme/shop/web", false);
-        check_image("ghcr.io/acme/**", "ghcr.io/acme/shop/web", true);
-        check_image("nginx", "bitnami/nginx", false);
-        assert!(ImagePattern::parse("a[").is_err());
-        assert!(ImagePattern::parse("").is_err());
+    fn value<T: Default>(&self, of: impl Fn(&Settings) -> Option<T>) -> T {
+        self.rules.iter().find_map(|rule| of(&rule.settings)).unwrap_or_default()
     }
 }

@@ -8,11 +8,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::image::ImageName;
-use crate::plan::ChangeSet;
+use crate::image::{Digest, ImageName, Tag};
+use crate::plan::{ChangeSet, Move};
 
 /// The key of the trailer in commit messages.
 pub const FINGERPRINT_TRAILER: &str = "Restow-Fingerprint";
+/// GitHub takes 65,536 characters; so many moves stay far below.
+const MOST_MOVES: usize = 100;
 const START: &str = "<!-- restow: ";
 const END: &str = " -->";
 
@@ -21,10 +23,14 @@ const END: &str = " -->";
 pub struct MachineBlock {
     /// The form of the block; 1.
     pub version: u32,
-    /// The image that moves.
-    pub image: ImageName,
-    /// The line it follows.
+    /// The image that moves, where it is one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageName>,
+    /// The line it follows, or the group's name.
     pub line: String,
+    /// What it moves; the first hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
     /// The tags and digests it moves to.
     pub target: String,
     /// The content of the branch.
@@ -48,12 +54,32 @@ impl MachineBlock {
     pub fn of(set: &ChangeSet) -> Self {
         Self {
             version: 1,
-            image: set.image.clone(),
-            line: set.line.clone(),
+            image: set.topic.image().cloned(),
+            line: set.topic.key().1,
+            moves: set.moves().into_iter().take(MOST_MOVES).collect(),
             target: set.target(),
             fingerprint: set.fingerprint(),
             standing: Standing::Proposed,
         }
+    }
+
+    /// The group of the rules; `None` where one image alone moves.
+    pub fn group(&self) -> Option<String> {
+        self.image.is_none().then(|| self.line.clone())
+    }
+
+    /// What was proposed; of an older block, which names no moves, as far as it tells.
+    pub fn proposed(&self) -> Vec<Move> {
+        if !self.moves.is_empty() {
+            return self.moves.clone();
+        }
+        let Some(image) = &self.image else { return Vec::new() };
+        let one = |target: &str| {
+            let (tag, digest) = target.split_once('@').map_or((target, None), |(tag, digest)| (tag, Some(digest)));
+            let digest = digest.and_then(|digest| Digest::parse(digest).ok());
+            Move { image: image.clone(), line: self.line.clone(), tag: Tag::parse(tag).ok(), digest }
+        };
+        self.target.split(' ').map(one).collect()
     }
 
     /// The block in a pull request's body; the last one counts.
@@ -94,7 +120,8 @@ mod tests {
     fn block(line: &str) -> MachineBlock {
         MachineBlock {
             version: 1,
-            image: "nginx".parse().expect("an image"),
+            image: Some("nginx".parse().expect("an image")),
+            moves: Vec::new(),
             line: line.to_owned(),
             target: "1.27".to_owned(),
             fingerprint: "f".to_owned(),

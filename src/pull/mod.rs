@@ -6,18 +6,23 @@
 //! | yes | Restow's branch without a pull request | publish: push unless it is the same, and open |
 //! | yes | an open pull request of the same content | nothing |
 //! | yes | an open pull request of other content | publish: push over it and rewrite its text |
-//! | yes | a person's commit on the branch | leave alone, and say so once |
+//! | yes | a person's commit on the branch, nobody asked to make it anew | leave alone, and say so once |
+//! | yes | asked to rebase, or to make it anew | push over it and rewrite its text |
 //! | yes | closed by a person at this very target | respect it |
 //! | yes | merged, withdrawn, or closed at another target | publish anew |
 //! | no | an open pull request | withdraw it with a sentence |
 //! | no | anything else | nothing |
 
 mod machine;
+mod memory;
+mod watch;
 
 use crate::plan::ChangeSet;
 use crate::repo::{CommitSha, PullNumber};
 
 pub use machine::{FINGERPRINT_TRAILER, MachineBlock, Standing, fingerprint_of_message};
+pub use memory::{Memory, WatchTerms};
+pub use watch::{Act, CheckFact, CheckState, Facts, Fit, GRACE_MS, Verdict, verdict, watch};
 
 /// What GitHub shows of one of Restow's branches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -108,8 +113,20 @@ pub enum Step {
     Respect(PullNumber),
 }
 
+/// What somebody, or the branch's state, asks for beyond the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wish {
+    /// Nothing.
+    #[default]
+    None,
+    /// The branch is brought onto its base again.
+    Rebase,
+    /// The branch is made anew, whatever lies on it.
+    Recreate,
+}
+
 /// The next step for a change set that is wanted.
-pub fn step(wanted: &ChangeSet, seen: &Observed) -> Step {
+pub fn step(wanted: &ChangeSet, seen: &Observed, wish: Wish) -> Step {
     let open = seen.pull.as_ref().filter(|pull| pull.state == PullState::Open);
     let fingerprint = wanted.fingerprint();
     if let Some(closed) = refused(wanted, seen) {
@@ -117,9 +134,11 @@ pub fn step(wanted: &ChangeSet, seen: &Observed) -> Step {
     }
     let push = match &seen.branch {
         None => Push::Create,
+        Some(_) if wish == Wish::Recreate => Push::Replace,
         Some(branch) if branch.authorship == Authorship::Person => {
             return Step::LeaveAlone(open.map(|pull| pull.number));
         }
+        Some(_) if wish == Wish::Rebase => Push::Replace,
         Some(branch) if branch.fingerprint.as_ref() == Some(&fingerprint) && !finished(seen) => Push::Keep,
         Some(_) => Push::Replace,
     };

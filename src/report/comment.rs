@@ -1,5 +1,9 @@
 //! Comments.
 
+use super::markdown::code;
+use crate::plan::{ChangeSet, Plan};
+use crate::policy::Rules;
+
 /// Marks the comment that says a branch is left alone, so that it is said once.
 pub const LEFT_ALONE_MARKER: &str = "<!-- restow-comment: left-alone -->";
 
@@ -15,10 +19,32 @@ pub fn left_alone() -> String {
     )
 }
 
+/// Why Restow closes its own pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawal(String);
+
+impl Withdrawal {
+    /// Finds out why what moved `image` (as it is kept) is no longer wanted.
+    pub fn of(image: &str, plan: &Plan, rules: &Rules, sets: &[ChangeSet]) -> Self {
+        if !rules.enabled.value {
+            return Self(format!("`enabled` is false ({}).", code(&rules.enabled.place())));
+        }
+        let moves = |set: &&ChangeSet| set.images().iter().any(|one| one.to_string() == image);
+        if let Some(set) = sets.iter().find(moves) {
+            return Self(format!("the image now moves on the branch {}.", code(set.branch.as_str())));
+        }
+        match plan.holds.iter().find(|hold| hold.site.reference.image().to_string() == image) {
+            Some(hold) => Self(format!("{}.", code(&hold.reason))),
+            None => Self("the files no longer name the image, or it stands there already.".to_owned()),
+        }
+    }
+}
+
 /// What is said where Restow closes its own pull request.
-pub fn withdrawn() -> String {
+pub fn withdrawn(why: &Withdrawal) -> String {
     format!(
-        "Restow closes this: the update is no longer wanted, because the files, the rules or the registry have \
-         changed since. There is nothing left to do here.\n\n{WITHDRAWN_MARKER}\n"
+        "Restow closes this, since the update is no longer wanted: {}\n\nThere is nothing left to do \
+         here.\n\n{WITHDRAWN_MARKER}\n",
+        why.0
     )
 }

@@ -6,5 +6,5 @@ mod evidence;
 mod markdown;
 mod pull;
 
-pub use comment::{LEFT_ALONE_MARKER, WITHDRAWN_MARKER, left_alone, withdrawn};
+pub use comment::{LEFT_ALONE_MARKER, WITHDRAWN_MARKER, Withdrawal, left_alone, withdrawn};
 pub use pull::{Place, commit_message, pull_body, pull_title};

@@ -7,8 +7,8 @@ use url::Url;
 use super::evidence;
 use super::markdown::{code, url_path};
 use crate::image::{Digest, Reference};
-use crate::plan::{Alternative, ChangeSet, Update};
-use crate::policy::UpdateKind;
+use crate::plan::{Alternative, ChangeSet, Topic, Update};
+use crate::policy::{CommitStyle, UpdateKind};
 use crate::pull::{FINGERPRINT_TRAILER, MachineBlock};
 use crate::repo::{CommitSha, RepoName};
 
@@ -26,9 +26,34 @@ pub struct Place<'a> {
     pub commit: &'a CommitSha,
 }
 
-/// The title: what moves, from where to where.
+/// The title: what moves, from where to where, called as the rules want.
 pub fn pull_title(set: &ChangeSet) -> String {
-    let image = set.image.familiar();
+    let subject = subject(set);
+    match prefix(&set.terms.commit) {
+        Some(prefix) => format!("{prefix}: {}", lowered(&subject)),
+        None => subject,
+    }
+}
+
+/// `chore(deps)`; nothing where the rules want none.
+fn prefix(style: &CommitStyle) -> Option<String> {
+    let prefix = style.prefix.as_ref().filter(|prefix| !prefix.is_empty())?;
+    Some(match style.scope.as_ref().filter(|scope| !scope.is_empty()) {
+        Some(scope) => format!("{prefix}({scope})"),
+        None => prefix.clone(),
+    })
+}
+
+/// A subject behind a prefix begins with a small letter.
+fn lowered(subject: &str) -> String {
+    let mut chars = subject.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn subject(set: &ChangeSet) -> String {
+    let images = set.images();
+    let Some(image) = images.first().filter(|_| images.len() == 1) else { return several(set, images.len()) };
+    let image = image.familiar();
     let from = tags(set, |update| &update.site.reference);
     let to = tags(set, |update| &update.to);
     let digest = || set.updates.iter().find_map(|update| update.to.digest()).map(Digest::short).unwrap_or_default();
@@ -42,6 +67,13 @@ pub fn pull_title(set: &ChangeSet) -> String {
         | UpdateKind::Replacement
         | UpdateKind::Centralise
         | UpdateKind::Rollback => format!("Update {image} from {from} to {to}"),
+    }
+}
+
+fn several(set: &ChangeSet, images: usize) -> String {
+    match &set.topic {
+        Topic::Group(name) => format!("Update {images} images: {name}"),
+        Topic::Image { .. } => format!("Update {images} images"),
     }
 }
 
@@ -80,6 +112,7 @@ pub fn pull_body(set: &ChangeSet, place: &Place<'_>) -> String {
         reasons(set),
         evidence::section(set),
         alternatives(set),
+        next(set),
         advice(set),
     ];
     let body = sections.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
@@ -102,7 +135,15 @@ fn summary(set: &ChangeSet) -> Option<String> {
         | UpdateKind::Centralise
         | UpdateKind::Rollback => format!("to {}", code(&tags(set, |update| &update.to))),
     };
-    Some(format!("Moves {} {what} in {places}: a **{}** update.", code(&set.image.familiar()), set.kind()))
+    let images = set.images();
+    let Some(image) = images.first().filter(|_| images.len() == 1) else {
+        return Some(format!(
+            "Moves {} images in {places}; the largest step is a **{}** update.",
+            images.len(),
+            set.kind()
+        ));
+    };
+    Some(format!("Moves {} {what} in {places}: a **{}** update.", code(&image.familiar()), set.kind()))
 }
 
 fn table(set: &ChangeSet, place: &Place<'_>) -> Option<String> {
@@ -144,7 +185,8 @@ fn readable(reference: &Reference) -> String {
 
 fn reasons(set: &ChangeSet) -> Option<String> {
     let reasons: BTreeSet<&str> = set.updates.iter().map(|update| update.reason.as_str()).collect();
-    let lines: Vec<String> = reasons.into_iter().take(10).map(|reason| format!("- {reason}")).collect();
+    let mut lines: Vec<String> = reasons.into_iter().take(10).map(|reason| format!("- {reason}")).collect();
+    lines.extend(set.terms.reasons.iter().take(5).map(|reason| format!("- The rules say: {}", code(reason))));
     Some(format!("**Why**\n\n{}", lines.join("\n")))
 }
 
@@ -163,10 +205,35 @@ fn alternatives(set: &ChangeSet) -> Option<String> {
     Some(format!("**Also there, not proposed here**\n\n{}", lines.join("\n")))
 }
 
+/// What becomes of the pull request by itself.
+fn next(set: &ChangeSet) -> Option<String> {
+    let terms = &set.terms;
+    let merge = match (terms.automerge.on, terms.automerge.without_checks) {
+        (false, _) => "It waits for a person: nobody else merges it.".to_owned(),
+        (true, false) => format!(
+            "Restow merges it by itself once the checks of this repository have passed ({}).",
+            code(&terms.automerge_place)
+        ),
+        (true, true) => format!(
+            "Restow merges it by itself as soon as nothing is against it, even where this repository checks nothing: \
+             `checks: none-required` ({}).",
+            code(&terms.automerge_place)
+        ),
+    };
+    Some(format!("**What happens next**\n\n{merge}"))
+}
+
 fn advice(set: &ChangeSet) -> Option<String> {
-    let image = set.image.familiar();
+    let images = set.images();
+    let never = match images.first().filter(|_| images.len() == 1) {
+        Some(image) => format!(
+            " **Never this image?** Put this into `.github/restow.yml`:\n\n```yaml\nignore:\n  images: [\"{}\"]\n```",
+            image.familiar()
+        ),
+        None => String::new(),
+    };
     Some(format!(
         "---\n**Not this one?** Close the pull request: the same move is not proposed again, a newer version is. \
-         **Never this image?** Put this into `.github/restow.yml`:\n\n```yaml\nignore:\n  images: [\"{image}\"]\n```"
+         A comment `/restow help` tells what else can be said.{never}"
     ))
 }

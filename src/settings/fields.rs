@@ -73,6 +73,11 @@ pub const FIELDS: &[Field] = &[
         "A list of tables with `host`, `certificate_file` and `key_file`, for registries that want a client certificate.",
     ),
     field(
+        "default_rules_file",
+        "none",
+        "A file in the form of `.github/restow.yml` with what holds for all repositories whose organisation and own file say nothing else.",
+    ),
+    field(
         "docker_config",
         "none",
         "Docker's `config.json`: its `auths` and credential helpers serve the registries that `registry_credentials` does not name.",

@@ -72,6 +72,8 @@ pub struct Settings {
     pub insecure_registries: Vec<String>,
     /// Private addresses that registries may have.
     pub allowed_private_addresses: Vec<AllowedAddress>,
+    /// What the operator says for all repositories, in the form of a repository's file.
+    pub default_rules: String,
     /// Docker's `config.json`, for the other registries.
     pub docker_config: Option<PathBuf>,
     /// What is shown to registries.

@@ -62,6 +62,7 @@ pub(super) struct Raw {
     registry_client_certificates: Vec<RawClientCertificate>,
     registry_hooks: BTreeMap<String, RawHook>,
     docker_config: Option<PathBuf>,
+    default_rules_file: Option<PathBuf>,
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
     plan_interval: Option<u64>,
@@ -222,6 +223,7 @@ impl Raw {
         if let Some(file) = self.docker_config.as_ref().filter(|file| !file.is_file()) {
             mistakes.0.push(format!("docker_config: {} is no file", file.display()));
         }
+        let default_rules = default_rules(self.default_rules_file.as_deref(), &mut mistakes);
         let database_url = match &overrides.database_url {
             Some(url) => SecretString::from(url.as_str()),
             None => self.database_url.unwrap_or_else(|| SecretString::from("sqlite:restow.db")),
@@ -252,6 +254,7 @@ impl Raw {
             proxy: Proxy::default(),
             registry_hooks,
             docker_config: self.docker_config,
+            default_rules,
             log_format: self.log_format.unwrap_or(LogFormat::Human),
             tag_list_interval,
             plan_interval,
@@ -337,4 +340,20 @@ fn within(mistakes: &mut Mistakes, setting: &str, value: u64, range: std::ops::R
         mistakes.add(setting, &format!("{value} is not from {} to {}", range.start(), range.end()));
     }
     value
+}
+
+/// The operator's rules for all repositories, checked as a repository's are.
+fn default_rules(file: Option<&Path>, mistakes: &mut Mistakes) -> String {
+    let Some(file) = file else { return String::new() };
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            mistakes.0.push(format!("default_rules_file: {}: {error}", file.display()));
+            return String::new();
+        }
+    };
+    if let Err(wrong) = crate::config::parse(&text) {
+        mistakes.0.extend(wrong.iter().map(|one| format!("default_rules_file: {}:{one}", file.display())));
+    }
+    text
 }

@@ -143,7 +143,7 @@ impl Row {
     }
 }
 
-fn wrong(column: &'static str, problem: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn wrong(column: &'static str, problem: &dyn std::fmt::Display) -> StoreError {
     StoreError::Row { column, problem: problem.to_string() }
 }
 

@@ -33,20 +33,24 @@ pub struct PullRow {
     pub notes: Json,
     /// When the row was last changed.
     pub updated_at: Moment,
+    /// When the pull request was opened.
+    pub opened_at: Option<Moment>,
 }
 
 const SAVE: Sql = Sql::new(
     "save a pull request",
-    "INSERT INTO pulls (repo_id, branch, number, image, line, state, fingerprint, target, head, base, notes, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    "INSERT INTO pulls (repo_id, branch, number, image, line, state, fingerprint, target, head, base, notes, updated_at,
+        opened_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
      ON CONFLICT (repo_id, branch) DO UPDATE SET number = excluded.number, image = excluded.image,
         line = excluded.line, state = excluded.state, fingerprint = excluded.fingerprint, target = excluded.target,
-        head = excluded.head, base = excluded.base, notes = excluded.notes, updated_at = excluded.updated_at",
+        head = excluded.head, base = excluded.base, notes = excluded.notes, updated_at = excluded.updated_at,
+        opened_at = excluded.opened_at",
 );
 
 const LIST: Sql = Sql::new(
     "list the pull requests",
-    "SELECT repo_id, branch, number, image, line, state, fingerprint, target, head, base, notes, updated_at
+    "SELECT repo_id, branch, number, image, line, state, fingerprint, target, head, base, notes, updated_at, opened_at
      FROM pulls WHERE repo_id = $1 AND ($2 IS NULL OR branch = $2) ORDER BY branch",
 );
 
@@ -70,6 +74,7 @@ impl Store {
             row.base.as_ref().map(CommitSha::as_str),
             &notes,
             row.updated_at.0,
+            row.opened_at.map(|at| at.0),
         ];
         self.database.write(SAVE, saved).await.map(|_| ())
     }
@@ -108,5 +113,6 @@ fn pull_row(row: &Row) -> Result<PullRow, StoreError> {
         base: row.maybe_parsed("base")?,
         notes: row.parsed("notes")?,
         updated_at: Moment(row.int("updated_at")?),
+        opened_at: row.maybe_int("opened_at")?.map(Moment),
     })
 }

@@ -74,7 +74,7 @@ impl Scheme {
     /// other form, the most alike first. At most ten.
     pub fn near_misses(&self, current: &Tag, now: Moment) -> Vec<NearMiss> {
         let reading = self.read(current.as_str());
-        let question = Question::new(self, &reading, now);
+        let question = Question::new(self, &reading, now, &|_, _| true);
         let mut misses = question.refused();
         let mut others: Vec<(Unlike, &Entry)> = self.shapes.iter().filter_map(|shape| question.other(shape)).collect();
         others.sort_by(|(a, x), (b, y)| {

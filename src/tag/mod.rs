@@ -23,6 +23,7 @@ mod versions;
 mod words;
 
 pub use explain::{NearMiss, explain};
+pub use pick::Admits;
 pub use scheme::Scheme;
 
 use serde::{Deserialize, Serialize};

@@ -16,8 +16,13 @@ use crate::repo::Moment;
 impl Scheme {
     /// The best moves from `current`, which need not be listed.
     pub fn pick(&self, current: &Tag, now: Moment) -> Picks {
+        self.pick_among(current, now, &|_, _| true)
+    }
+
+    /// The best moves from `current` to tags that `admits` admits, by their name and the numbers of their version.
+    pub fn pick_among(&self, current: &Tag, now: Moment, admits: &Admits<'_>) -> Picks {
         let reading = self.read(current.as_str());
-        let question = Question::new(self, &reading, now);
+        let question = Question::new(self, &reading, now, admits);
         let mut reasons = BTreeMap::new();
         let branch = reading.tokens.first().is_some_and(|first| names_branch(first.text));
         let mut answer = |kind: &'static str, pick: Result<Pick, String>| {
@@ -37,6 +42,11 @@ impl Scheme {
         Picks { patch, minor, major, variant, pin, line, precision, reasons }
     }
 
+    /// The numbers of a tag's version, as the scheme reads it; empty where it names none.
+    pub fn version_of(&self, tag: &Tag) -> Vec<u64> {
+        self.read(tag.as_str()).key.version
+    }
+
     fn precision(&self, reading: &Reading<'_>) -> Precision {
         let short = match &reading.form.version {
             Some(version) => {
@@ -48,18 +58,22 @@ impl Scheme {
     }
 }
 
+/// Which tags may be proposed at all, by their name and the numbers of their version.
+pub type Admits<'a> = dyn Fn(&Tag, &[u64]) -> bool + 'a;
+
 /// One current tag at one moment.
 pub(super) struct Question<'a> {
     pub(super) scheme: &'a Scheme,
     pub(super) reading: &'a Reading<'a>,
     pub(super) now: Moment,
+    pub(super) admits: &'a Admits<'a>,
     /// Where the versions of the current scheme end: the last major and the first of a scheme that was left.
     pub(super) scheme_end: OnceCell<Option<(u64, u64)>>,
 }
 
 impl<'a> Question<'a> {
-    pub(super) fn new(scheme: &'a Scheme, reading: &'a Reading<'a>, now: Moment) -> Self {
-        Self { scheme, reading, now, scheme_end: OnceCell::new() }
+    pub(super) fn new(scheme: &'a Scheme, reading: &'a Reading<'a>, now: Moment, admits: &'a Admits<'a>) -> Self {
+        Self { scheme, reading, now, admits, scheme_end: OnceCell::new() }
     }
 
     /// The best tag on the line of this level, or why there is none.

@@ -8,13 +8,19 @@ use super::scheme::{Entry, Shape};
 impl<'a> Question<'a> {
     /// Why `entry`, newer and on the line, is not proposed; `None`: it may be.
     pub(super) fn refusal(&self, shape: &Shape, entry: &Entry) -> Option<String> {
-        self.unreleased(shape, entry)
+        self.not_admitted(entry)
+            .or_else(|| self.unreleased(shape, entry))
             .or_else(|| self.other_windows(&entry.key))
             .or_else(|| self.not_out(&entry.key))
             .or_else(|| self.beyond_latest(entry))
             .or_else(|| self.left_scheme(&entry.key))
             .or_else(|| self.other_support(&entry.key))
             .or_else(|| self.unproven(shape, entry))
+    }
+
+    /// A tag that the rules or a person exclude.
+    fn not_admitted(&self, entry: &Entry) -> Option<String> {
+        (!(self.admits)(self.name(entry), &entry.key.version)).then(|| "it is excluded".to_owned())
     }
 
     /// A distribution's release that is not out, or without long support where the current one has it.

@@ -46,7 +46,7 @@ impl<'a> Question<'a> {
         });
         let pick = moved.ok_or_else(|| self.stays(shape))?;
         let there = scheme.read(pick.tag.as_str());
-        Ok(Question::new(scheme, &there, self.now).variant().unwrap_or(pick))
+        Ok(Question::new(scheme, &there, self.now, self.admits).variant().unwrap_or(pick))
     }
 
     /// Whether the version of a pre-release, or a later one, is released.

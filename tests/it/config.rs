@@ -48,10 +48,16 @@ fn a_valid_file_shows_the_rules_in_force() {
         [
             "./.github/restow.yml is valid",
             "",
-            "for kinds digests reason",
-            "path legacy/ ignored",
-            "nginx major as below tested by hand",
-            "all else patch, minor added",
+            "for says where",
+            "path legacy/ ignored .github/restow.yml",
+            "nginx allow: major (tested by hand) .github/restow.yml, line 6",
+            "everything allow: patch, minor; pin: true .github/restow.yml, line 1",
+            "test, example group: tests and examples (what only tests and examples use comes together) restow:default, \
+             line 12",
+            "digest, pin schedule: on monday (UTC); group: digests (new builds of the same tags come together, once a week) \
+             restow:default, line 8",
+            "everything cooldown: 3d restow:default, line 1",
+            "all pull requests open: 10; per hour: 2 restow:default, line 1",
         ]
     );
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use restow::config;
 use restow::formats::{self, Inventory};
 use restow::image::{Digest, ImageName, Tag};
+use restow::plan::Constraints;
 use restow::plan::{self, Candidates, Completeness, Lookup, Plan, TagList};
-use restow::policy::{Pin, Rules};
+use restow::policy::Rules;
 use restow::repo::{FilePath, Moment};
 use restow::tag::ListedTag;
 
@@ -37,10 +39,10 @@ fn planned(files: &[(&str, &str)], tags: &[&str], rules: &Rules) -> Plan {
     let tags = images.iter().map(|image| (image.clone(), Lookup::Known(list.clone()))).collect();
     let mut candidates = Candidates { tags, ..Candidates::default() };
     let digest = |number: usize| Digest::parse(&format!("sha256:{number:064x}")).expect("a digest");
-    let wanted = plan::wanted_digests(&inventory, &candidates, rules, now);
+    let wanted = plan::wanted_digests(&inventory, &candidates, rules, &Constraints::default(), now);
     candidates.digests =
         wanted.into_iter().enumerate().map(|(number, key)| (key, Lookup::Known(digest(number)))).collect();
-    plan::plan(&inventory, &candidates, rules, now)
+    plan::plan(&inventory, &candidates, rules, &Constraints::default(), now)
 }
 
 fn targets(plan: &Plan) -> Vec<String> {
@@ -49,7 +51,7 @@ fn targets(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn a_place_that_takes_no_digest_is_moved_without_one() {
-    let rules = Rules { pin: Pin::Digest, ..Rules::default() };
+    let rules = config::parse("pin: true\n").expect("rules");
     let chart = "apiVersion: v2\nname: a\nversion: 1.0.0\ndependencies:\n\
                  - {name: redis, version: 19.1.0, repository: \"oci://ghcr.io/acme/charts\"}\n";
     let plan =

@@ -186,7 +186,7 @@ contract! {
     tables::the_images_of_removed_repositories_are_forgotten,
     tables::extractions_are_found_by_blob_path_and_version,
     tables::pulls,
-    tables::refusals_are_kept_once,
+    tables::ignores_end_and_are_kept_once,
     tables::tag_lists,
     tables::the_ledger_is_never_rewritten,
     tables::contents_are_kept_until_space_is_needed,

@@ -7,3 +7,4 @@ mod house;
 mod main_job;
 mod notified;
 mod people;
+mod rules;

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use restow::clock::Clock;
 use restow::image::{Digest, ImageName, Tag};
+use restow::plan::PassedOver;
 use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use restow::store::{
-    ContentRow, Delivery, ImageKey, InstallationRow, InstallationState, NewJob, PullRow, QuotaRow, Recorded, Refused,
+    ContentRow, Delivery, Ignore, ImageKey, InstallationRow, InstallationState, NewJob, PullRow, QuotaRow, Recorded,
     RepositoryRow, RepositoryState, Sighting, Store, StoryRow, TagListRow,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -58,6 +59,7 @@ fn pull(branch: &str) -> PullRow {
         base: Some(sha('b')),
         notes: json!({ "comments": [1, 2] }),
         updated_at: START,
+        opened_at: Some(START),
     }
 }
 
@@ -205,15 +207,33 @@ pub(super) async fn pulls(f: Fixture) {
     assert_eq!(f.store.pulls(RepoId(1)).await.expect("listed"), []);
 }
 
-pub(super) async fn refusals_are_kept_once(f: Fixture) {
-    f.store.refuse(SHOP, "nginx", "1", "1.29@sha256:00").await.expect("saved");
-    f.clock.advance(std::time::Duration::from_secs(1));
-    f.store.refuse(SHOP, "nginx", "1", "1.29@sha256:00").await.expect("saved");
-    f.store.refuse(SHOP, "nginx", "1", "1.30@sha256:01").await.expect("saved");
-    f.store.refuse(RepoId(1), "nginx", "1", "1.29@sha256:00").await.expect("saved");
-    let refused = |target: &str, at| Refused { image: "nginx".into(), line: "1".into(), target: target.into(), at };
-    let expected = [refused("1.29@sha256:00", START), refused("1.30@sha256:01", START.plus_ms(1_000))];
-    assert_eq!(f.store.refused(SHOP).await.expect("listed"), expected);
+pub(super) async fn ignores_end_and_are_kept_once(f: Fixture) {
+    let image = ImageName::parse("nginx").expect("an image");
+    let tag = |tag: &str| PassedOver::Tag(Tag::parse(tag).expect("a tag"));
+    let one = |what: PassedOver, until: Option<Moment>| Ignore {
+        image: image.clone(),
+        line: Some("1".to_owned()),
+        group: None,
+        what,
+        until,
+        author: "mona".to_owned(),
+        reason: "not now".to_owned(),
+        pull: Some(PullNumber(7)),
+        at: START,
+    };
+    let content = PassedOver::Content(Tag::parse("1.30").expect("a tag"), Digest::sha256_of(b"x"));
+    let kinds = [tag("1.29"), content, PassedOver::Versions(vec![2, 1]), PassedOver::All];
+    let all: Vec<Ignore> = kinds.into_iter().map(|what| one(what, None)).collect();
+    f.store.save_ignores(SHOP, &all).await.expect("saved");
+    f.store.save_ignores(SHOP, &[all[0].clone(), all[0].clone()]).await.expect("saved again");
+    f.store.save_ignores(RepoId(1), &all[..1]).await.expect("saved elsewhere");
+    assert_eq!(f.store.ignores(SHOP, START).await.expect("listed"), all);
+    let ended = one(tag("1.29"), Some(START.plus_ms(10)));
+    f.store.save_ignores(SHOP, std::slice::from_ref(&ended)).await.expect("saved with an end");
+    assert!(f.store.ignores(SHOP, START).await.expect("listed").contains(&ended));
+    assert_eq!(f.store.ignores(SHOP, START.plus_ms(10)).await.expect("listed").len(), 3);
+    assert_eq!(f.store.forget_ignores(SHOP, &image).await.expect("forgotten"), 4);
+    assert_eq!(f.store.ignores(SHOP, START).await.expect("listed"), []);
 }
 
 pub(super) async fn tag_lists(f: Fixture) {

@@ -30,6 +30,8 @@ impl Server {
             use std::os::unix::fs::PermissionsExt;
             std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("a mode");
         }
+        let rules = folder.join("rules.yml");
+        std::fs::write(&rules, super::house::EAGER).expect("a rules file");
         let address = format!("127.0.0.1:{port}");
         let child = Command::new(env!("CARGO_BIN_EXE_restow"))
             .arg("serve")
@@ -42,6 +44,7 @@ impl Server {
             .env("RESTOW_DATABASE_URL", format!("sqlite:{}", folder.join("restow.db").display()))
             .env("RESTOW_INSECURE_REGISTRIES", world.registry.address())
             .env("RESTOW_ALLOWED_PRIVATE_ADDRESSES", "127.0.0.1")
+            .env("RESTOW_DEFAULT_RULES_FILE", &rules)
             .env("RESTOW_LEASE", "5")
             .stderr(Stdio::null())
             .spawn()

@@ -26,6 +26,11 @@ pub(super) struct House {
     _folder: tempfile::TempDir,
 }
 
+/// Everything at once, one pull request for each image: for the stories that are not about time and number.
+pub(super) const EAGER: &str = "onboarding: false\ncooldown: 0d\nlimits: {open: 1000, per_hour: 1000}\nrules:\n  \
+                                - match: {kinds: [digest, pin]}\n    group: false\n    schedule: at any time\n  \
+                                - match: {classes: [test, example]}\n    group: false\n";
+
 /// Settings for a server in this world.
 pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
     Settings {
@@ -38,6 +43,7 @@ pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
         database_url: SecretString::from(format!("sqlite:{}", folder.join("restow.db").display())),
         workers: 2,
         role: Role::All,
+        default_rules: EAGER.to_owned(),
         docker_config: None,
         insecure_registries: vec![world.registry.address()],
         allowed_private_addresses: vec!["127.0.0.1".parse().expect("an address")],

@@ -1,0 +1,162 @@
+//! Rules in words.
+
+use crate::formats::Site;
+use crate::policy::{
+    Allowed, Automerge, Decision, Group, Matching, Method, NamePattern, Pin, Rebase, Rules, Said, Settings, UpdateKind,
+};
+
+/// What a rule says: name and value, in the order of the documentation.
+pub(super) fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut said = Vec::new();
+    let mut add = |name: &'static str, value: Option<String>| said.extend(value.map(|value| (name, value)));
+    add("allow", settings.allow.as_ref().map(kinds));
+    add("versions", settings.versions.as_ref().map(|range| range.as_str().to_owned()));
+    add(
+        "tags",
+        settings.tags.as_ref().map(|tags| {
+            let (include, exclude) = (patterns(&tags.include), patterns(&tags.exclude));
+            match (include.is_empty(), exclude.is_empty()) {
+                (false, true) => include,
+                (true, _) => format!("not {exclude}"),
+                (false, false) => format!("{include}, not {exclude}"),
+            }
+        }),
+    );
+    add("pin", settings.pin.map(|pin| (pin == Pin::Digest).to_string()));
+    add("platforms", settings.platforms.as_ref().map(|all| joined(all.iter().map(ToString::to_string))));
+    add("schedule", settings.schedule.as_ref().map(|schedule| schedule.written()));
+    add("cooldown", Some(&settings.cooldown).filter(|all| !all.is_empty()).map(|all| cooldowns(all.iter())));
+    add("group", settings.group.as_ref().map(group));
+    add("automerge", settings.automerge.map(automerge));
+    add("rebase", settings.rebase.map(|rebase| rebase_word(rebase).to_owned()));
+    add("labels", settings.labels.as_ref().map(|all| joined(all.iter().cloned())));
+    add("reviewers", settings.reviewers.as_ref().map(|all| joined(all.iter().cloned())));
+    add("assignees", settings.assignees.as_ref().map(|all| joined(all.iter().cloned())));
+    add("commit", settings.commit.as_ref().and_then(|commit| commit.prefix.clone()));
+    add("draft", settings.draft.map(|draft| draft.to_string()));
+    add("hold_until", settings.hold_until.map(|until| until.to_string()));
+    said
+}
+
+/// Whom a rule is for.
+pub(super) fn matching(matching: &Matching) -> String {
+    let images = matching.images.iter().map(|pattern| pattern.as_str().to_owned());
+    let paths = matching.paths.iter().map(|pattern| pattern.as_str().to_owned());
+    let names = [&matching.formats, &matching.registries, &matching.current];
+    let names = names.into_iter().flatten().map(|pattern| pattern.as_str().to_owned());
+    let classes = matching.classes.iter().map(|class| format!("{class:?}").to_lowercase());
+    let kinds = matching.kinds.iter().map(ToString::to_string);
+    let whom = joined(images.chain(paths).chain(names).chain(classes).chain(kinds));
+    if whom.is_empty() { "everything".to_owned() } else { whom }
+}
+
+/// A limit.
+pub(super) fn count(limit: u32) -> String {
+    if limit == u32::MAX { "no limit".to_owned() } else { limit.to_string() }
+}
+
+/// What holds for a site, one line for each setting.
+pub(super) fn site(rules: &Rules, site: &Site) -> String {
+    let allowed = match rules.decide(site) {
+        Decision::Ignored { reason } => return format!("  ignored    {reason}"),
+        Decision::Allowed(allowed) => allowed,
+    };
+    let mut lines = Vec::new();
+    let mut add = |name: &str, value: String, place: String| lines.push(format!("  {name:<10} {value}  ({place})"));
+    let Allowed { kinds: allowed_kinds, versions, tags: _, pin } = &allowed;
+    add("allow", kinds(&allowed_kinds.value), allowed_kinds.place());
+    if let Some(range) = versions {
+        add("versions", range.value.as_str().to_owned(), range.place());
+    }
+    if *pin == Pin::Digest {
+        lines.push("  pin        a digest is put behind the tag".to_owned());
+    }
+    for kind in [UpdateKind::Digest, UpdateKind::Patch, UpdateKind::Minor, UpdateKind::Major] {
+        if allowed_kinds.value.contains(&kind) {
+            lines.push(format!("  {:<10} {}", kind.as_str(), terms(rules, site, kind)));
+        }
+    }
+    lines.join("\n")
+}
+
+/// What holds for one kind of update, with the places.
+fn terms(rules: &Rules, site: &Site, kind: UpdateKind) -> String {
+    let terms = rules.terms(site, kind);
+    let mut said = Vec::new();
+    if terms.cooldown.value > 0 {
+        said.push(format!("cooldown {} ({})", duration(terms.cooldown.value), terms.cooldown.place()));
+    }
+    if let Some(schedule) = &terms.schedule {
+        said.push(format!("schedule {} ({})", schedule.value.written(), schedule.place()));
+    }
+    if let Group::Named(name) = &terms.group.value {
+        said.push(format!("group {name} ({})", terms.group.place()));
+    }
+    let merge: &Said<Automerge> = &terms.automerge;
+    said.push(format!("automerge {} ({})", automerge(merge.value), merge.place()));
+    said.join("; ")
+}
+
+fn kinds(kinds: &std::collections::BTreeSet<UpdateKind>) -> String {
+    match kinds.len() {
+        0 => "none".to_owned(),
+        all if all == UpdateKind::ALL.len() => "every kind".to_owned(),
+        _ => joined(kinds.iter().map(ToString::to_string)),
+    }
+}
+
+/// `3d`, or `patch 1d, major 14d` where kinds differ.
+fn cooldowns<'a>(all: impl Iterator<Item = (&'a UpdateKind, &'a i64)>) -> String {
+    let all: Vec<_> = all.collect();
+    match all.first() {
+        Some((_, first)) if all.len() == UpdateKind::ALL.len() && all.iter().all(|(_, ms)| ms == first) => {
+            duration(**first)
+        }
+        _ => joined(all.into_iter().map(|(kind, ms)| format!("{kind} {}", duration(*ms)))),
+    }
+}
+
+fn duration(ms: i64) -> String {
+    let hours = ms / 3_600_000;
+    if hours % 24 == 0 { format!("{}d", hours / 24) } else { format!("{hours}h") }
+}
+
+fn group(group: &Group) -> String {
+    match group {
+        Group::Own => "false".to_owned(),
+        Group::Named(name) => name.clone(),
+    }
+}
+
+fn automerge(automerge: Automerge) -> String {
+    if !automerge.on {
+        return "false".to_owned();
+    }
+    let method = automerge.method.map(|method| match method {
+        Method::Merge => "merge",
+        Method::Squash => "squash",
+        Method::Rebase => "rebase",
+    });
+    let checks = automerge.without_checks.then_some("checks none-required");
+    let rerun = automerge.rerun.then_some("rerun");
+    let how = joined([method, checks, rerun].into_iter().flatten().map(str::to_owned));
+    if how.is_empty() { "true".to_owned() } else { format!("true ({how})") }
+}
+
+fn rebase_word(rebase: Rebase) -> &'static str {
+    match rebase {
+        Rebase::Conflicted => "conflicted",
+        Rebase::Always => "always",
+        Rebase::Never => "never",
+    }
+}
+
+fn patterns(patterns: &[NamePattern]) -> String {
+    joined(patterns.iter().map(|pattern| pattern.as_str().to_owned()))
+}
+
+/// The file may be anybody's: no line breaks and no escape sequences reach the terminal.
+fn joined(texts: impl Iterator<Item = String>) -> String {
+    let plain = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    texts.map(plain).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,91 @@
+//! Looks at the pull requests that were open: what a person closed is not proposed again.
+
+use std::collections::BTreeMap;
+
+use super::plan::{ENDED, OPEN};
+use super::{JobError, Services};
+use crate::github::{Pull, PullState, Repo};
+use crate::plan::{Move, PassedOver};
+use crate::pull::{MachineBlock, Standing};
+use crate::repo::{BranchName, PullNumber};
+use crate::store::{Ignore, PullRow, RepositoryRow};
+
+/// Those of Restow's pull requests that GitHub shows open. What has ended since is remembered: what a person closed, as
+/// refused.
+pub(super) async fn look_at_open(
+    services: &Services,
+    repo: &Repo,
+    row: &RepositoryRow,
+) -> Result<BTreeMap<BranchName, Pull>, JobError> {
+    let mut open = BTreeMap::new();
+    for known in services.store.pulls(row.id).await? {
+        let Some(number) = known.number.filter(|_| known.state == OPEN) else { continue };
+        let pull = repo.pull(number).await?;
+        match pull.state {
+            PullState::Open => {
+                open.insert(known.branch, pull);
+            }
+            PullState::Merged => ended(services, &known).await?,
+            PullState::Closed => {
+                refuse(services, row, number, &pull.body).await?;
+                ended(services, &known).await?;
+            }
+        }
+    }
+    Ok(open)
+}
+
+async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {
+    let row = PullRow { state: ENDED.to_owned(), updated_at: services.clock.now(), ..known.clone() };
+    services.store.save_pull(&row).await?;
+    Ok(())
+}
+
+/// Remembers that a person closed a pull request, unless it was said by a command, with its own words.
+pub(super) async fn refuse(
+    services: &Services,
+    row: &RepositoryRow,
+    number: PullNumber,
+    body: &str,
+) -> Result<(), JobError> {
+    let Some(block) = MachineBlock::find(body).filter(|block| block.standing == Standing::Proposed) else {
+        return Ok(());
+    };
+    let now = services.clock.now();
+    let said = services.store.ignores(row.id, now).await?.iter().any(|ignore| ignore.pull == Some(number));
+    if said {
+        return Ok(());
+    }
+    let ignores: Vec<Ignore> = block
+        .proposed()
+        .into_iter()
+        .filter_map(|one| {
+            let (image, line) = (one.image.clone(), Some(one.line.clone()));
+            let (author, reason) = (String::new(), "closed without being merged".to_owned());
+            let what = refused(&one)?;
+            Some(Ignore {
+                image,
+                line,
+                group: block.group(),
+                what,
+                until: None,
+                author,
+                reason,
+                pull: Some(number),
+                at: now,
+            })
+        })
+        .collect();
+    tracing::info!(pull = number.0, "a person closed it: not proposed again");
+    services.store.save_ignores(row.id, &ignores).await?;
+    Ok(())
+}
+
+/// The version, or the content, that was refused.
+pub(super) fn refused(one: &Move) -> Option<PassedOver> {
+    let tag = one.tag.clone()?;
+    Some(match &one.digest {
+        Some(digest) => PassedOver::Content(tag, digest.clone()),
+        None => PassedOver::Tag(tag),
+    })
+}

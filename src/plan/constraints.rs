@@ -1,0 +1,82 @@
+//! What is passed over: what people refused or put off, and what is too young.
+
+use std::collections::BTreeSet;
+
+use crate::image::{Digest, ImageName, Tag};
+use crate::plan::HoldCode;
+use crate::repo::Moment;
+
+/// What is passed over in one repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Constraints {
+    /// Each with its reason; of several that are met the first is told.
+    pub passed: Vec<Passed>,
+}
+
+/// One thing that is passed over, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The image.
+    pub image: ImageName,
+    /// Its line; `None` for every line.
+    pub line: Option<String>,
+    /// The group whose moves alone it is about; `None` for all.
+    pub group: Option<String>,
+    /// What of it.
+    pub what: PassedOver,
+    /// The kind of reason.
+    pub code: HoldCode,
+    /// The reason, for a person.
+    pub reason: String,
+    /// Until when; `None` where nothing ends it by itself.
+    pub until: Option<Moment>,
+}
+
+/// What of an image is passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PassedOver {
+    /// Everything.
+    All,
+    /// A tag, whatever it holds.
+    Tag(Tag),
+    /// A tag with this content.
+    Content(Tag, Digest),
+    /// Every tag whose version begins with these numbers.
+    Versions(Vec<u64>),
+}
+
+/// What is moved: an image on a line, and the groups in which its moves may come.
+pub(super) struct Place<'a> {
+    pub(super) image: &'a ImageName,
+    pub(super) line: &'a str,
+    pub(super) groups: &'a BTreeSet<String>,
+}
+
+impl Constraints {
+    /// Why a tag of an image is passed over.
+    pub(super) fn of_tag(&self, place: &Place<'_>, tag: &Tag, version: &[u64]) -> Option<&Passed> {
+        self.passed.iter().filter(|passed| passed.is_of(place)).find(|passed| match &passed.what {
+            PassedOver::All => true,
+            PassedOver::Tag(one) => one == tag,
+            PassedOver::Content(..) => false,
+            PassedOver::Versions(numbers) => !numbers.is_empty() && version.starts_with(numbers),
+        })
+    }
+
+    /// Why a tag with this content is passed over.
+    pub(super) fn of_content(&self, place: &Place<'_>, tag: &Tag, digest: &Digest) -> Option<&Passed> {
+        self.passed.iter().filter(|passed| passed.is_of(place)).find(|passed| match &passed.what {
+            PassedOver::All => true,
+            PassedOver::Content(one, content) => one == tag && content == digest,
+            PassedOver::Tag(_) | PassedOver::Versions(_) => false,
+        })
+    }
+}
+
+impl Passed {
+    fn is_of(&self, place: &Place<'_>) -> bool {
+        self.image == *place.image
+            && self.line.as_ref().is_none_or(|line| line == place.line)
+            && self.group.as_ref().is_none_or(|group| place.groups.contains(group))
+    }
+}

@@ -1,0 +1,134 @@
+//! When pull requests are opened, and how many: schedules, days to wait for, limits.
+
+use std::collections::BTreeSet;
+
+use super::change_set::ChangeSet;
+use super::update::{Hold, HoldCode};
+use crate::policy::{Rules, Said, UpdateKind};
+use crate::repo::{BranchName, Moment};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// What was opened before.
+#[derive(Debug, Clone, Default)]
+pub struct Pace {
+    /// The branches whose pull requests are open.
+    pub open: BTreeSet<BranchName>,
+    /// When the newest pull requests were opened, whether they still are or not.
+    pub opened: Vec<Moment>,
+}
+
+/// What may be opened now, and what waits.
+#[derive(Debug, Clone, Default)]
+pub struct Paced {
+    /// In the order in which they are brought: open ones first, then by urgency.
+    pub sets: Vec<ChangeSet>,
+    /// What waits, with the time where it is known.
+    pub holds: Vec<Hold>,
+}
+
+/// Lets through what is open already, and of what is new as much as the rules want now.
+pub fn paced(sets: Vec<ChangeSet>, pace: &Pace, rules: &Rules, now: Moment) -> Paced {
+    let (open, new): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| pace.open.contains(&set.branch));
+    let mut paced = Paced { sets: open, holds: Vec::new() };
+    let mut timely: Vec<ChangeSet> =
+        new.into_iter().filter_map(|set| in_time(set, rules, now, &mut paced.holds)).collect();
+    timely.sort_by_key(|set| (urgency(set.kind()), set.branch.clone()));
+    let mut room = Room::new(pace, rules, now);
+    for set in timely {
+        match room.take() {
+            Ok(()) => paced.sets.push(set),
+            Err((reason, until)) => paced.holds.extend(set.updates.iter().map(|update| Hold {
+                until,
+                ..Hold::new(&update.site, HoldCode::Limit, format!("{}: {reason}", to(update)))
+            })),
+        }
+    }
+    paced
+}
+
+/// Small moves first: they are merged soonest.
+fn urgency(kind: UpdateKind) -> u8 {
+    match kind {
+        UpdateKind::Rollback => 0,
+        UpdateKind::Patch => 1,
+        UpdateKind::Minor => 2,
+        UpdateKind::Digest | UpdateKind::Pin => 3,
+        UpdateKind::Variant | UpdateKind::Major => 4,
+        UpdateKind::Replacement | UpdateKind::Centralise => 5,
+    }
+}
+
+/// The change set without what is to wait; `None` where nothing is left.
+fn in_time(mut set: ChangeSet, rules: &Rules, now: Moment, holds: &mut Vec<Hold>) -> Option<ChangeSet> {
+    set.updates.retain(|update| match waits(update, rules, now) {
+        None => true,
+        Some((code, reason, until)) => {
+            let reason = format!("{}: {reason}", to(update));
+            holds.push(Hold { until, ..Hold::new(&update.site, code, reason) });
+            false
+        }
+    });
+    (!set.updates.is_empty()).then_some(set)
+}
+
+fn to(update: &super::Update) -> String {
+    let tag = update.to.tag().map(|tag| tag.to_string());
+    format!("{} to {}", update.kind, tag.unwrap_or_else(|| update.to.to_string()))
+}
+
+type Wait = (HoldCode, String, Option<Moment>);
+
+fn waits(update: &super::Update, rules: &Rules, now: Moment) -> Option<Wait> {
+    let terms = rules.terms(&update.site, update.kind);
+    if let Some(until) = terms.hold_until.filter(|until| until.value > now) {
+        let reason = format!("held until {} ({})", until.value, until.place());
+        return Some((HoldCode::PutOff, reason, Some(until.value)));
+    }
+    let schedule = terms.schedule.filter(|schedule| !schedule.value.is_open(now))?;
+    let next = schedule.value.next_opening(now);
+    let when = next.map_or_else(|| "never".to_owned(), |next| next.to_string());
+    let reason = format!("the schedule \"{}\" ({}) opens next {when}", schedule.value.written(), schedule.place());
+    Some((HoldCode::Schedule, reason, next))
+}
+
+/// How many more may be opened.
+struct Room<'a> {
+    rules: &'a Rules,
+    open: usize,
+    within_hour: Vec<Moment>,
+    taken: usize,
+    now: Moment,
+}
+
+impl<'a> Room<'a> {
+    fn new(pace: &Pace, rules: &'a Rules, now: Moment) -> Self {
+        let mut within_hour: Vec<Moment> = pace.opened.iter().copied().filter(|at| now.0 - at.0 < HOUR_MS).collect();
+        within_hour.sort_unstable();
+        Self { rules, open: pace.open.len(), within_hour, taken: 0, now }
+    }
+
+    /// Takes a place, or says why there is none and when there will be.
+    fn take(&mut self) -> Result<(), (String, Option<Moment>)> {
+        let limits = &self.rules.limits;
+        let full = |limit: &Said<u32>, count: usize| count >= usize::try_from(limit.value).unwrap_or(usize::MAX);
+        if full(&limits.open, self.open) {
+            let (count, place) = (limits.open.value, limits.open.place());
+            return Err((format!("{count} pull requests are open, which is the limit ({place})"), None));
+        }
+        if full(&limits.per_hour, self.within_hour.len()) {
+            let (count, place) = (limits.per_hour.value, limits.per_hour.place());
+            let index = self.within_hour.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+            let until = self.within_hour.get(index).map_or(self.now, |at| at.plus_ms(HOUR_MS));
+            return Err((format!("{count} were opened within an hour, which is the limit ({place})"), Some(until)));
+        }
+        if full(&limits.per_run, self.taken) {
+            let (count, place) = (limits.per_run.value, limits.per_run.place());
+            return Err((format!("one plan opens {count}, which is the limit ({place})"), None));
+        }
+        self.open += 1;
+        self.taken += 1;
+        self.within_hour.push(self.now);
+        Ok(())
+    }
+}

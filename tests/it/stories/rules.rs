@@ -1,0 +1,145 @@
+//! When, how many and together with what: what the rules say of pull requests.
+
+use super::house::{EAGER, House};
+
+const DOCKERFILE: &str = "FROM REGISTRY/library/nginx:1.25-alpine\n";
+const RULES: &str = ".github/restow.yml";
+
+/// A Dockerfile of one stage for each image.
+fn stages(images: &[&str]) -> String {
+    images.iter().map(|image| format!("FROM REGISTRY/{image}\n")).collect()
+}
+
+fn titles(house: &House) -> Vec<String> {
+    let mut titles: Vec<String> = house.open().into_iter().map(|pull| pull.title).collect();
+    titles.sort();
+    titles
+}
+
+#[tokio::test]
+async fn what_is_too_young_waits_and_what_is_old_enough_goes_first() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, "cooldown: 3d\n")]).await;
+    house.settle().await;
+    assert!(house.open().is_empty(), "nobody knows how old 1.27 is: it counts from the first look");
+    house.later(24).await;
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(24).await;
+    assert!(house.open().is_empty(), "{:?}", titles(&house));
+    house.later(25).await;
+    let pull = house.only_pull();
+    assert!(pull.title.ends_with("from 1.25-alpine to 1.27-alpine"), "1.28 is two days old: {}", pull.title);
+    house.later(48).await;
+    let pull = house.only_pull();
+    assert!(pull.title.ends_with("from 1.25-alpine to 1.28-alpine"), "updated in its place: {}", pull.title);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn no_more_are_open_than_the_rules_want() {
+    let house = House::with(&[("README.md", "x"), (RULES, "limits: {open: 2, per_hour: 100}\n")]).await;
+    for image in ["library/redis", "library/caddy", "library/memcached"] {
+        house.world.registry.push_all(image, &["1.0", "1.1"]);
+    }
+    house.push("Dockerfile", &stages(&["library/redis:1.0", "library/caddy:1.0", "library/memcached:1.0"]));
+    house.settle().await;
+    let open = house.open();
+    assert_eq!(open.len(), 2, "{:?}", titles(&house));
+    house.repo.merge_pull(open[0].number);
+    house.settle().await;
+    assert_eq!(house.open().len(), 2, "the third takes the place of the merged one");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn an_hours_share_is_kept_and_the_rest_follows_by_itself() {
+    let house = House::with(&[("README.md", "x"), (RULES, "limits: {open: 100, per_hour: 1}\n")]).await;
+    for image in ["library/redis", "library/caddy"] {
+        house.world.registry.push_all(image, &["1.0", "1.1"]);
+    }
+    house.push("Dockerfile", &stages(&["library/redis:1.0", "library/caddy:1.0"]));
+    house.settle().await;
+    assert_eq!(house.open().len(), 1);
+    // A plan in between opens none, although the first was made by another one.
+    house.push("notes.md", "x");
+    house.settle().await;
+    assert_eq!(house.open().len(), 1);
+    house.later(1).await;
+    assert_eq!(house.open().len(), 2, "long before the next regular plan");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn tests_and_examples_share_one_pull_request() {
+    let house = House::with_settings(&[("README.md", "x")], |settings| {
+        settings.default_rules = "onboarding: false\ncooldown: 0d\nlimits: {per_hour: 100}\n".to_owned();
+    })
+    .await;
+    house.world.registry.push_all("library/redis", &["1.0", "1.1"]);
+    house.push("tests/Dockerfile", DOCKERFILE);
+    house.push("examples/Dockerfile", &stages(&["library/redis:1.0"]));
+    house.push("Dockerfile", &stages(&["library/redis:1.0"]));
+    house.settle().await;
+    let open = house.open();
+    assert_eq!(open.len(), 2, "{:?}", titles(&house));
+    let group = open.iter().find(|pull| pull.head == "restow/group/tests-and-examples").expect("the group's");
+    assert_eq!(group.title, "Update 2 images: tests and examples");
+    let diff = house.repo.diff(group.number);
+    assert!(diff.contains("tests/Dockerfile") && diff.contains("examples/Dockerfile"), "{diff}");
+    assert!(group.body.contains("what only tests and examples use comes together"), "{}", group.body);
+    // One of the two is refused with the group: neither comes again, until there is something newer.
+    house.repo.close_pull(group.number);
+    house.settle().await;
+    house.later(7).await;
+    assert_eq!(house.open().len(), 1, "{:?}", titles(&house));
+    house.world.registry.push("library/redis", "1.2");
+    house.later(7).await;
+    let again: Vec<_> = house.open().into_iter().filter(|pull| pull.head.starts_with("restow/group/")).collect();
+    assert_eq!(again.len(), 1);
+    let diff = house.repo.diff(again[0].number);
+    assert!(diff.contains("examples/Dockerfile") && !diff.contains("tests/Dockerfile"), "{diff}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn the_nearest_rule_decides_what_is_allowed() {
+    let rules = "allow: [patch]\nrules:\n  - match: {image: \"**/nginx\"}\n    allow: [minor, \"<1.27\"]\n";
+    let house = House::with(&[("README.md", "x"), (RULES, rules)]).await;
+    house.world.registry.push_all("library/redis", &["1.0.0", "1.0.1", "1.1.0"]);
+    house.push("Dockerfile", &stages(&["library/nginx:1.25-alpine", "library/redis:1.0.0"]));
+    house.settle().await;
+    let titles = titles(&house);
+    assert_eq!(titles.len(), 2, "{titles:?}");
+    assert!(titles[0].ends_with("library/nginx from 1.25-alpine to 1.26-alpine"), "{titles:?}");
+    assert!(titles[1].ends_with("library/redis from 1.0.0 to 1.0.1"), "{titles:?}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_day_to_wait_for_is_waited_for() {
+    let until = "rules:\n  - match: {image: \"**/nginx\"}\n    hold_until: 2999-01-01\n    reason: frozen\n";
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, until)]).await;
+    house.settle().await;
+    house.later(24 * 30).await;
+    assert!(house.open().is_empty());
+    house.push(RULES, "commit: {prefix: build, scope: images}\n");
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.starts_with("build(images): update "), "{}", pull.title);
+    assert!(house.repo.messages(&pull.head)[0].starts_with("build(images): update "));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn turned_off_closes_what_is_open_and_says_why() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    let pull = house.only_pull();
+    house.push(RULES, "# not now\nenabled: false\n");
+    house.settle().await;
+    assert_eq!(house.only_pull().state, "closed");
+    let comments = house.repo.read_comments(pull.number);
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    assert!(comments[0].contains(".github/restow.yml, line 2"), "{comments:?}");
+    assert!(EAGER.contains("onboarding: false"));
+    house.world.github.assert_clean();
+}
