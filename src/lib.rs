@@ -23,6 +23,7 @@
 pub mod repo;
 
 // The core.
+pub mod command;
 pub mod config;
 pub mod formats;
 pub mod image;

@@ -112,6 +112,18 @@ pub struct RepoDetails {
     /// Whether it is somebody's fork.
     #[serde(default)]
     pub fork: bool,
+    /// Whether pull requests may be merged by a merge commit.
+    #[serde(default)]
+    pub allow_merge_commit: bool,
+    /// Whether pull requests may be merged as one commit.
+    #[serde(default)]
+    pub allow_squash_merge: bool,
+    /// Whether pull requests may be merged as their commits.
+    #[serde(default)]
+    pub allow_rebase_merge: bool,
+    /// Whether GitHub merges pull requests by itself when asked.
+    #[serde(default)]
+    pub allow_auto_merge: bool,
 }
 
 #[derive(Deserialize)]
@@ -135,6 +147,9 @@ impl GitHub {
         Installation { github: self.clone(), id }
     }
 }
+
+/// No configuration is longer.
+const LONGEST_FILE: usize = 1024 * 1024;
 
 /// One installation of the App.
 #[derive(Debug, Clone)]
@@ -166,6 +181,20 @@ impl Installation {
                 tracing::debug!(installation = self.id.0, %error, "no token for packages");
                 None
             }
+        }
+    }
+
+    /// A file of another repository, on its default branch; `None` where it is not there or the installation does not
+    /// reach it.
+    pub async fn file(&self, repo: &RepoName, at: &str) -> Result<Option<Vec<u8>>, GitHubError> {
+        let parts: Vec<&str> =
+            ["repos", repo.owner(), repo.name(), "contents"].into_iter().chain(at.split('/')).collect();
+        let call = Call::get(path(&parts)).raw().at_most(LONGEST_FILE);
+        let identity = Identity::Installation(Scope { installation: self.id, reach: Reach::Contents });
+        match self.github.call(&identity, &call).await {
+            Ok(answer) => Ok(Some(answer.body.to_vec())),
+            Err(GitHubError::NotFound { .. } | GitHubError::Forbidden { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -212,6 +241,11 @@ impl Repo {
 
     pub(super) fn identity(&self) -> Identity {
         Identity::Installation(self.scope.clone())
+    }
+
+    /// The same repository by a token for something else.
+    pub(super) fn identity_for(&self, reach: Reach) -> Identity {
+        Identity::Installation(Scope { reach, ..self.scope.clone() })
     }
 
     /// A path below `/repos/OWNER/NAME`.

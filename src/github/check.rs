@@ -1,9 +1,11 @@
 //! What the repository's own CI says of a commit: check suites, check runs, statuses.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::app::Repo;
 use super::error::GitHubError;
+use super::token::Reach;
 use super::transport::Call;
 use crate::repo::CommitSha;
 
@@ -38,6 +40,45 @@ pub struct CheckRun {
     /// Its page.
     #[serde(default)]
     pub html_url: Option<String>,
+    /// The App that runs it.
+    #[serde(default)]
+    pub app: Option<CheckApp>,
+}
+
+/// The App that runs a check.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CheckApp {
+    /// Its short name.
+    #[serde(default)]
+    pub slug: Option<String>,
+}
+
+/// A check of Restow's own, which has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCheckRun {
+    /// Its name.
+    pub name: String,
+    /// The commit.
+    pub head: CommitSha,
+    /// `success`, `failure` or `neutral`.
+    pub conclusion: &'static str,
+    /// Its title.
+    pub title: String,
+    /// Its text, in Markdown.
+    pub summary: String,
+    /// What is said at lines of files.
+    pub annotations: Vec<Annotation>,
+}
+
+/// What is said at a line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// The file.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// What is said.
+    pub message: String,
 }
 
 /// All statuses of one commit, and their sum.
@@ -71,6 +112,16 @@ struct RunsPage {
     check_runs: Vec<CheckRun>,
 }
 
+/// GitHub takes as many in one request.
+const MOST_ANNOTATIONS: usize = 50;
+
+fn annotation(one: &Annotation) -> Value {
+    json!({
+        "path": one.path, "start_line": one.line, "end_line": one.line, "annotation_level": "failure",
+        "message": one.message,
+    })
+}
+
 impl Repo {
     /// The check suites of a commit.
     pub async fn check_suites(&self, commit: &CommitSha) -> Result<Vec<CheckSuite>, GitHubError> {
@@ -83,6 +134,32 @@ impl Repo {
         // Each run carries its own report, up to 64 KiB twice.
         let call = Call::get(self.of_commit(commit, "check-runs")).at_most(32 * 1024 * 1024);
         self.github().pages(&self.identity(), call, |page: RunsPage| page.check_runs).await
+    }
+
+    /// Writes a check of Restow's own.
+    ///
+    /// # Errors
+    /// [`GitHubError::Unprocessable`] where the installation does not grant `checks: write`.
+    pub async fn create_check_run(&self, new: &NewCheckRun) -> Result<(), GitHubError> {
+        let annotations: Vec<_> = new.annotations.iter().take(MOST_ANNOTATIONS).map(annotation).collect();
+        let output = json!({ "title": new.title, "summary": new.summary, "annotations": annotations });
+        let body = json!({
+            "name": new.name, "head_sha": new.head, "status": "completed", "conclusion": new.conclusion,
+            "output": output,
+        });
+        let call = Call::post(self.path(&["check-runs"]), body);
+        self.github().call(&self.identity_for(Reach::Checks(self.id())), &call).await?;
+        Ok(())
+    }
+
+    /// Starts a check run again; only the App that made it can do so, GitHub passes the wish on.
+    ///
+    /// # Errors
+    /// [`GitHubError::Unprocessable`] where the installation does not grant `checks: write`.
+    pub async fn rerun_check(&self, run: u64) -> Result<(), GitHubError> {
+        let call = Call::post(self.path(&["check-runs", &run.to_string(), "rerequest"]), json!({}));
+        self.github().call(&self.identity_for(Reach::Checks(self.id())), &call).await?;
+        Ok(())
     }
 
     /// The statuses of a commit: the first hundred contexts.

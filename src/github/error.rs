@@ -62,6 +62,14 @@ pub enum GitHubError {
         /// GitHub's words.
         message: String,
     },
+    /// The rules of the repository are in the way now: a merge that something required does not yet allow.
+    #[error("{call}: not allowed now: {message}")]
+    NotAllowed {
+        /// The call.
+        call: String,
+        /// GitHub's words.
+        message: String,
+    },
     /// GitHub understood the request and refuses its content.
     #[error("{call}: refused: {message}{}", list(errors))]
     Unprocessable {
@@ -121,9 +129,11 @@ impl GitHubError {
             // A key that is being replaced, a clock that is put right: the credentials may be good again.
             Self::Unauthorized { .. } => Disposition::Retry(None),
             Self::Forbidden { .. } | Self::NotFound { .. } => Disposition::User,
-            Self::Conflict { .. } | Self::Unprocessable { .. } | Self::TooLarge { .. } | Self::Permanent { .. } => {
-                Disposition::Permanent
-            }
+            Self::Conflict { .. }
+            | Self::NotAllowed { .. }
+            | Self::Unprocessable { .. }
+            | Self::TooLarge { .. }
+            | Self::Permanent { .. } => Disposition::Permanent,
         }
     }
 
@@ -145,6 +155,7 @@ impl GitHubError {
             Self::Retry { .. }
             | Self::Unauthorized { .. }
             | Self::NotFound { .. }
+            | Self::NotAllowed { .. }
             | Self::TooLarge { .. }
             | Self::Permanent { .. } => false,
         }
@@ -168,6 +179,7 @@ pub(super) fn judge(call: &Call, answer: &Answer, now: Moment) -> Result<(), Git
         StatusCode::UNAUTHORIZED => Err(GitHubError::Unauthorized { call: name, message: words(answer).message }),
         StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => Err(forbidden(name, answer, now)),
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(GitHubError::NotFound { call: name }),
+        StatusCode::METHOD_NOT_ALLOWED => Err(GitHubError::NotAllowed { call: name, message: words(answer).message }),
         StatusCode::CONFLICT => Err(GitHubError::Conflict { call: name, message: words(answer).message }),
         StatusCode::UNPROCESSABLE_ENTITY => {
             let Words { message, errors } = words(answer);

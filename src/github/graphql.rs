@@ -29,6 +29,24 @@ struct QueryError {
     message: String,
 }
 
+/// Has GitHub merge a pull request as soon as it can.
+pub(super) const ENABLE_AUTO_MERGE: &str =
+    "mutation AutoMerge($id: ID!, $head: GitObjectID!, $method: PullRequestMergeMethod!) {
+  enablePullRequestAutoMerge(input: { pullRequestId: $id, expectedHeadOid: $head, mergeMethod: $method }) {
+    pullRequest { number }
+  }
+}";
+
+/// Puts a pull request into the merge queue.
+pub(super) const ENQUEUE_PULL: &str = "mutation Enqueue($id: ID!, $head: GitObjectID!) {
+  enqueuePullRequest(input: { pullRequestId: $id, expectedHeadOid: $head }) {
+    mergeQueueEntry { position }
+  }
+}";
+
+/// Every document that Restow sends, for the test that holds them against GitHub's schema.
+pub const DOCUMENTS: [&str; 2] = [ENABLE_AUTO_MERGE, ENQUEUE_PULL];
+
 impl Repo {
     /// Asks a GraphQL query or mutation; `data` is read as `T`.
     ///

@@ -50,6 +50,29 @@ pub struct Pull {
     pub created_at: Option<Moment>,
     /// When it was closed or merged.
     pub closed_at: Option<Moment>,
+    /// Its id in GraphQL.
+    pub node: String,
+    /// How GitHub judges its merge; told of a single pull request only.
+    pub merge_state: MergeState,
+    /// Whether GitHub merges it as soon as it can.
+    pub auto_merge: bool,
+}
+
+/// How GitHub judges the merge of a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeState {
+    /// Nothing is in the way.
+    Clean,
+    /// Nothing that is required is in the way.
+    Unstable,
+    /// Something that is required is missing.
+    Blocked,
+    /// It must be brought up to date first.
+    Behind,
+    /// It conflicts with its base.
+    Dirty,
+    /// GitHub has not found out yet, or says something new.
+    Unknown,
 }
 
 /// A pull request to open.
@@ -63,6 +86,8 @@ pub struct NewPull {
     pub head: BranchName,
     /// The branch it goes to.
     pub base: BranchName,
+    /// Whether it is a draft.
+    pub draft: bool,
 }
 
 /// What became of opening a pull request.
@@ -129,6 +154,12 @@ struct PullBody {
     created_at: Option<String>,
     closed_at: Option<String>,
     merged_at: Option<String>,
+    #[serde(default)]
+    node_id: String,
+    #[serde(default)]
+    mergeable_state: Option<String>,
+    #[serde(default)]
+    auto_merge: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +204,16 @@ impl From<PullBody> for Pull {
             html_url: body.html_url,
             created_at: moment(body.created_at),
             closed_at: moment(body.closed_at),
+            node: body.node_id,
+            merge_state: match body.mergeable_state.as_deref() {
+                Some("clean" | "has_hooks") => MergeState::Clean,
+                Some("unstable") => MergeState::Unstable,
+                Some("blocked") => MergeState::Blocked,
+                Some("behind") => MergeState::Behind,
+                Some("dirty") => MergeState::Dirty,
+                Some(_) | None => MergeState::Unknown,
+            },
+            auto_merge: body.auto_merge.is_some_and(|it| !it.is_null()),
         }
     }
 }
@@ -221,7 +262,8 @@ impl Repo {
 
     /// Opens a pull request.
     pub async fn create_pull(&self, new: &NewPull) -> Result<PullCreation, GitHubError> {
-        let body = json!({ "title": new.title, "body": new.body, "head": new.head, "base": new.base });
+        let body =
+            json!({ "title": new.title, "body": new.body, "head": new.head, "base": new.base, "draft": new.draft });
         match self.json::<PullBody>(&Call::post(self.path(&["pulls"]), body)).await {
             Ok(body) => Ok(PullCreation::Created(Box::new(body.into()))),
             Err(error) if error.says("A pull request already exists") => Ok(PullCreation::AlreadyThere),

@@ -39,6 +39,12 @@ pub(super) enum Reach {
     Repository(RepoId),
     /// To read the owner's packages.
     Packages,
+    /// To write checks of Restow's own in one repository, and to start others again.
+    Checks(RepoId),
+    /// To write issues in one repository.
+    Issues(RepoId),
+    /// To read the files of the installation's repositories.
+    Contents,
 }
 
 impl Scope {
@@ -47,6 +53,9 @@ impl Scope {
         let repository = match self.reach {
             Reach::Metadata => return json!({ "permissions": { "metadata": "read" } }),
             Reach::Packages => return json!({ "permissions": { "metadata": "read", "packages": "read" } }),
+            Reach::Contents => return json!({ "permissions": { "metadata": "read", "contents": "read" } }),
+            Reach::Checks(id) => return only(id, "checks"),
+            Reach::Issues(id) => return only(id, "issues"),
             Reach::Repository(id) => id,
         };
         let mut permissions = BTreeMap::from([
@@ -65,6 +74,11 @@ impl Scope {
     pub(super) fn mint_call(&self, workflows: WorkflowsPermission) -> Call {
         Call::post(format!("/app/installations/{}/access_tokens", self.installation), self.request(workflows))
     }
+}
+
+/// One optional permission, in one repository.
+fn only(id: RepoId, permission: &str) -> serde_json::Value {
+    json!({ "repository_ids": [id], "permissions": { "metadata": "read", permission: "write" } })
 }
 
 /// Whether the App may change files below `.github/workflows/`; its installation's owner may refuse.

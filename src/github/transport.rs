@@ -69,6 +69,10 @@ impl Call {
         Self::new(Method::PATCH, path, Some(body))
     }
 
+    pub(super) fn put(path: String, body: Value) -> Self {
+        Self::new(Method::PUT, path, Some(body))
+    }
+
     pub(super) fn delete(path: String) -> Self {
         Self::new(Method::DELETE, path, None)
     }

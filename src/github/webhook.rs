@@ -35,6 +35,8 @@ pub enum Event {
     Push(PushEvent),
     /// A pull request was opened, closed, changed …
     PullRequest(PullRequestEvent),
+    /// Somebody reviewed a pull request, or took it back.
+    PullRequestReview(PullRequestReviewEvent),
     /// The checks of one App on one commit began or ended.
     CheckSuite(CheckSuiteEvent),
     /// A commit got a status.
@@ -158,6 +160,19 @@ pub struct PullRequestEvent {
     pub sender: Option<Account>,
 }
 
+/// `pull_request_review`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequestReviewEvent {
+    /// `submitted`, `edited`, `dismissed`.
+    pub action: String,
+    /// Which installation, where the event comes through one.
+    pub installation: Option<InstallationId>,
+    /// The repository.
+    pub repo: EventRepo,
+    /// Which pull request.
+    pub number: PullNumber,
+}
+
 /// `check_suite`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckSuiteEvent {
@@ -229,6 +244,7 @@ impl Event {
             Self::Repository(event) => event.installation,
             Self::Push(event) => event.installation,
             Self::PullRequest(event) => event.installation,
+            Self::PullRequestReview(event) => event.installation,
             Self::CheckSuite(event) => event.installation,
             Self::Status(event) => event.installation,
             Self::IssueComment(event) => event.installation,
@@ -249,6 +265,7 @@ pub fn parse(event: &str, body: &[u8]) -> Result<Event, MalformedPayload> {
         "repository" => read(event, body).map(repository),
         "push" => read(event, body).map(push),
         "pull_request" => read(event, body).map(pull_request),
+        "pull_request_review" => read(event, body).map(pull_request_review),
         "check_suite" => read(event, body).map(check_suite),
         "status" => read(event, body).map(status),
         "issue_comment" => read(event, body).map(issue_comment),
@@ -408,6 +425,28 @@ struct PullInner {
     user: Option<Account>,
     head: EndInner,
     base: EndInner,
+}
+
+#[derive(Deserialize)]
+struct ReviewBody {
+    action: String,
+    installation: Through,
+    repository: EventRepo,
+    pull_request: NumberBody,
+}
+
+#[derive(Deserialize)]
+struct NumberBody {
+    number: PullNumber,
+}
+
+fn pull_request_review(body: ReviewBody) -> Event {
+    Event::PullRequestReview(PullRequestReviewEvent {
+        action: body.action,
+        installation: through(body.installation),
+        repo: body.repository,
+        number: body.pull_request.number,
+    })
 }
 
 #[derive(Deserialize)]

@@ -3,11 +3,14 @@
 use serde_json::{Value, json};
 
 use super::hook::look_up_jobs;
-use super::kind::{Extent, plan_job, scan_job, sync_job};
+use super::kind::{Extent, OrderPayload, order_job, plan_job, scan_job, sync_job, watch_job};
+use crate::command::commands;
 use crate::github::AccountKind;
-use crate::github::webhook::{Event, PullRequestEvent, PushEvent, PushTarget, parse};
+use crate::github::webhook::{
+    CommentPlace, Event, EventRepo, IssueCommentEvent, PullRequestEvent, PushEvent, PushTarget, parse,
+};
 use crate::notification::{Sender, Told};
-use crate::repo::Moment;
+use crate::repo::{BranchName, InstallationId, Moment};
 use crate::store::{Delivery, NewJob};
 use crate::web::Malformed;
 
@@ -57,6 +60,9 @@ fn kept(event: &Event) -> (Option<String>, Option<crate::repo::RepoId>, Value) {
             Some(event.repo.id),
             json!({ "number": event.number, "merged": event.merged, "head": event.head_sha }),
         ),
+        Event::PullRequestReview(event) => {
+            (Some(event.action.clone()), Some(event.repo.id), json!({ "number": event.number }))
+        }
         Event::CheckSuite(event) => (
             Some(event.action.clone()),
             Some(event.repo.id),
@@ -82,9 +88,13 @@ fn jobs(event: &Event, now: Moment) -> Vec<NewJob> {
         }
         Event::Push(event) => push_jobs(event, now),
         Event::PullRequest(event) => pull_jobs(event, now),
-        Event::Ping | Event::CheckSuite(_) | Event::Status(_) | Event::IssueComment(_) | Event::Other { .. } => {
-            Vec::new()
+        Event::PullRequestReview(event) => watch_jobs(event.installation, &event.repo, now),
+        Event::CheckSuite(event) if event.action == "completed" && ours(event.head_branch.as_ref()) => {
+            watch_jobs(event.installation, &event.repo, now)
         }
+        Event::Status(event) if event.state != "pending" => watch_jobs(event.installation, &event.repo, now),
+        Event::IssueComment(event) => comment_jobs(event, now),
+        Event::Ping | Event::CheckSuite(_) | Event::Status(_) | Event::Other { .. } => Vec::new(),
     }
 }
 
@@ -97,9 +107,32 @@ fn push_jobs(event: &PushEvent, now: Moment) -> Vec<NewJob> {
     }
 }
 
+/// Whether a branch is Restow's.
+fn ours(branch: Option<&BranchName>) -> bool {
+    branch.is_some_and(|branch| branch.as_str().starts_with("restow/"))
+}
+
+fn watch_jobs(installation: Option<InstallationId>, repo: &EventRepo, now: Moment) -> Vec<NewJob> {
+    installation.map(|installation| watch_job(installation, repo.id, &repo.name, now)).into_iter().collect()
+}
+
+/// What a person asks for in a new comment under a pull request; an edited one does nothing.
+fn comment_jobs(event: &IssueCommentEvent, now: Moment) -> Vec<NewJob> {
+    let author = event.author.as_ref().filter(|author| author.kind != AccountKind::Bot);
+    let (Some(author), "created", CommentPlace::PullRequest) = (author, event.action.as_str(), event.place) else {
+        return Vec::new();
+    };
+    let orders = commands(&event.body);
+    if orders.is_empty() {
+        return Vec::new();
+    }
+    let (repo, pull, comment) = (event.repo.id, event.number, event.comment);
+    vec![order_job(&OrderPayload { repo, pull, comment, author: author.login.clone(), orders }, now)]
+}
+
 /// A person closed, reopened or changed a pull request of Restow's.
 fn pull_jobs(event: &PullRequestEvent, now: Moment) -> Vec<NewJob> {
-    let ours = event.head_branch.as_ref().is_some_and(|branch| branch.as_str().starts_with("restow/"));
+    let ours = ours(event.head_branch.as_ref());
     let person = event.sender.as_ref().is_none_or(|sender| sender.kind != AccountKind::Bot);
     let matters = matches!(event.action.as_str(), "closed" | "reopened" | "synchronize");
     match event.installation {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::command::Parsed;
 use crate::image::{Digest, ImageName, Tag};
 use crate::notification::SubscribeUrl;
-use crate::repo::{InstallationId, Moment, RepoId, RepoName};
+use crate::repo::{InstallationId, Moment, PullNumber, RepoId, RepoName};
 use crate::store::NewJob;
 
 /// Tries before a job is dead: with the queue's backoff about three hours.
@@ -26,6 +27,8 @@ pub enum JobKind {
     Plan,
     /// See how open pull requests stand, and go on with them.
     Watch,
+    /// Do what somebody asks for in a comment.
+    Order,
     /// Ask a registry again for an image that was pushed.
     LookUp,
     /// Confirm a subscription of SNS.
@@ -41,6 +44,7 @@ impl JobKind {
             Self::Scan => "scan",
             Self::Plan => "plan",
             Self::Watch => "watch",
+            Self::Order => "order",
             Self::LookUp => "look-up",
             Self::Confirm => "confirm",
         }
@@ -48,7 +52,7 @@ impl JobKind {
 
     /// Reads the queue's name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Reconcile, Self::Sync, Self::Scan, Self::Plan, Self::Watch, Self::LookUp, Self::Confirm]
+        [Self::Reconcile, Self::Sync, Self::Scan, Self::Plan, Self::Watch, Self::Order, Self::LookUp, Self::Confirm]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
@@ -79,6 +83,17 @@ pub(super) struct RepoPayload {
     pub(super) installation: InstallationId,
     pub(super) repo: RepoId,
     pub(super) name: RepoName,
+}
+
+/// The payload of [`JobKind::Order`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OrderPayload {
+    pub(super) repo: RepoId,
+    pub(super) pull: PullNumber,
+    pub(super) comment: u64,
+    /// Who commented.
+    pub(super) author: String,
+    pub(super) orders: Vec<Parsed>,
 }
 
 /// The payload of [`JobKind::LookUp`].
@@ -132,6 +147,12 @@ pub fn plan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run
 pub fn watch_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
     let payload = RepoPayload { installation, repo, name: name.clone() };
     new_job(JobKind::Watch, format!("repo:{repo}"), json!(payload), 35, run_at)
+}
+
+/// Queues what a comment asks for; each comment is a job of its own.
+pub(super) fn order_job(payload: &OrderPayload, now: Moment) -> NewJob {
+    let dedupe_key = format!("comment:{}", payload.comment);
+    NewJob { dedupe_key, ..new_job(JobKind::Order, format!("repo:{}", payload.repo), json!(payload), 15, now) }
 }
 
 /// The longest dedupe key that is written out, in bytes.

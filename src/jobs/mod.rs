@@ -11,23 +11,28 @@ mod kind;
 mod look_up;
 mod lookups;
 mod observe;
+mod order;
 mod plan;
 mod publish;
 mod reconcile;
 mod rules;
 mod scan;
+mod watch;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
 use crate::clock::Clock;
+use crate::config::RemoteFile;
 use crate::github::GitHub;
 use crate::registry::{PackageToken, Registries};
-use crate::store::{RepositoryRow, Store};
+use crate::repo::{InstallationId, Moment};
+use crate::store::{RepositoryRow, RepositoryState, Store};
 
 pub use error::JobError;
 pub use hook::hook_intake;
@@ -54,7 +59,15 @@ pub struct Services {
     /// What the operator says for all repositories, as a repository's file would.
     pub default_rules: Arc<str>,
     slug: Arc<OnceCell<String>>,
+    remote_files: Arc<Mutex<RemoteFileCache>>,
 }
+
+/// What was read of files of other repositories, and when.
+type RemoteFileCache = BTreeMap<(InstallationId, RemoteFile), (Moment, Option<String>)>;
+/// How long they are good for.
+const REMOTE_FILES_MS: i64 = 10 * 60_000;
+/// No organisation has more.
+const MOST_REMOTE_FILES: usize = 10_000;
 
 impl Services {
     /// Puts the services together.
@@ -68,7 +81,17 @@ impl Services {
     ) -> Self {
         let lookups = Lookups::new(store.clone(), registries, clock.clone(), times.tag_lists);
         let slug = Arc::new(OnceCell::new());
-        Self { store, github, web_url, lookups, clock, times: *times, default_rules: Arc::from(""), slug }
+        Self {
+            store,
+            github,
+            web_url,
+            lookups,
+            clock,
+            times: *times,
+            default_rules: Arc::from(""),
+            slug,
+            remote_files: Arc::default(),
+        }
     }
 
     /// The same with what the operator says for all repositories.
@@ -87,13 +110,29 @@ impl Services {
         self.lookups.of(row.name.owner(), Some(packages))
     }
 
-    /// The text of another repository's file; `None` where it is not there or cannot be read.
-    pub(crate) async fn remote_file(
-        &self,
-        _installation: crate::repo::InstallationId,
-        _file: &crate::config::RemoteFile,
-    ) -> Option<String> {
-        None
+    /// The text of another repository's file; `None` where it is not there, cannot be read, or is no text. Kept for a
+    /// while: it holds for many repositories.
+    pub(crate) async fn remote_file(&self, installation: InstallationId, file: &RemoteFile) -> Option<String> {
+        let (now, key) = (self.clock.now(), (installation, file.clone()));
+        let known = self.remote_files.lock().await.get(&key).cloned();
+        if let Some((_, text)) = known.as_ref().filter(|(at, _)| now.0 - at.0 < REMOTE_FILES_MS) {
+            return text.clone();
+        }
+        match self.github.installation(installation).file(&file.repo, &file.path).await {
+            Ok(bytes) => {
+                let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+                let mut kept = self.remote_files.lock().await;
+                if kept.len() >= MOST_REMOTE_FILES {
+                    kept.clear();
+                }
+                kept.insert(key, (now, text.clone()));
+                text
+            }
+            Err(error) => {
+                tracing::warn!(%file, %error, "not read; what was known of it holds");
+                known.and_then(|(_, text)| text)
+            }
+        }
     }
 
     /// The login under which the App commits: `restow[bot]`.
@@ -107,6 +146,11 @@ impl Services {
             .await?;
         Ok(format!("{slug}[bot]"))
     }
+}
+
+/// Whether Restow works in the repository: it is there, not archived, and its installation not suspended.
+async fn is_active(services: &Services, row: &RepositoryRow) -> Result<bool, JobError> {
+    Ok(row.state == RepositoryState::Active && !installation::is_stopped(services, row.installation).await?)
 }
 
 /// The intervals of the jobs.

@@ -69,7 +69,11 @@ impl Publisher<'_> {
         let opened_at = if pull == PullWrite::Open { Some(now) } else { known.and_then(|row| row.opened_at) };
         // What was asked for is done, and what was said was said of what lay there before.
         let memory = Memory { pushed_at: pushed_at.or(Some(now)), ..Memory::default() };
-        self.save(&set, number, Kept { head, state: OPEN, memory, opened_at }).await
+        let base = match push {
+            Push::Keep => known.and_then(|row| row.base.clone()),
+            Push::Create | Push::Replace => Some(self.base().clone()),
+        };
+        self.save(&set, number, Kept { head, base, state: OPEN, memory, opened_at }).await
     }
 
     /// The change set with the moves that can be made, and the files that they change.
@@ -145,7 +149,8 @@ impl Publisher<'_> {
             }
             PullWrite::Open => {
                 let base = self.row.default_branch.clone();
-                let new = NewPull { title, body, head: set.branch.clone(), base };
+                let draft = set.terms.draft;
+                let new = NewPull { title, body, head: set.branch.clone(), base, draft };
                 match self.repo.create_pull(&new).await? {
                     PullCreation::Created(pull) => {
                         tracing::info!(branch = %set.branch, pull = pull.number.0, "opened a pull request");
@@ -182,7 +187,7 @@ impl Publisher<'_> {
     pub(super) async fn respect(&self, set: &ChangeSet, number: PullNumber) -> Result<(), JobError> {
         let pull = self.repo.pull(number).await?;
         refuse(self.services, self.row, number, &pull.body).await?;
-        let kept = Kept { head: None, state: ENDED, memory: Memory::default(), opened_at: None };
+        let kept = Kept { head: None, base: None, state: ENDED, memory: Memory::default(), opened_at: None };
         self.save(set, Some(number), kept).await
     }
 
@@ -224,11 +229,12 @@ impl Publisher<'_> {
         let before = known.map(memory).unwrap_or_else(|| Memory { pushed_at: Some(now), ..Memory::default() });
         let memory = Memory { rebase: false, recreate: false, ..before };
         let opened_at = known.map_or(Some(now), |row| row.opened_at);
-        self.save(set, number, Kept { head, state: OPEN, memory, opened_at }).await
+        let base = known.and_then(|row| row.base.clone());
+        self.save(set, number, Kept { head, base, state: OPEN, memory, opened_at }).await
     }
 
     async fn save(&self, set: &ChangeSet, number: Option<PullNumber>, kept: Kept) -> Result<(), JobError> {
-        let Kept { head, state, memory, opened_at } = kept;
+        let Kept { head, base, state, memory, opened_at } = kept;
         let terms = &set.terms;
         let place = terms.automerge_place.clone();
         let memory = Memory { terms: WatchTerms { automerge: terms.automerge, place, rebase: terms.rebase }, ..memory };
@@ -243,7 +249,7 @@ impl Publisher<'_> {
             fingerprint: set.fingerprint(),
             target: set.target(),
             head,
-            base: Some(self.base().clone()),
+            base,
             notes: serde_json::to_value(memory).unwrap_or(Value::Null),
             updated_at: self.services.clock.now(),
             opened_at,
@@ -256,6 +262,8 @@ impl Publisher<'_> {
 /// What is remembered of a branch.
 struct Kept {
     head: Option<CommitSha>,
+    /// The commit upon which that one stands, where it is known.
+    base: Option<CommitSha>,
     state: &'static str,
     memory: Memory,
     opened_at: Option<Moment>,

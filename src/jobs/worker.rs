@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::kind::{ConfirmPayload, JobKind, LookUpPayload, RepoPayload, SyncPayload};
-use super::{JobError, Services, confirm, installation, look_up, plan, reconcile, scan};
+use super::kind::{ConfirmPayload, JobKind, LookUpPayload, OrderPayload, RepoPayload, SyncPayload};
+use super::{JobError, Services, confirm, installation, look_up, order, plan, reconcile, scan, watch};
 use crate::clock::Clock;
 use crate::store::{Claim, Held, NewJob, Retry, StoreError};
 
@@ -153,7 +153,8 @@ impl Worker {
             Some(JobKind::Reconcile) => reconcile::run(&self.services).await,
             Some(JobKind::Sync) => installation::run(&self.services, &payload::<SyncPayload>(claim)?, guard).await,
             Some(JobKind::Scan) => scan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
-            Some(JobKind::Watch) => Ok(Vec::new()),
+            Some(JobKind::Watch) => watch::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
+            Some(JobKind::Order) => order::run(&self.services, &payload::<OrderPayload>(claim)?, guard).await,
             Some(JobKind::Plan) => plan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::LookUp) => look_up::run(&self.services, &payload::<LookUpPayload>(claim)?).await,
             Some(JobKind::Confirm) => confirm::run(&self.services, &payload::<ConfirmPayload>(claim)?).await,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::{Candidates, Completeness, Lookup};
-use super::constraints::{Constraints, Passed, Place};
+use super::constraints::{Constraints, Passed, PassedOver, Place};
 use super::update::{Alternative, Hold, HoldCode, Update};
 use crate::formats::{Holds, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
@@ -130,16 +130,14 @@ impl<'a> Selector<'a> {
         let mut open = distinct(open).into_iter();
         let best = open.next();
         let passed = self.passed_over(site, &current, allowed, best.as_ref());
-        // Whoever refused the newest version did not ask for an older one.
-        let best =
-            best.filter(|_| !passed.iter().any(|hold| hold.code == HoldCode::IgnoredByPerson && hold.until.is_none()));
+        let best = best.filter(|_| !passed.as_ref().is_some_and(|(_, stays)| *stays));
         let digest = match (site.reference.digest(), allowed.pin) {
             (Some(_), _) => DigestWish::Follow,
             (None, Pin::Digest) if site.holds == Holds::Any => DigestWish::Add,
             (None, Pin::Digest | Pin::Keep) => DigestWish::None,
         };
         Ok(Choice {
-            passed,
+            passed: passed.into_iter().map(|(hold, _)| hold).collect(),
             kind: best.as_ref().map(|best| best.kind),
             reason: best.as_ref().map(|best| best.reason.clone()).unwrap_or_default(),
             tag: best.map_or_else(|| current.clone(), |best| best.tag),
@@ -184,20 +182,30 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// The best move, were nothing passed over: told where it is another than the one that is taken.
-    fn passed_over(&self, site: &Site, current: &Tag, allowed: &Allowed, taken: Option<&Alternative>) -> Vec<Hold> {
+    /// The best move, were nothing passed over: told where it is another than the one that is taken. Whoever refused that
+    /// very version did not ask for an older one, so the site stays.
+    fn passed_over(
+        &self,
+        site: &Site,
+        current: &Tag,
+        allowed: &Allowed,
+        taken: Option<&Alternative>,
+    ) -> Option<(Hold, bool)> {
         let image = site.reference.image();
-        let Some(scheme) = self.schemes.get(image) else { return Vec::new() };
+        let scheme = self.schemes.get(image)?;
         let all = scheme.pick(current, self.now);
-        let best =
-            distinct(moves(&all).filter(|open| allowed.kinds.value.contains(&open.kind)).collect()).into_iter().next();
-        let Some(best) = best.filter(|best| taken.is_none_or(|taken| taken.tag != best.tag)) else { return Vec::new() };
+        let open = moves(&all).filter(|open| allowed.kinds.value.contains(&open.kind)).collect();
+        let best = distinct(open).into_iter().next();
+        let best = best.filter(|best| taken.is_none_or(|taken| taken.tag != best.tag))?;
         let version = scheme.version_of(&best.tag);
-        let excluded = allowed.excludes(&best.tag, &version).map(|why| Hold::new(site, HoldCode::Excluded, why));
+        if let Some(why) = allowed.excludes(&best.tag, &version) {
+            return Some((Hold::new(site, HoldCode::Excluded, why), false));
+        }
         let groups = self.groups(site);
         let place = Place { image, line: &all.line, groups: &groups };
-        let passed = || self.constraints.of_tag(&place, &best.tag, &version);
-        excluded.or_else(|| passed().map(|passed| passed_hold(site, passed))).into_iter().collect()
+        let passed = self.constraints.of_tag(&place, &best.tag, &version)?;
+        let stays = matches!(passed.what, PassedOver::Tag(_)) && passed.code != HoldCode::CoolDown;
+        Some((passed_hold(site, passed), stays))
     }
 
     /// Joins the chosen tag with its digest.

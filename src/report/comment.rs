@@ -10,6 +10,19 @@ pub const LEFT_ALONE_MARKER: &str = "<!-- restow-comment: left-alone -->";
 /// Marks the comment that says why Restow closed its pull request.
 pub const WITHDRAWN_MARKER: &str = "<!-- restow-comment: withdrawn -->";
 
+/// Marks the comment that says why a pull request is not merged.
+pub const STANDING_MARKER: &str = "<!-- restow-comment: standing -->";
+
+/// Why a pull request is not merged, where a person should know.
+pub fn standing_comment(text: &str) -> String {
+    format!("Restow does not merge this: {text}.\n\n{STANDING_MARKER}\n")
+}
+
+/// An answer to a comment, which it names so that it is said once.
+pub fn answer(comment: u64, text: &str) -> String {
+    format!("{}\n\n<!-- restow-comment: answer {comment} -->\n", text.trim_end())
+}
+
 /// What is said once where a person works on a branch.
 pub fn left_alone() -> String {
     format!(

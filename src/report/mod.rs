@@ -1,10 +1,14 @@
 //! Every text a person reads on GitHub: titles, bodies, comments, commit messages.
 
+mod command;
 mod comment;
 mod dates;
 mod evidence;
 mod markdown;
 mod pull;
 
-pub use comment::{LEFT_ALONE_MARKER, WITHDRAWN_MARKER, Withdrawal, left_alone, withdrawn};
+pub use command::{command_help, explanation, not_allowed};
+pub use comment::{
+    LEFT_ALONE_MARKER, STANDING_MARKER, WITHDRAWN_MARKER, Withdrawal, answer, left_alone, standing_comment, withdrawn,
+};
 pub use pull::{Place, commit_message, pull_body, pull_title};

@@ -485,6 +485,16 @@ async fn a_tarball_is_fetched_from_its_link_without_the_token() {
 }
 
 #[tokio::test]
+async fn documents_are_as_githubs_schema_wants_them() {
+    for document in restow::github::DOCUMENTS {
+        let given = json!({ "id": "x", "head": "x", "method": "SQUASH" });
+        assert_eq!(world::github::graphql::problems(document, &given), Vec::<String>::new());
+    }
+    let wrong = "mutation M($id: ID!) { enqueuePullRequest(input: { pullRequest: $id }) { nothing } }";
+    assert!(!world::github::graphql::problems(wrong, &json!({ "id": "x" })).is_empty());
+}
+
+#[tokio::test]
 async fn graphql_has_its_own_address() {
     let fake = Fake::start(|seen| match seen.target.as_str() {
         "/api/graphql" => reply(200, &[], &json!({ "data": { "number": 7 } })),
@@ -541,7 +551,8 @@ async fn what_is_there_already_is_no_error() {
     let repo = fake.repo();
     assert_eq!(repo.create_branch(&branch("x"), &sha('1')).await, Ok(BranchCreation::AlreadyThere));
     assert_eq!(repo.delete_branch(&branch("x")).await, Ok(()));
-    let new = NewPull { title: "t".to_owned(), body: "b".to_owned(), head: branch("x"), base: branch("main") };
+    let new =
+        NewPull { title: "t".to_owned(), body: "b".to_owned(), head: branch("x"), base: branch("main"), draft: false };
     assert_eq!(repo.create_pull(&new).await, Ok(PullCreation::AlreadyThere));
 }
 

@@ -1,10 +1,12 @@
 //! Stories: a push comes in, a pull request goes out, and people have their say. Against the simulated world on the
 //! wire, with its clock.
 
+mod commands;
 mod crash;
 mod evidence;
 mod house;
 mod main_job;
+mod merging;
 mod notified;
 mod people;
 mod rules;

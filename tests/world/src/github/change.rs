@@ -121,6 +121,7 @@ impl State {
             let payload = json!({ "action": "completed", "check_suite": json::suite(self, self.repo(repo), suite) });
             self.emit_repo("check_suite", repo, payload, &Actor::Person("octocat".to_owned()));
         }
+        self.run_auto_merge(repo);
         ended.len()
     }
 

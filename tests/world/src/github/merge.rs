@@ -37,7 +37,15 @@ pub(crate) fn mergeable(repo: &Repo, pull: &Pull) -> Mergeable {
         let statuses = repo.statuses.iter().filter(|status| status.sha == head && status.state == "success");
         runs.into_iter().any(|run| run.name == name) || statuses.into_iter().any(|status| status.context == name)
     };
-    if pull.base == repo.default_branch && !repo.required_checks.iter().all(|name| passed(name)) {
+    let mut latest = std::collections::BTreeMap::new();
+    for review in repo.people.reviews.iter().filter(|review| review.number == pull.number) {
+        latest.insert(review.login.as_str(), review.state.as_str());
+    }
+    let approvals = latest.values().filter(|state| **state == "APPROVED").count() as u64;
+    let refused = latest.values().any(|state| *state == "CHANGES_REQUESTED");
+    let reviewed = approvals >= repo.people.required_reviews && (repo.people.required_reviews == 0 || !refused);
+    let checked = repo.required_checks.iter().all(|name| passed(name));
+    if pull.base == repo.default_branch && !(checked && reviewed) {
         Mergeable::Blocked
     } else if here.iter().all(|suite| green(suite.conclusion.as_deref())) {
         Mergeable::Clean

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::delivery::Queue;
 use super::fault::Fault;
 use super::git::{Commit, Git, Person};
+use super::people::People;
 use crate::clock::Clock;
 
 pub(crate) const APP_ID: u64 = 4242;
@@ -53,6 +54,7 @@ pub(crate) struct Repo {
     pub(crate) ci: bool,
     pub(crate) truncated_trees: bool,
     pub(crate) required_checks: Vec<String>,
+    pub(crate) people: People,
 }
 
 impl Repo {

@@ -48,7 +48,10 @@ impl Checker {
         let mut operations: Vec<Operation> =
             operations.into_iter().map(|(name, body)| operation(&name, body)).collect();
         // The most literal template is asked first.
-        operations.sort_by_key(|one| one.path.iter().filter(|part| part.starts_with('{')).count());
+        operations.sort_by_key(|one| {
+            let parameters = one.path.iter().filter(|part| part.starts_with('{')).count();
+            (parameters, std::cmp::Reverse(one.path.len()))
+        });
         Self { operations, schemas, compiled: Mutex::default() }
     }
 

@@ -109,6 +109,7 @@ impl RepositoryBuilder {
             ci: false,
             truncated_trees: false,
             required_checks: Vec::new(),
+            people: Default::default(),
         };
         state.repos.insert(id, repo);
         drop(state);
@@ -265,6 +266,39 @@ impl Repository {
         self.state().comment(self.id, number, &person(login), text);
     }
 
+    /// Comments on a pull request; the comment's id.
+    pub fn comment(&self, number: u64, login: &str, text: &str) -> u64 {
+        self.state().comment(self.id, number, &person(login), text).id
+    }
+
+    /// Edits a comment as a person.
+    pub fn edit_comment(&self, comment: u64, text: &str) {
+        let mut state = self.state();
+        let held = state.repo_mut(self.id).comments.iter_mut().find(|it| it.id == comment);
+        let Some(held) = held else { return };
+        text.clone_into(&mut held.body);
+        let after = held.clone();
+        let by = person(&after.author.clone());
+        state.emit_comment(self.id, &after, "edited", &by);
+    }
+
+    /// Lets somebody do things: `read`, `write` or `admin`.
+    pub fn collaborator(&self, login: &str, level: &str) {
+        let mut state = self.state();
+        state.user_id(login);
+        state.repo_mut(self.id).people.collaborators.insert(login.to_owned(), level.to_owned());
+    }
+
+    /// Reviews a pull request: `APPROVED`, `CHANGES_REQUESTED`, `DISMISSED`.
+    pub fn review(&self, number: u64, login: &str, state: &str) {
+        self.state().review(self.id, number, login, state);
+    }
+
+    /// Edits an issue's text as a person.
+    pub fn edit_issue(&self, number: u64, login: &str, body: &str) {
+        self.state().edit_issue(self.id, number, body, &person(login));
+    }
+
     /// Archives the repository.
     pub fn archive(&self) {
         self.state().repo_mut(self.id).archived = true;
@@ -297,6 +331,11 @@ impl Repository {
         self.state().repo_mut(self.id).ci = true;
     }
 
+    /// Starts no check suites any more.
+    pub fn ci_off(&self) {
+        self.state().repo_mut(self.id).ci = false;
+    }
+
     /// Ends the checks of a commit, such as `success` or `failure`; how many suites ended.
     pub fn conclude_checks(&self, sha: &str, conclusion: &str) -> usize {
         self.state().conclude(self.id, sha, conclusion)
@@ -312,6 +351,44 @@ impl Repository {
         self.state().repo_mut(self.id).required_checks = names.iter().map(|name| (*name).to_owned()).collect();
     }
 
+    /// Requires approving reviews on the default branch before a merge.
+    pub fn require_reviews(&self, count: u64) {
+        self.state().repo_mut(self.id).people.required_reviews = count;
+    }
+
+    /// Gives the default branch a merge queue.
+    pub fn merge_queue_on(&self) {
+        self.state().repo_mut(self.id).people.merge_queue = true;
+    }
+
+    /// What waits in the merge queue.
+    pub fn queued(&self) -> Vec<u64> {
+        self.state().repo(self.id).people.queued.clone()
+    }
+
+    /// Merges what waits in the merge queue.
+    pub fn run_merge_queue(&self) {
+        let mut state = self.state();
+        for number in std::mem::take(&mut state.repo_mut(self.id).people.queued) {
+            state.merge(self.id, number, (Method::Merge, format!("Merge #{number}")), &person("github-merge-queue"));
+        }
+    }
+
+    /// Lets GitHub merge as soon as it can, where it is asked to.
+    pub fn auto_merge_on(&self) {
+        self.state().repo_mut(self.id).people.offers_auto_merge = true;
+    }
+
+    /// What GitHub was asked to merge as soon as it can.
+    pub fn auto_merges(&self) -> Vec<u64> {
+        self.state().repo(self.id).people.auto_merge.keys().copied().collect()
+    }
+
+    /// Check runs that were asked for again.
+    pub fn reruns(&self) -> Vec<u64> {
+        self.state().repo(self.id).people.rerun.clone()
+    }
+
     /// Cuts recursive trees short from now on, as GitHub does with large ones.
     pub fn truncate_trees(&self) {
         self.state().repo_mut(self.id).truncated_trees = true;
@@ -320,6 +397,35 @@ impl Repository {
 
 /// What a test looks at.
 impl Repository {
+    /// How the App answered a comment: `+1`, `confused` …
+    pub fn reactions(&self, comment: u64) -> Vec<String> {
+        let state = self.state();
+        let all = state.repo(self.id).people.reactions.iter();
+        all.filter(|(on, _)| *on == comment).map(|(_, content)| content.clone()).collect()
+    }
+
+    /// Number, text and count of edits of each open issue.
+    pub fn issues(&self) -> Vec<(u64, String, usize)> {
+        let state = self.state();
+        let open = state.repo(self.id).people.issues.values().filter(|issue| issue.open);
+        open.map(|issue| (issue.number, issue.body.clone(), issue.edits)).collect()
+    }
+
+    /// The App's own checks, the oldest first.
+    pub fn own_runs(&self) -> Vec<super::people::OwnRun> {
+        self.state().repo(self.id).people.own_runs.clone()
+    }
+
+    /// Who was asked for a review of a pull request; a team as `team:name`.
+    pub fn requested(&self, number: u64) -> Vec<String> {
+        self.state().repo(self.id).people.requested.get(&number).cloned().unwrap_or_default()
+    }
+
+    /// Who was assigned to a pull request.
+    pub fn assigned(&self, number: u64) -> Vec<String> {
+        self.state().repo(self.id).people.assigned.get(&number).cloned().unwrap_or_default()
+    }
+
     /// GitHub's id of the repository.
     pub fn id(&self) -> u64 {
         self.id

@@ -42,15 +42,16 @@ pub(crate) fn permissions() -> Permissions {
         ("metadata", "read"),
         ("contents", "write"),
         ("pull_requests", "write"),
-        ("checks", "read"),
+        ("checks", "write"),
         ("statuses", "read"),
-        ("issues", "read"),
+        ("issues", "write"),
         ("workflows", "write"),
     ];
     all.into_iter().map(|(name, level)| (name.to_owned(), level.to_owned())).collect()
 }
 
-const EVENTS: [&str; 6] = ["push", "pull_request", "check_suite", "status", "issue_comment", "repository"];
+const EVENTS: [&str; 7] =
+    ["push", "pull_request", "pull_request_review", "check_suite", "status", "issue_comment", "repository"];
 
 /// The App itself.
 pub(crate) fn app(state: &State, slug: &str) -> Value {

@@ -74,7 +74,7 @@ pub(crate) fn repository(state: &State, repo: &Repo) -> Value {
         "open_issues": open, "open_issues_count": open, "subscribers_count": 0, "network_count": 0,
         "has_downloads": true, "has_issues": true, "has_projects": false, "has_wiki": false, "has_pages": false,
         "has_discussions": false, "allow_forking": true, "web_commit_signoff_required": false,
-        "allow_auto_merge": false, "allow_merge_commit": true, "allow_rebase_merge": true, "allow_squash_merge": true,
+        "allow_auto_merge": repo.people.offers_auto_merge, "allow_merge_commit": true, "allow_rebase_merge": true, "allow_squash_merge": true,
         "allow_update_branch": false, "delete_branch_on_merge": false,
         "created_at": repo.created_at, "updated_at": repo.created_at, "pushed_at": repo.created_at,
     });

@@ -6,6 +6,7 @@ mod commits;
 mod contents;
 mod data;
 mod issues;
+mod people;
 mod pulls;
 mod refs;
 
@@ -35,6 +36,9 @@ pub(crate) fn route(state: &mut State, ask: &Ask) -> Option<Outcome> {
         Ok(caller) => caller,
         Err(refusal) => return Some(Err(refusal)),
     };
+    if let ("POST", Some(&"graphql")) = (ask.method.as_str(), parts.last()) {
+        return Some(people::graphql(state, &caller, ask));
+    }
     if parts.first() != Some(&"repos") || parts.len() < 3 {
         return app::route(state, &caller, ask, &parts);
     }
@@ -42,7 +46,15 @@ pub(crate) fn route(state: &mut State, ask: &Ask) -> Option<Outcome> {
     if let ("GET", ["installation"]) = (ask.method.as_str(), &call.rest[..]) {
         return Some(app::repo_installation(state, &call));
     }
-    let rooms: [fn(&mut State, &InRepo<'_>) -> Option<Outcome>; 7] =
-        [data::route, refs::route, commits::route, contents::route, pulls::route, issues::route, checks::route];
+    let rooms: [fn(&mut State, &InRepo<'_>) -> Option<Outcome>; 8] = [
+        data::route,
+        refs::route,
+        commits::route,
+        contents::route,
+        pulls::route,
+        issues::route,
+        people::route,
+        checks::route,
+    ];
     rooms.into_iter().find_map(|room| room(state, &call))
 }

@@ -117,13 +117,36 @@ fn branch(state: &State, call: &InRepo<'_>, name: &[&str]) -> Outcome {
 
 fn rules(state: &State, call: &InRepo<'_>, name: &[&str]) -> Outcome {
     let repo = state.repo(call.with(state, &[("metadata", "read")])?);
-    if repo.required_checks.is_empty() || name.join("/") != repo.default_branch {
+    if name.join("/") != repo.default_branch {
         return Reply::ok(json!([]));
     }
-    let checks: Vec<_> = repo.required_checks.iter().map(|name| json!({ "context": name })).collect();
-    Reply::ok(json!([{
-        "type": "required_status_checks", "ruleset_source_type": "Repository",
-        "ruleset_source": repo.full_name(), "ruleset_id": 1,
-        "parameters": { "required_status_checks": checks, "strict_required_status_checks_policy": false },
-    }]))
+    let rule = |kind: &str, parameters: serde_json::Value| {
+        json!({
+            "type": kind, "ruleset_source_type": "Repository", "ruleset_source": repo.full_name(), "ruleset_id": 1,
+            "parameters": parameters,
+        })
+    };
+    let mut rules = Vec::new();
+    if !repo.required_checks.is_empty() {
+        let checks: Vec<_> = repo.required_checks.iter().map(|name| json!({ "context": name })).collect();
+        let parameters = json!({ "required_status_checks": checks, "strict_required_status_checks_policy": false });
+        rules.push(rule("required_status_checks", parameters));
+    }
+    if repo.people.required_reviews > 0 {
+        let parameters = json!({
+            "required_approving_review_count": repo.people.required_reviews, "dismiss_stale_reviews_on_push": false,
+            "require_code_owner_review": false, "require_last_push_approval": false,
+            "required_review_thread_resolution": false,
+        });
+        rules.push(rule("pull_request", parameters));
+    }
+    if repo.people.merge_queue {
+        let parameters = json!({
+            "check_response_timeout_minutes": 60, "grouping_strategy": "ALLGREEN", "max_entries_to_build": 5,
+            "max_entries_to_merge": 5, "merge_method": "MERGE", "min_entries_to_merge": 1,
+            "min_entries_to_merge_wait_minutes": 5,
+        });
+        rules.push(rule("merge_queue", parameters));
+    }
+    Reply::ok(serde_json::Value::Array(rules))
 }

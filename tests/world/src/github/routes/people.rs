@@ -1,0 +1,241 @@
+//! Reviews, permissions, reactions, issues, the App's own checks, and GraphQL.
+
+use serde_json::{Value, json};
+
+use super::super::json;
+use super::super::merge::{Mergeable, Method, mergeable};
+use super::super::model::{APP_LOGIN, APP_SLUG, Actor, State};
+use super::super::people::{Issue, OwnRun};
+use super::super::reply::{Ask, Outcome, Reply, listed};
+use super::InRepo;
+use crate::github::auth::Caller;
+
+const PULLS: &[(&str, &str)] = &[("pull_requests", "write")];
+const ISSUES: &[(&str, &str)] = &[("issues", "write")];
+const EITHER: &[(&str, &str)] = &[("issues", "write"), ("pull_requests", "write")];
+
+pub(super) fn route(state: &mut State, call: &InRepo<'_>) -> Option<Outcome> {
+    let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+    match (call.ask.method.as_str(), &call.rest[..]) {
+        ("GET", ["pulls", n, "reviews"]) => Some(reviews(state, call, number(n))),
+        ("POST", ["pulls", n, "requested_reviewers"]) => Some(request(state, call, number(n))),
+        ("GET", ["collaborators", login, "permission"]) => Some(permission(state, call, login)),
+        ("POST", ["issues", "comments", id, "reactions"]) => Some(react(state, call, number(id))),
+        ("GET", ["issues"]) => Some(issues(state, call)),
+        ("POST", ["issues"]) => Some(create_issue(state, call)),
+        ("GET", ["issues", n]) => Some(issue(state, call, number(n))),
+        ("PATCH", ["issues", n]) => Some(change_issue(state, call, number(n))),
+        ("POST", ["check-runs"]) => Some(create_run(state, call)),
+        ("POST", ["check-runs", id, "rerequest"]) => Some(rerequest(state, call, number(id))),
+        _ => None,
+    }
+}
+
+fn reviews(state: &State, call: &InRepo<'_>, number: u64) -> Outcome {
+    let id = call.with(state, &[("pull_requests", "read")])?;
+    let all = state.repo(id).people.reviews.iter().filter(|review| review.number == number);
+    listed(state, call.ask, all.map(|it| state.review_json(id, it)).collect())
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn request(state: &mut State, call: &InRepo<'_>, number: u64) -> Outcome {
+    let id = call.with(state, PULLS)?;
+    let mut names = strings(&call.ask.body["reviewers"]);
+    names.extend(strings(&call.ask.body["team_reviewers"]).into_iter().map(|team| format!("team:{team}")));
+    state.repo_mut(id).people.requested.entry(number).or_default().extend(names);
+    let repo = state.repo(id);
+    let pull = repo.pulls.get(&number).ok_or_else(Reply::not_found)?;
+    Ok(Reply::json(201, json::pull(state, repo, pull)))
+}
+
+fn permission(state: &State, call: &InRepo<'_>, login: &str) -> Outcome {
+    let id = call.with(state, &[("metadata", "read")])?;
+    if !state.users.contains_key(login) {
+        return Err(Reply::not_found());
+    }
+    let level = state.repo(id).people.collaborators.get(login).map_or("read", String::as_str);
+    let mut user = json::user(state, login);
+    user["role_name"] = json!(level);
+    user["permissions"] =
+        json!({ "pull": true, "triage": false, "push": level != "read", "maintain": false, "admin": level == "admin" });
+    Reply::ok(json!({ "permission": level, "role_name": level, "user": user }))
+}
+
+fn react(state: &mut State, call: &InRepo<'_>, comment: u64) -> Outcome {
+    let id = call.with(state, EITHER)?;
+    if !state.repo(id).comments.iter().any(|it| it.id == comment) {
+        return Err(Reply::not_found());
+    }
+    let content = call.ask.text("content").unwrap_or_default().to_owned();
+    let made = state.id();
+    let shown = json!({
+        "id": made, "node_id": json::node("Reaction", made), "user": json::user(state, APP_LOGIN),
+        "content": content, "created_at": state.clock.rfc3339(),
+    });
+    let reactions = &mut state.repo_mut(id).people.reactions;
+    let known = reactions.contains(&(comment, content.clone()));
+    if !known {
+        reactions.push((comment, content));
+    }
+    Ok(Reply::json(if known { 200 } else { 201 }, shown))
+}
+
+fn issues(state: &State, call: &InRepo<'_>) -> Outcome {
+    let id = call.with(state, &[("issues", "read")])?;
+    let wanted = call.ask.query.get("creator");
+    let all = state.repo(id).people.issues.values();
+    let here = all.filter(|issue| issue.open && wanted.is_none_or(|login| *login == issue.author));
+    listed(state, call.ask, here.map(|it| state.issue_json(id, it)).collect())
+}
+
+fn create_issue(state: &mut State, call: &InRepo<'_>) -> Outcome {
+    let id = call.with(state, ISSUES)?;
+    let Some(title) = call.ask.text("title").map(str::to_owned) else {
+        return Err(Reply::invalid("Issue", "title", "missing_field", None));
+    };
+    let (made, now) = (state.id(), state.clock.rfc3339());
+    let repo = state.repo_mut(id);
+    let number = repo.next_number;
+    repo.next_number += 1;
+    let body = call.ask.text("body").unwrap_or_default().to_owned();
+    let issue = Issue {
+        id: made,
+        number,
+        title,
+        body,
+        open: true,
+        author: APP_LOGIN.to_owned(),
+        created_at: now.clone(),
+        updated_at: now,
+        edits: 0,
+    };
+    repo.people.issues.insert(number, issue.clone());
+    Ok(Reply::json(201, state.issue_json(id, &issue)))
+}
+
+fn issue(state: &State, call: &InRepo<'_>, number: u64) -> Outcome {
+    let id = call.with(state, &[("issues", "read")])?;
+    let issue = state.repo(id).people.issues.get(&number).ok_or_else(Reply::not_found)?;
+    Reply::ok(state.issue_json(id, issue))
+}
+
+/// An issue, or labels and assignees of a pull request.
+fn change_issue(state: &mut State, call: &InRepo<'_>, number: u64) -> Outcome {
+    let is_pull = state
+        .find_repo(&format!("{}/{}", call.name.0, call.name.1))
+        .is_some_and(|repo| repo.pulls.contains_key(&number));
+    let id = call.with(state, if is_pull { EITHER } else { ISSUES })?;
+    if is_pull {
+        let (labels, people) = (strings(&call.ask.body["labels"]), strings(&call.ask.body["assignees"]));
+        for name in &labels {
+            let label = state.id();
+            state.repo_mut(id).labels.entry(name.clone()).or_insert(label);
+        }
+        let repo = state.repo_mut(id);
+        if let Some(pull) = repo.pulls.get_mut(&number).filter(|_| !labels.is_empty()) {
+            pull.labels = labels;
+        }
+        repo.people.assigned.insert(number, people);
+        let repo = state.repo(id);
+        let pull = repo.pulls.get(&number).ok_or_else(Reply::not_found)?;
+        return Reply::ok(json::issue(state, repo, pull));
+    }
+    if !state.repo(id).people.issues.contains_key(&number) {
+        return Err(Reply::not_found());
+    }
+    if let Some(body) = call.ask.text("body") {
+        state.edit_issue(id, number, body, &Actor::App);
+    }
+    if call.ask.text("state") == Some("closed")
+        && let Some(issue) = state.repo_mut(id).people.issues.get_mut(&number)
+    {
+        issue.open = false;
+    }
+    Reply::ok(state.issue_json(id, &state.repo(id).people.issues[&number]))
+}
+
+fn create_run(state: &mut State, call: &InRepo<'_>) -> Outcome {
+    let id = call.with(state, &[("checks", "write")])?;
+    let ask = call.ask;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let made = state.id();
+    let annotations = ask.body["output"]["annotations"].as_array().into_iter().flatten();
+    let run = OwnRun {
+        id: made,
+        sha: text(&ask.body["head_sha"]),
+        name: text(&ask.body["name"]),
+        conclusion: text(&ask.body["conclusion"]),
+        title: text(&ask.body["output"]["title"]),
+        summary: text(&ask.body["output"]["summary"]),
+        annotations: annotations
+            .map(|one| (text(&one["path"]), one["start_line"].as_u64().unwrap_or(0), text(&one["message"])))
+            .collect(),
+    };
+    let now = state.clock.rfc3339();
+    let repo = state.repo(id);
+    let url = format!("{}/repos/{}/check-runs/{made}", state.base, repo.full_name());
+    let shown = json!({
+        "id": made, "node_id": json::node("CheckRun", made), "name": run.name, "head_sha": run.sha, "url": url,
+        "html_url": url, "details_url": url, "external_id": "", "status": "completed", "conclusion": run.conclusion,
+        "started_at": now, "completed_at": now, "check_suite": null, "app": json::app(state, APP_SLUG),
+        "pull_requests": [],
+        "output": { "title": run.title, "summary": run.summary, "text": null,
+            "annotations_count": run.annotations.len(), "annotations_url": format!("{url}/annotations") },
+    });
+    state.repo_mut(id).people.own_runs.push(run);
+    Ok(Reply::json(201, shown))
+}
+
+fn rerequest(state: &mut State, call: &InRepo<'_>, run: u64) -> Outcome {
+    let id = call.with(state, &[("checks", "write")])?;
+    let repo = state.repo_mut(id);
+    let suite = repo.suites.iter_mut().find(|suite| suite.runs.iter().any(|one| one.id == run));
+    let suite = suite.ok_or_else(Reply::not_found)?;
+    suite.conclusion = None;
+    repo.people.rerun.push(run);
+    Ok(Reply::json(201, json!({})))
+}
+
+/// The documents that Restow sends, told apart by their names.
+pub(super) fn graphql(state: &mut State, caller: &Caller, ask: &Ask) -> Outcome {
+    let document = ask.text("query").unwrap_or_default().to_owned();
+    let found = super::super::graphql::problems(&document, &ask.body["variables"]);
+    state.findings.extend(found);
+    let node = ask.body["variables"]["id"].as_str().unwrap_or_default().to_owned();
+    let pulls = state.repos.values().flat_map(|repo| repo.pulls.values().map(move |pull| (repo.id, pull)));
+    let place = pulls
+        .map(|(repo, pull)| (repo, pull.number, pull.id))
+        .find(|(_, _, id)| json::node("PullRequest", *id) == node);
+    let error =
+        |kind: &str, text: &str| Reply::ok(json!({ "data": null, "errors": [{ "type": kind, "message": text }] }));
+    let Some((repo, number, _)) = place else { return error("NOT_FOUND", "Could not resolve to a node") };
+    let held = state.repo(repo);
+    state.reach(caller, (&held.owner, &held.name), &[("contents", "write")])?;
+    let pull = held.pulls[&number].clone();
+    if ask.body["variables"]["head"].as_str() != Some(&held.head_of(&pull)) {
+        return error("UNPROCESSABLE", "Expected head sha did not match current head sha.");
+    }
+    if document.contains("enqueuePullRequest") {
+        if !held.people.merge_queue {
+            return error("UNPROCESSABLE", "Merge queue is not enabled");
+        }
+        state.repo_mut(repo).people.queued.push(number);
+        return Reply::ok(json!({ "data": { "enqueuePullRequest": { "mergeQueueEntry": { "position": 1 } } } }));
+    }
+    if !held.people.offers_auto_merge {
+        return error("UNPROCESSABLE", "Auto merge is not allowed for this repository");
+    }
+    if matches!(mergeable(held, &pull), Mergeable::Clean) {
+        return error("UNPROCESSABLE", "Pull request is in clean status");
+    }
+    let method = match ask.body["variables"]["method"].as_str() {
+        Some("SQUASH") => Method::Squash,
+        Some("REBASE") => Method::Rebase,
+        _ => Method::Merge,
+    };
+    state.repo_mut(repo).people.auto_merge.insert(number, method);
+    Reply::ok(json!({ "data": { "enablePullRequestAutoMerge": { "pullRequest": { "number": number } } } }))
+}
