@@ -11,6 +11,7 @@ mod kind;
 mod look_up;
 mod lookups;
 mod observe;
+mod onboard;
 mod order;
 mod plan;
 mod publish;

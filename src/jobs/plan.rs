@@ -7,6 +7,7 @@ use super::closed::look_at_open;
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
 use super::observe::observe;
+use super::onboard::onboard;
 use super::publish::Publisher;
 use super::rules::rules_of;
 use super::scan::StoredScan;
@@ -191,6 +192,11 @@ async fn apply(
     let row = &gathered.row;
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
+    if must_be_asked(gathered) {
+        let holds: Vec<Hold> = plan.holds.iter().chain(&paced.holds).cloned().collect();
+        let sets = plan::change_sets(plan, &gathered.rules);
+        return onboard(&publisher, &gathered.known, &gathered.scan.inventory, &sets, &holds).await;
+    }
     let failed = bring_all(&publisher, gathered, &paced.sets).await?;
     let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
     for old in &gathered.known {
@@ -205,6 +211,12 @@ async fn apply(
         // What trying again does not help waits for the next plan.
         Some(JobError::Permanent(_) | JobError::LeaseLost) | None => Ok(()),
     }
+}
+
+/// A repository without a file of its own is asked first, unless somebody farther says otherwise.
+fn must_be_asked(gathered: &Gathered) -> bool {
+    let rules = &gathered.rules;
+    gathered.scan.rules.is_none() && rules.onboarding.value && rules.enabled.value
 }
 
 /// Brings each change set to where it should be; returns the last failure that concerns one of them alone: an image

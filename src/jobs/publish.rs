@@ -14,7 +14,7 @@ use crate::formats::{self, Rewritten};
 use crate::github::{
     BranchCreation, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo, UpdateMode,
 };
-use crate::plan::ChangeSet;
+use crate::plan::{ChangeSet, SetTerms};
 use crate::pull::{MachineBlock, Memory, PullWrite, Push, Standing, WatchTerms};
 use crate::repo::{BranchName, CommitSha, FileMode, FilePath, Moment, PullNumber};
 use crate::report::{self, Withdrawal};
@@ -64,6 +64,9 @@ impl Publisher<'_> {
             }
         };
         let number = self.write_pull(&set, pull).await?;
+        if let (PullWrite::Open, Some(number)) = (pull, number) {
+            self.address(&set, number).await;
+        }
         let now = self.services.clock.now();
         let pushed_at = if push == Push::Keep { known.and_then(|row| memory(row).pushed_at) } else { Some(now) };
         let opened_at = if pull == PullWrite::Open { Some(now) } else { known.and_then(|row| row.opened_at) };
@@ -161,6 +164,25 @@ impl Publisher<'_> {
                     PullCreation::AlreadyThere => Ok(None),
                 }
             }
+        }
+    }
+
+    /// Labels, assignees, reviewers. Whoever is not there is no reason to do without the pull request.
+    async fn address(&self, set: &ChangeSet, number: PullNumber) {
+        let SetTerms { labels, reviewers, assignees, .. } = &set.terms;
+        if !(labels.is_empty() && assignees.is_empty())
+            && let Err(error) = self.repo.label_and_assign(number, labels, assignees).await
+        {
+            tracing::warn!(pull = number.0, %error, "labels and assignees were not set");
+        }
+        let (teams, people): (Vec<&String>, Vec<&String>) = reviewers.iter().partition(|name| name.contains('/'));
+        let people: Vec<String> = people.into_iter().cloned().collect();
+        let short = |team: &String| team.rsplit('/').next().unwrap_or_default().to_owned();
+        let teams: Vec<String> = teams.into_iter().map(short).collect();
+        if !(people.is_empty() && teams.is_empty())
+            && let Err(error) = self.repo.request_reviewers(number, &people, &teams).await
+        {
+            tracing::warn!(pull = number.0, %error, "reviewers were not asked");
         }
     }
 

@@ -42,6 +42,9 @@ impl Withdrawal {
         if !rules.enabled.value {
             return Self(format!("`enabled` is false ({}).", code(&rules.enabled.place())));
         }
+        if image == "onboarding" {
+            return Self("the repository has a configuration now.".to_owned());
+        }
         let moves = |set: &&ChangeSet| set.images().iter().any(|one| one.to_string() == image);
         if let Some(set) = sets.iter().find(moves) {
             return Self(format!("the image now moves on the branch {}.", code(set.branch.as_str())));

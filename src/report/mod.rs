@@ -5,10 +5,12 @@ mod comment;
 mod dates;
 mod evidence;
 mod markdown;
+mod onboarding;
 mod pull;
 
 pub use command::{command_help, explanation, not_allowed};
 pub use comment::{
     LEFT_ALONE_MARKER, STANDING_MARKER, WITHDRAWN_MARKER, Withdrawal, answer, left_alone, standing_comment, withdrawn,
 };
+pub use onboarding::{ONBOARDING_TITLE, STARTER, onboarding_body};
 pub use pull::{Place, commit_message, pull_body, pull_title};

@@ -144,7 +144,7 @@ async fn settled(repo: &Repository, folder: &Path) -> bool {
     !repo.pulls().is_empty() && quiet(folder).await
 }
 
-/// The queue holds nothing but the next plan.
+/// The queue holds nothing but the next plan and the next look.
 async fn quiet(folder: &Path) -> bool {
     let database = secrecy::SecretString::from(format!("sqlite:{}", folder.join("restow.db").display()));
     let clock = restow::clock::Clock::System;
@@ -152,7 +152,9 @@ async fn quiet(folder: &Path) -> bool {
     let jobs = store.jobs(&restow::store::JobFilter::default()).await.unwrap_or_default();
     store.close().await;
     let now = clock.now();
-    jobs.iter().any(|job| job.kind == "plan") && jobs.iter().all(|job| job.run_at > now.plus_ms(3_600_000))
+    // Open pull requests are looked at again after ten minutes.
+    let wait = |kind: &str| if kind == "watch" { 300_000 } else { 3_600_000 };
+    jobs.iter().any(|job| job.kind == "plan") && jobs.iter().all(|job| job.run_at > now.plus_ms(wait(&job.kind)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

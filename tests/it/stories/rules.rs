@@ -143,3 +143,66 @@ async fn turned_off_closes_what_is_open_and_says_why() {
     assert!(EAGER.contains("onboarding: false"));
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_repository_without_a_file_is_asked_first() {
+    let house = House::with_settings(&[("Dockerfile", DOCKERFILE)], |settings| {
+        settings.default_rules = "cooldown: 0d\n".to_owned();
+    })
+    .await;
+    house.settle().await;
+    let asked = house.only_pull();
+    assert_eq!(asked.head, "restow/onboarding");
+    assert!(asked.body.contains("Restow found 1 image in 1 place"), "{}", asked.body);
+    assert!(asked.body.contains("from 1.25-alpine to 1.27-alpine`"), "{}", asked.body);
+    house.later(24).await;
+    house.push("notes.md", "x");
+    house.settle().await;
+    house.only_pull();
+    house.repo.merge_pull(asked.number);
+    house.settle().await;
+    let open = house.open();
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert!(open[0].title.ends_with("to 1.27-alpine"));
+    assert!(restow::config::parse(&house.repo.read_file("main", RULES).expect("the file")).is_ok());
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn whoever_closes_the_question_is_left_alone() {
+    let house = House::with_settings(&[("Dockerfile", DOCKERFILE)], |settings| {
+        settings.default_rules = "cooldown: 0d\n".to_owned();
+    })
+    .await;
+    house.settle().await;
+    house.repo.close_pull(house.only_pull().number);
+    house.settle().await;
+    house.later(24 * 7).await;
+    assert!(house.open().is_empty());
+    // A file is a yes, whenever it comes.
+    house.push(RULES, "{}\n");
+    house.settle().await;
+    assert_eq!(house.open().len(), 1);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn the_organisations_file_holds_where_the_repositorys_says_nothing() {
+    let house = House::with_settings(&[("Dockerfile", DOCKERFILE)], |settings| {
+        settings.default_rules = String::new();
+    })
+    .await;
+    let shared = "onboarding: false\ncooldown: 0d\nextends: [\"acme/.github:presets/team.yml\"]\nlabels: [images]\n";
+    let team = "reviewers: [mona, acme/platform]\nassignees: [mona]\n";
+    house.world.repository("acme/.github").file("restow.yml", shared).file("presets/team.yml", team).create();
+    house.world.github.add_repository(house.installation, "acme/.github");
+    house.settle().await;
+    let pull = house.only_pull();
+    assert_eq!(pull.labels, ["images"]);
+    assert_eq!(house.repo.requested(pull.number), ["mona", "team:platform"]);
+    assert_eq!(house.repo.assigned(pull.number), ["mona"]);
+    let writes = house.world.github.requests();
+    let writes = writes.iter().filter(|one| one.method != "GET" && one.path.starts_with("/repos/acme/shop/")).count();
+    assert_eq!(writes, 6, "tree, commit, branch, pull request, labels with assignees, reviewers");
+    house.world.github.assert_clean();
+}

@@ -278,7 +278,7 @@ impl Repository {
         let Some(held) = held else { return };
         text.clone_into(&mut held.body);
         let after = held.clone();
-        let by = person(&after.author.clone());
+        let by = person(&after.author);
         state.emit_comment(self.id, &after, "edited", &by);
     }
 

@@ -11,7 +11,7 @@ pub(crate) fn label(state: &State, repo: &Repo, name: &str) -> Value {
     let id = repo.labels.get(name).copied().unwrap_or(0);
     json!({
         "id": id, "node_id": node("Label", id), "name": name, "color": "ededed", "default": false,
-        "description": null, "url": format!("{}/repos/{}/labels/{name}", state.base, repo.full_name()),
+        "description": "", "url": format!("{}/repos/{}/labels/{name}", state.base, repo.full_name()),
     })
 }
 
