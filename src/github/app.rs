@@ -230,6 +230,17 @@ impl Repo {
         self.json(&Call::get(self.path(&[]))).await
     }
 
+    /// A file at a commit; `None` where it is not there.
+    pub async fn file_at(&self, at: &str, commit: &crate::repo::CommitSha) -> Result<Option<Vec<u8>>, GitHubError> {
+        let parts: Vec<&str> = std::iter::once("contents").chain(at.split('/')).collect();
+        let call = Call::get(format!("{}?ref={commit}", self.path(&parts))).raw().at_most(LONGEST_FILE);
+        match self.github().call(&self.identity(), &call).await {
+            Ok(answer) => Ok(Some(answer.body.to_vec())),
+            Err(GitHubError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether files below `.github/workflows/` may be changed.
     pub async fn workflows_permission(&self) -> Result<WorkflowsPermission, GitHubError> {
         Ok(self.github.token(&self.scope).await?.workflows)

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::hook::look_up_jobs;
-use super::kind::{Extent, OrderPayload, order_job, plan_job, scan_job, sync_job, watch_job};
+use super::kind::{
+    Extent, OrderPayload, PreviewPayload, order_job, plan_job, preview_job, scan_job, sync_job, watch_job,
+};
 use crate::command::commands;
 use crate::github::AccountKind;
 use crate::github::webhook::{
@@ -130,11 +132,16 @@ fn comment_jobs(event: &IssueCommentEvent, now: Moment) -> Vec<NewJob> {
     vec![order_job(&OrderPayload { repo, pull, comment, author: author.login.clone(), orders }, now)]
 }
 
-/// A person closed, reopened or changed a pull request of Restow's.
+/// A person closed, reopened or changed a pull request of Restow's; another one may change the configuration. One from
+/// a fork is not looked at: what it names would be read with the organisation's eyes.
 fn pull_jobs(event: &PullRequestEvent, now: Moment) -> Vec<NewJob> {
     let ours = ours(event.head_branch.as_ref());
     let person = event.sender.as_ref().is_none_or(|sender| sender.kind != AccountKind::Bot);
     let matters = matches!(event.action.as_str(), "closed" | "reopened" | "synchronize");
+    if !ours && event.head_repo == Some(event.repo.id) && matches!(event.action.as_str(), "opened" | "synchronize") {
+        let payload = PreviewPayload { repo: event.repo.id, head: event.head_sha.clone() };
+        return vec![preview_job(&payload, event.number, now)];
+    }
     match event.installation {
         Some(installation) if ours && person && matters => {
             vec![plan_job(installation, event.repo.id, &event.repo.name, now)]

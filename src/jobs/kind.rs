@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::command::Parsed;
 use crate::image::{Digest, ImageName, Tag};
 use crate::notification::SubscribeUrl;
-use crate::repo::{InstallationId, Moment, PullNumber, RepoId, RepoName};
+use crate::repo::{CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use crate::store::NewJob;
 
 /// Tries before a job is dead: with the queue's backoff about three hours.
@@ -29,6 +29,8 @@ pub enum JobKind {
     Watch,
     /// Do what somebody asks for in a comment.
     Order,
+    /// Say what a changed configuration would do.
+    Preview,
     /// Ask a registry again for an image that was pushed.
     LookUp,
     /// Confirm a subscription of SNS.
@@ -45,6 +47,7 @@ impl JobKind {
             Self::Plan => "plan",
             Self::Watch => "watch",
             Self::Order => "order",
+            Self::Preview => "preview",
             Self::LookUp => "look-up",
             Self::Confirm => "confirm",
         }
@@ -52,9 +55,19 @@ impl JobKind {
 
     /// Reads the queue's name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Reconcile, Self::Sync, Self::Scan, Self::Plan, Self::Watch, Self::Order, Self::LookUp, Self::Confirm]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            Self::Reconcile,
+            Self::Sync,
+            Self::Scan,
+            Self::Plan,
+            Self::Watch,
+            Self::Order,
+            Self::Preview,
+            Self::LookUp,
+            Self::Confirm,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -94,6 +107,13 @@ pub(super) struct OrderPayload {
     /// Who commented.
     pub(super) author: String,
     pub(super) orders: Vec<Parsed>,
+}
+
+/// The payload of [`JobKind::Preview`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PreviewPayload {
+    pub(super) repo: RepoId,
+    pub(super) head: CommitSha,
 }
 
 /// The payload of [`JobKind::LookUp`].
@@ -153,6 +173,12 @@ pub fn watch_job(installation: InstallationId, repo: RepoId, name: &RepoName, ru
 pub(super) fn order_job(payload: &OrderPayload, now: Moment) -> NewJob {
     let dedupe_key = format!("comment:{}", payload.comment);
     NewJob { dedupe_key, ..new_job(JobKind::Order, format!("repo:{}", payload.repo), json!(payload), 15, now) }
+}
+
+/// Queues a look at the configuration that a pull request brings.
+pub(super) fn preview_job(payload: &PreviewPayload, pull: PullNumber, now: Moment) -> NewJob {
+    let dedupe_key = format!("repo:{}:pull:{}", payload.repo, pull.0);
+    NewJob { dedupe_key, ..new_job(JobKind::Preview, format!("repo:{}", payload.repo), json!(payload), 40, now) }
 }
 
 /// The longest dedupe key that is written out, in bytes.

@@ -14,6 +14,7 @@ mod observe;
 mod onboard;
 mod order;
 mod plan;
+mod preview;
 mod publish;
 mod reconcile;
 mod rules;

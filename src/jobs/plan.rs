@@ -50,7 +50,7 @@ struct Gathered {
 
 /// Runs the job.
 pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
-    let mut gathered = match gather(services, payload).await? {
+    let mut gathered = match gather(services, payload, None).await? {
         Readiness::Ready(gathered) => gathered,
         Readiness::Outdated(row) => {
             return Ok(vec![scan_job(row.installation, row.id, &row.name, services.clock.now())]);
@@ -59,11 +59,7 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     };
     let (plan, incomplete) = decide(services, &mut gathered).await?;
     let sets = plan::change_sets(&plan, &gathered.rules);
-    let pace = Pace {
-        open: gathered.open.keys().cloned().collect(),
-        opened: gathered.known.iter().filter_map(|row| row.opened_at).collect(),
-    };
-    let paced = plan::paced(sets, &pace, &gathered.rules, gathered.now);
+    let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     tell(&plan, &paced);
     apply(services, &gathered, &plan, &paced, guard).await?;
     let row = &gathered.row;
@@ -87,6 +83,37 @@ fn next_plan<'a>(services: &Services, now: Moment, incomplete: bool, holds: impl
     holds.filter_map(|hold| hold.until).filter(|until| *until > now).fold(usual, Moment::min)
 }
 
+/// What other rules would change.
+#[derive(Debug, Default)]
+pub(super) struct Foresight {
+    /// The titles of the pull requests that would open.
+    pub(super) opens: Vec<String>,
+    /// The branches of those that would close.
+    pub(super) closes: Vec<String>,
+}
+
+/// Plans by other rules than those in force, and does nothing.
+pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rules) -> Result<Foresight, JobError> {
+    let payload = RepoPayload { installation: row.installation, repo: row.id, name: row.name.clone() };
+    let Readiness::Ready(mut gathered) = gather(services, &payload, Some(rules)).await? else {
+        return Ok(Foresight::default());
+    };
+    let (plan, _) = decide(services, &mut gathered).await?;
+    let pace = pace(&gathered);
+    let paced = plan::paced(plan::change_sets(&plan, &gathered.rules), &pace, &gathered.rules, gathered.now);
+    let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
+    let new = paced.sets.iter().filter(|set| !gathered.open.contains_key(&set.branch));
+    let closes = gathered.open.keys().filter(|branch| !wanted.contains(branch)).map(ToString::to_string);
+    Ok(Foresight { opens: new.map(crate::report::pull_title).collect(), closes: closes.collect() })
+}
+
+fn pace(gathered: &Gathered) -> Pace {
+    Pace {
+        open: gathered.open.keys().cloned().collect(),
+        opened: gathered.known.iter().filter_map(|row| row.opened_at).collect(),
+    }
+}
+
 /// Whether there is something to plan.
 enum Readiness {
     Ready(Box<Gathered>),
@@ -95,7 +122,8 @@ enum Readiness {
     NothingToDo,
 }
 
-async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness, JobError> {
+/// Reads what a plan needs; `rules` in the place of those in force.
+async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>) -> Result<Readiness, JobError> {
     let Some(row) = services.store.repository(payload.repo).await? else { return Ok(Readiness::NothingToDo) };
     if row.state != RepositoryState::Active || is_stopped(services, row.installation).await? {
         return Ok(Readiness::NothingToDo);
@@ -106,7 +134,10 @@ async fn gather(services: &Services, payload: &RepoPayload) -> Result<Readiness,
     let Some(scan) = scan.filter(|scan| scan.snapshot.commit == head && scan.extractor == EXTRACTOR_VERSION) else {
         return Ok(Readiness::Outdated(Box::new(row)));
     };
-    let rules = rules_of(services, &row, &scan).await?;
+    let rules = match rules {
+        Some(rules) => rules,
+        None => rules_of(services, &row, &scan).await?,
+    };
     let open = look_at_open(services, &repo, &row).await?;
     let now = services.clock.now();
     let constraints = constraints(&services.store.ignores(row.id, now).await?);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::installation::{is_stopped, repository_row};
 use super::kind::{RepoPayload, plan_job};
+use super::preview;
 use super::worker::Guard;
 use super::{JobError, Services};
 use crate::config;
@@ -72,7 +73,11 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
             .await
             .map_err(|error| JobError::Permanent(format!("the scan was stopped: {error}")))?;
         guard.check()?;
-        apply(services, &row, decided).await?;
+        if decided.told {
+            let file = decided.file.as_deref();
+            preview::tell(&repo, &decided.scan.snapshot.commit, file, &decided.scan.rules_mistakes).await?;
+        }
+        apply(services, &row, decided.scan).await?;
     } else if let Some(before) = before {
         // A scan of a version that did not keep them is the newest for as long as nothing is pushed.
         services.store.save_repository_images(row.id, &images(&before.inventory)).await?;
@@ -217,18 +222,34 @@ async fn keep(
 }
 
 /// Pure: joins all, and chooses the rules.
-fn decide(gathered: Gathered, before: Option<StoredScan>) -> StoredScan {
+/// What was decided of a commit.
+struct Scanned {
+    scan: StoredScan,
+    /// The configuration file's content.
+    file: Option<Vec<u8>>,
+    /// Whether its mistakes are others than before.
+    told: bool,
+}
+
+fn decide(gathered: Gathered, before: Option<StoredScan>) -> Scanned {
     let Gathered { commit, candidates, known, rules, cut } = gathered;
     let files = candidates.iter().filter_map(|file| Some((&file.path, known.get(&file.key)?)));
     let inventory = formats::link(files);
     if let Some(cut) = cut {
         tracing::warn!(reason = cut, "the repository's list of files is not whole");
     }
+    let file = rules.first().cloned();
+    let known = before.as_ref().map(|before| before.rules_mistakes.clone()).unwrap_or_default();
     let (rules, rules_mistakes) = choose_rules(rules, before);
     let files =
         candidates.into_iter().map(|file| (file.path, SnapshotFile { mode: file.mode, blob: file.key.0 })).collect();
     let snapshot = Snapshot { commit, files };
-    StoredScan { extractor: EXTRACTOR_VERSION, snapshot, inventory, rules, rules_mistakes }
+    let told = known != rules_mistakes;
+    Scanned {
+        scan: StoredScan { extractor: EXTRACTOR_VERSION, snapshot, inventory, rules, rules_mistakes },
+        file,
+        told,
+    }
 }
 
 fn too_large() -> Extraction {

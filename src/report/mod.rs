@@ -2,6 +2,7 @@
 
 mod command;
 mod comment;
+mod configuration;
 mod dates;
 mod evidence;
 mod markdown;
@@ -12,5 +13,6 @@ pub use command::{command_help, explanation, not_allowed};
 pub use comment::{
     LEFT_ALONE_MARKER, STANDING_MARKER, WITHDRAWN_MARKER, Withdrawal, answer, left_alone, standing_comment, withdrawn,
 };
+pub use configuration::{MISTAKES_ISSUE_TITLE, foresight_summary, foresight_title, mistakes_summary};
 pub use onboarding::{ONBOARDING_TITLE, STARTER, onboarding_body};
 pub use pull::{Place, commit_message, pull_body, pull_title};

@@ -206,3 +206,63 @@ async fn the_organisations_file_holds_where_the_repositorys_says_nothing() {
     assert_eq!(writes, 6, "tree, commit, branch, pull request, labels with assignees, reviewers");
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn mistakes_are_told_at_the_commit_and_the_last_valid_rules_hold() {
+    let house = House::with(&[("README.md", "x"), (RULES, "allow: [patch]\n")]).await;
+    house.settle().await;
+    house.push(RULES, "allow: [patch]\nlabls: [x]\n");
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    assert!(house.open().is_empty(), "minor is still not allowed");
+    let runs = house.repo.own_runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!(runs[0].conclusion, "failure");
+    let (path, line, message) = &runs[0].annotations[0];
+    assert_eq!((path.as_str(), *line), (RULES, 2));
+    assert!(message.contains("did you mean `labels`?"), "{message}");
+    house.push("notes.md", "x");
+    house.settle().await;
+    assert_eq!(house.repo.own_runs().len(), 1, "told once");
+    house.push(RULES, "{}\n");
+    house.settle().await;
+    assert_eq!(house.repo.own_runs().last().expect("one").conclusion, "success");
+    assert_eq!(house.open().len(), 1);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn without_the_permission_for_checks_an_issue_tells() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.world.github.set_permission(house.installation, "checks", "read");
+    house.push(RULES, "labls: [x]\n");
+    house.settle().await;
+    house.push(RULES, "labls: [y]\nlables: 7\n");
+    house.settle().await;
+    let issues = house.repo.issues();
+    assert_eq!(issues.len(), 1, "{issues:?}");
+    assert!(issues[0].1.contains("there is no setting"), "{issues:?}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_pull_request_that_changes_the_rules_is_told_what_they_would_do() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, "allow: [patch]\n")]).await;
+    house.settle().await;
+    assert!(house.open().is_empty());
+    house.repo.commit_as_person("rules", &[(RULES, "allow: [minor]\n")], "more");
+    house.repo.open_pull("rules", "main", "More updates");
+    house.settle().await;
+    let runs = house.repo.own_runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!((runs[0].conclusion.as_str(), runs[0].title.as_str()), ("success", "1 pull request would open"));
+    assert!(runs[0].summary.contains("to 1.27-alpine"), "{}", runs[0].summary);
+    house.repo.commit_as_person("rules", &[(RULES, "alow: [minor]\n")], "slip");
+    house.settle().await;
+    assert_eq!(house.repo.own_runs().last().expect("one").conclusion, "failure");
+    house.repo.commit_as_person("other", &[("notes.md", "x")], "notes");
+    house.repo.open_pull("other", "main", "Notes");
+    house.settle().await;
+    assert_eq!(house.repo.own_runs().len(), 2, "the file is as it was");
+    house.world.github.assert_clean();
+}
