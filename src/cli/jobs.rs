@@ -31,7 +31,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-struct Database {
+pub(super) struct Database {
     /// The server's database: sqlite:FILE or postgres://…
     #[arg(
         long = "database",
@@ -42,6 +42,21 @@ struct Database {
         global = true
     )]
     url: String,
+}
+
+impl Database {
+    /// Opens it; where it is not there, says how to name it.
+    pub(super) async fn open(&self) -> anyhow::Result<Option<Store>> {
+        let url = SecretString::from(self.url.as_str());
+        match Store::open_existing(&url, Clock::System).await {
+            Ok(store) => Ok(Some(store)),
+            Err(error @ (StoreError::Url { .. } | StoreError::Missing { .. })) => {
+                writeln!(io::stderr(), "restow: {error}; name the server's database with --database")?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -81,15 +96,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 async fn with_store(args: &Args) -> Outcome {
-    let url = SecretString::from(args.database.url.as_str());
-    let store = match Store::open_existing(&url, Clock::System).await {
-        Ok(store) => store,
-        Err(error @ (StoreError::Url { .. } | StoreError::Missing { .. })) => {
-            writeln!(io::stderr(), "restow: {error}; name the server's database with --database")?;
-            return Ok(USAGE);
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let Some(store) = args.database.open().await? else { return Ok(USAGE) };
     let outcome = match &args.action {
         None => list(&store, args, &mut io::stdout().lock()).await,
         Some(Action::Retry { id }) => retry(&store, *id, &mut io::stdout().lock()).await,

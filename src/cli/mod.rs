@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod audit;
 mod check;
 mod describe;
 mod explain;
@@ -54,6 +55,8 @@ enum Command {
     Registry(registry::RegistryCommand),
     /// Validate a repository's configuration file
     Check(check::Args),
+    /// Shows what was decided and done: who, when, where, by which rule
+    Audit(audit::Args),
     /// List the jobs of a server's queue, and retry dead ones
     Jobs(jobs::Args),
     /// Ask the server on this machine whether it lives
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Registry(command) => registry::run(&command),
         Command::Check(args) => check::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Jobs(args) => jobs::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Completions { shell } => {

@@ -16,7 +16,7 @@ pub const OPTIONAL_PERMISSIONS: &[(&str, &str)] =
     &[("workflows", "write"), ("packages", "read"), ("issues", "write"), ("checks", "write")];
 
 /// Events that add something: GitHub's own registry tells of pushed images.
-pub const OPTIONAL_EVENTS: &[&str] = &["registry_package"];
+pub const OPTIONAL_EVENTS: &[&str] = &["registry_package", "issues"];
 
 /// The events that Restow listens to; `installation` and `installation_repositories` come without being asked for.
 pub const EVENTS: &[&str] =

@@ -43,6 +43,8 @@ pub enum Event {
     Status(StatusEvent),
     /// Somebody commented an issue or pull request.
     IssueComment(IssueCommentEvent),
+    /// Somebody changed an issue.
+    Issues(IssuesEvent),
     /// An event that Restow does not act on.
     Other {
         /// Its name.
@@ -160,6 +162,23 @@ pub struct PullRequestEvent {
     pub sender: Option<Account>,
 }
 
+/// `issues`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuesEvent {
+    /// `opened`, `edited`, `closed` …
+    pub action: String,
+    /// Which installation, where the event comes through one.
+    pub installation: Option<InstallationId>,
+    /// The repository.
+    pub repo: EventRepo,
+    /// Which issue.
+    pub number: PullNumber,
+    /// Its text, cut at 64 KiB.
+    pub body: String,
+    /// Who did this.
+    pub sender: Option<Account>,
+}
+
 /// `pull_request_review`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequestReviewEvent {
@@ -248,6 +267,7 @@ impl Event {
             Self::CheckSuite(event) => event.installation,
             Self::Status(event) => event.installation,
             Self::IssueComment(event) => event.installation,
+            Self::Issues(event) => event.installation,
             Self::Ping | Self::Other { .. } => None,
         }
     }
@@ -268,6 +288,7 @@ pub fn parse(event: &str, body: &[u8]) -> Result<Event, MalformedPayload> {
         "pull_request_review" => read(event, body).map(pull_request_review),
         "check_suite" => read(event, body).map(check_suite),
         "status" => read(event, body).map(status),
+        "issues" => read(event, body).map(issues),
         "issue_comment" => read(event, body).map(issue_comment),
         _ => read::<Anything>(event, body).map(|_| Event::Other { event: event.chars().take(100).collect() }),
     }
@@ -433,6 +454,37 @@ struct ReviewBody {
     installation: Through,
     repository: EventRepo,
     pull_request: NumberBody,
+}
+
+#[derive(Deserialize)]
+struct IssuesBody {
+    action: String,
+    installation: Through,
+    repository: EventRepo,
+    issue: IssueBodyText,
+    #[serde(default, deserialize_with = "known_account")]
+    sender: Option<Account>,
+}
+
+#[derive(Deserialize)]
+struct IssueBodyText {
+    number: PullNumber,
+    body: Option<String>,
+}
+
+fn issues(body: IssuesBody) -> Event {
+    let mut text = body.issue.body.unwrap_or_default();
+    if let Some((end, _)) = text.char_indices().find(|(at, _)| *at >= LONGEST_COMMENT) {
+        text.truncate(end);
+    }
+    Event::Issues(IssuesEvent {
+        action: body.action,
+        installation: through(body.installation),
+        repo: body.repository,
+        number: body.issue.number,
+        body: text,
+        sender: body.sender,
+    })
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::plan::{ENDED, OPEN};
-use super::{JobError, Services};
+use super::{JobError, Services, record};
 use crate::github::{Pull, PullState, Repo};
 use crate::plan::{Move, PassedOver};
 use crate::pull::{MachineBlock, Standing};
@@ -25,7 +25,11 @@ pub(super) async fn look_at_open(
             PullState::Open => {
                 open.insert(known.branch, pull);
             }
-            PullState::Merged => ended(services, &known).await?,
+            PullState::Merged => {
+                record::of_pull(services, row, (Some("a person"), "merge"), number, (&known.image, "", &known.target))
+                    .await?;
+                ended(services, &known).await?;
+            }
             PullState::Closed => {
                 refuse(services, row, number, &pull.body).await?;
                 ended(services, &known).await?;
@@ -78,7 +82,8 @@ pub(super) async fn refuse(
         .collect();
     tracing::info!(pull = number.0, "a person closed it: not proposed again");
     services.store.save_ignores(row.id, &ignores).await?;
-    Ok(())
+    let image = block.image.as_ref().map(ToString::to_string).unwrap_or_default();
+    record::of_pull(services, row, (Some("a person"), "refuse"), number, (&image, "closed", &block.target)).await
 }
 
 /// The version, or the content, that was refused.

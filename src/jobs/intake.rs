@@ -9,10 +9,11 @@ use super::kind::{
 use crate::command::commands;
 use crate::github::AccountKind;
 use crate::github::webhook::{
-    CommentPlace, Event, EventRepo, IssueCommentEvent, PullRequestEvent, PushEvent, PushTarget, parse,
+    CommentPlace, Event, EventRepo, IssueCommentEvent, IssuesEvent, PullRequestEvent, PushEvent, PushTarget, parse,
 };
 use crate::notification::{Sender, Told};
 use crate::repo::{BranchName, InstallationId, Moment};
+use crate::report::{DASHBOARD_MARKER, ticked};
 use crate::store::{Delivery, NewJob};
 use crate::web::Malformed;
 
@@ -73,6 +74,7 @@ fn kept(event: &Event) -> (Option<String>, Option<crate::repo::RepoId>, Value) {
         Event::Status(event) => {
             (None, Some(event.repo.id), json!({ "sha": event.sha, "state": event.state, "context": event.context }))
         }
+        Event::Issues(event) => (Some(event.action.clone()), Some(event.repo.id), json!({ "number": event.number })),
         Event::IssueComment(event) => (
             Some(event.action.clone()),
             Some(event.repo.id),
@@ -96,6 +98,7 @@ fn jobs(event: &Event, now: Moment) -> Vec<NewJob> {
         }
         Event::Status(event) if event.state != "pending" => watch_jobs(event.installation, &event.repo, now),
         Event::IssueComment(event) => comment_jobs(event, now),
+        Event::Issues(event) => dashboard_jobs(event, now),
         Event::Ping | Event::CheckSuite(_) | Event::Status(_) | Event::Other { .. } => Vec::new(),
     }
 }
@@ -116,6 +119,18 @@ fn ours(branch: Option<&BranchName>) -> bool {
 
 fn watch_jobs(installation: Option<InstallationId>, repo: &EventRepo, now: Moment) -> Vec<NewJob> {
     installation.map(|installation| watch_job(installation, repo.id, &repo.name, now)).into_iter().collect()
+}
+
+/// A person ticked a box of the dashboard: GitHub lets only people who may write edit it.
+fn dashboard_jobs(event: &IssuesEvent, now: Moment) -> Vec<NewJob> {
+    let person = event.sender.as_ref().is_some_and(|sender| sender.kind != AccountKind::Bot);
+    let ours = event.body.contains(DASHBOARD_MARKER) && !ticked(&event.body).is_empty();
+    match event.installation {
+        Some(installation) if person && ours && event.action == "edited" => {
+            vec![plan_job(installation, event.repo.id, &event.repo.name, now)]
+        }
+        Some(_) | None => Vec::new(),
+    }
 }
 
 /// What a person asks for in a new comment under a pull request; an edited one does nothing.

@@ -3,6 +3,7 @@
 
 mod closed;
 mod confirm;
+mod dashboard;
 mod error;
 mod hook;
 mod installation;
@@ -17,6 +18,7 @@ mod plan;
 mod preview;
 mod publish;
 mod reconcile;
+mod record;
 mod rules;
 mod scan;
 mod watch;

@@ -4,7 +4,7 @@ use super::closed::refused;
 use super::kind::{OrderPayload, look_up_job, plan_job, watch_job};
 use super::plan::{OPEN, memory};
 use super::worker::Guard;
-use super::{JobError, Services, is_active};
+use super::{JobError, Services, is_active, record};
 use crate::command::{Command, IgnoreScope, Parsed};
 use crate::github::{Reaction, Repo};
 use crate::plan::{Move, PassedOver};
@@ -78,6 +78,15 @@ pub(super) async fn run(services: &Services, payload: &OrderPayload, guard: &Gua
 impl Order<'_> {
     async fn carry_out(&mut self, command: Command, jobs: &mut Vec<NewJob>) -> Result<Answer, JobError> {
         tracing::info!(pull = self.payload.pull.0, by = %self.payload.author, command = %command.written(), "asked for");
+        let (by, written) = (Some(self.payload.author.as_str()), command.written());
+        record::of_pull(
+            self.services,
+            self.row,
+            (by, "command"),
+            self.payload.pull,
+            (&self.known.image, &written, "obeyed"),
+        )
+        .await?;
         match command {
             Command::Rebase => self.note(|memory| memory.rebase = true).await?,
             Command::Recreate => self.note(|memory| memory.recreate = true).await?,

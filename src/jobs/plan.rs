@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::closed::look_at_open;
+use super::dashboard::{self, Shown};
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
 use super::observe::observe;
@@ -45,6 +46,8 @@ struct Gathered {
     known: Vec<PullRow>,
     /// Those of them that GitHub shows open.
     open: BTreeMap<BranchName, Pull>,
+    /// Whether somebody ticked a box of the dashboard, which now is to be cleared.
+    boxes: bool,
     now: Moment,
 }
 
@@ -62,6 +65,19 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     tell(&plan, &paced);
     apply(services, &gathered, &plan, &paced, guard).await?;
+    if gathered.rules.dashboard.value {
+        let repo =
+            services.github.installation(gathered.row.installation).repository(gathered.row.id, &gathered.row.name);
+        let problems = gathered.scan.inventory.problems.iter();
+        let shown = Shown {
+            plan: &plan,
+            waiting: &paced.holds,
+            constraints: &gathered.constraints,
+            problems: problems.map(|problem| (problem.path.to_string(), problem.message.clone())).collect(),
+        };
+        guard.check()?;
+        dashboard::write(services, &repo, &gathered.row, &shown, gathered.boxes).await?;
+    }
     let row = &gathered.row;
     let holds = plan.holds.iter().chain(&paced.holds);
     let next = next_plan(services, gathered.now, incomplete, holds);
@@ -139,6 +155,8 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
         None => rules_of(services, &row, &scan).await?,
     };
     let open = look_at_open(services, &repo, &row).await?;
+    // Before what is ignored is read: a box may have changed it.
+    let boxes = rules.dashboard.value && dashboard::obey(services, &repo, &row).await?;
     let now = services.clock.now();
     let constraints = constraints(&services.store.ignores(row.id, now).await?);
     let tags = services.lookups_for(&row).tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
@@ -149,7 +167,7 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
         false => WorkflowsPermission::Granted,
     };
     let known = services.store.pulls(row.id).await?;
-    let gathered = Gathered { row, scan, rules, candidates, constraints, workflows, known, open, now };
+    let gathered = Gathered { row, scan, rules, candidates, constraints, workflows, known, open, boxes, now };
     Ok(Readiness::Ready(Box::new(gathered)))
 }
 

@@ -9,7 +9,7 @@ use super::closed::refuse;
 use super::plan::{ENDED, OPEN, memory};
 use super::scan::StoredScan;
 use super::worker::Guard;
-use super::{JobError, Services};
+use super::{JobError, Services, record};
 use crate::formats::{self, Rewritten};
 use crate::github::{
     BranchCreation, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo, UpdateMode,
@@ -67,6 +67,8 @@ impl Publisher<'_> {
         if let (PullWrite::Open, Some(number)) = (pull, number) {
             self.address(&set, number).await;
         }
+        let act = if pull == PullWrite::Open { "open" } else { "update" };
+        record::of_set(self.services, self.row, act, &set, number).await?;
         let now = self.services.clock.now();
         let pushed_at = if push == Push::Keep { known.and_then(|row| memory(row).pushed_at) } else { Some(now) };
         let opened_at = if pull == PullWrite::Open { Some(now) } else { known.and_then(|row| row.opened_at) };
@@ -235,7 +237,7 @@ impl Publisher<'_> {
         self.repo.update_pull(number, &change).await?;
         self.guard.check()?;
         self.repo.delete_branch(branch).await?;
-        Ok(())
+        record::of_pull(self.services, self.row, (None, "close"), number, ("", why.reason(), "no longer wanted")).await
     }
 
     /// Remembers an open pull request as it stands; what is known of it stays.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kind::{RepoPayload, plan_job, watch_job};
 use super::plan::{ENDED, OPEN, memory};
 use super::worker::Guard;
-use super::{JobError, Services, is_active};
+use super::{JobError, Services, is_active, record};
 use crate::github::{
     BranchRules, CheckRun, GitHubError, MergeMethod, MergeOutcome, MergeState, Pull, PullState, Repo, RepoDetails,
     Review,
@@ -15,7 +15,7 @@ use crate::policy::Method;
 use crate::pull::{self, Act, CheckFact, CheckState, Facts, Fit, Memory, Verdict};
 use crate::repo::{CommitSha, Moment, PullNumber};
 use crate::report;
-use crate::store::{NewJob, PullRow};
+use crate::store::{NewJob, PullRow, RepositoryRow};
 
 /// When open pull requests are looked at again without an event: events are lost.
 const AGAIN_MS: i64 = 10 * 60_000;
@@ -24,6 +24,7 @@ const AGAIN_MS: i64 = 10 * 60_000;
 struct House<'a> {
     services: &'a Services,
     repo: Repo,
+    row: &'a RepositoryRow,
     details: RepoDetails,
     rules: BranchRules,
     guard: &'a Guard,
@@ -50,7 +51,7 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     }
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let (details, rules) = (repo.details().await?, repo.branch_rules(&row.default_branch).await?);
-    let house = House { services, repo, details, rules, guard, now: services.clock.now() };
+    let house = House { services, repo, row: &row, details, rules, guard, now: services.clock.now() };
     let mut all = Done::default();
     for known in open {
         let Some(number) = known.number else { continue };
@@ -129,6 +130,9 @@ impl House<'_> {
         match self.repo.merge_pull(pull.number, &facts.head, merge_method(method)).await? {
             MergeOutcome::Merged(commit) => {
                 tracing::info!(pull = pull.number.0, %commit, "merged");
+                let by = memory.merge_by.as_deref();
+                let (rule, commit) = (memory.terms.place.clone(), commit.to_string());
+                record::of_pull(self.services, self.row, (by, "merge"), pull.number, ("", &rule, &commit)).await?;
                 metrics::counter!("restow_pull_requests_merged_total").increment(1);
                 if let Some(branch) = &pull.head_branch {
                     self.guard.check()?;

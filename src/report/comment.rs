@@ -37,6 +37,11 @@ pub fn left_alone() -> String {
 pub struct Withdrawal(String);
 
 impl Withdrawal {
+    /// The reason, in Markdown.
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+
     /// Finds out why what moved `image` (as it is kept) is no longer wanted.
     pub fn of(image: &str, plan: &Plan, rules: &Rules, sets: &[ChangeSet]) -> Self {
         if !rules.enabled.value {

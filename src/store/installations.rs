@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::database::{Row, Sql, values};
 use super::repository_images::forget_removed_in;
 use super::{Store, StoreError};
-use crate::repo::InstallationId;
+use crate::repo::{InstallationId, Moment};
 
 /// One installation of the App.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl FromStr for InstallationState {
 const SAVE: Sql = Sql::new(
     "save an installation",
     "INSERT INTO installations (id, account, state) VALUES ($1, $2, $3)
-     ON CONFLICT (id) DO UPDATE SET account = excluded.account, state = excluded.state",
+     ON CONFLICT (id) DO UPDATE SET account = excluded.account, state = excluded.state, deleted_at = NULL",
 );
 
 const READ: Sql = Sql::new("read an installation", "SELECT id, account, state FROM installations WHERE id = $1");
@@ -70,7 +70,10 @@ const LIST: Sql = Sql::new(
     "SELECT id, account, state FROM installations WHERE state <> 'deleted' ORDER BY id",
 );
 
-const DELETE: Sql = Sql::new("delete an installation", "UPDATE installations SET state = 'deleted' WHERE id = $1");
+const DELETE: Sql = Sql::new(
+    "delete an installation",
+    "UPDATE installations SET state = 'deleted', deleted_at = COALESCE(deleted_at, $2) WHERE id = $1",
+);
 
 const REMOVE_REPOSITORIES: Sql = Sql::new(
     "delete an installation",
@@ -78,7 +81,47 @@ const REMOVE_REPOSITORIES: Sql = Sql::new(
      WHERE installation_id = $1",
 );
 
+/// The repositories of installations that were deleted before `$1`, within every statement that erases.
+macro_rules! erase {
+    ($table:literal) => {
+        Sql::new(
+            "erase a deleted installation",
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE repo_id IN (SELECT repositories.id FROM repositories JOIN installations
+                    ON installations.id = repositories.installation_id
+                    WHERE installations.state = 'deleted' AND installations.deleted_at < $1)"
+            ),
+        )
+    };
+}
+
+const ERASE: [Sql; 4] = [erase!("pulls"), erase!("ignores"), erase!("audit"), erase!("repository_images")];
+const ERASE_REPOSITORIES: Sql = Sql::new(
+    "erase a deleted installation",
+    "DELETE FROM repositories WHERE installation_id IN
+        (SELECT id FROM installations WHERE state = 'deleted' AND deleted_at < $1)",
+);
+const ERASE_INSTALLATIONS: Sql =
+    Sql::new("erase a deleted installation", "DELETE FROM installations WHERE state = 'deleted' AND deleted_at < $1");
+
 impl Store {
+    /// Erases all that is known of installations that were deleted before a moment; how many they were.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn erase_deleted(&self, before: Moment) -> Result<u64, StoreError> {
+        let mut open = self.database.begin(ERASE_INSTALLATIONS.doing).await?;
+        for sql in ERASE {
+            open.execute(sql, values![before.0]).await?;
+        }
+        open.execute(ERASE_REPOSITORIES, values![before.0]).await?;
+        let erased = open.execute(ERASE_INSTALLATIONS, values![before.0]).await?;
+        open.commit(ERASE_INSTALLATIONS.doing).await?;
+        Ok(erased)
+    }
+
     /// Saves an installation, new or known.
     ///
     /// # Errors
@@ -113,7 +156,7 @@ impl Store {
         let mut open = self.database.begin(DELETE.doing).await?;
         open.execute(REMOVE_REPOSITORIES, values![id.0.cast_signed()]).await?;
         forget_removed_in(&mut open).await?;
-        open.execute(DELETE, values![id.0.cast_signed()]).await?;
+        open.execute(DELETE, values![id.0.cast_signed(), self.now().0]).await?;
         open.commit(DELETE.doing).await
     }
 }

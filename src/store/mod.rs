@@ -4,6 +4,7 @@
 //! One file per table. `database.rs` is the only place that knows that there are two databases; the contract tests in
 //! `tests/it/store.rs` run on both. Moments are milliseconds since the Unix epoch.
 
+mod audit;
 mod claims;
 mod contents;
 mod database;
@@ -32,6 +33,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::repo::Moment;
 
+pub use audit::{AuditEntry, AuditFilter};
 pub use claims::{Claim, Held, Retry};
 pub use contents::ContentRow;
 pub use deliveries::{Delivery, Recorded};

@@ -289,3 +289,45 @@ fn colours_are_there_when_they_are_asked_for() {
     assert!(scan(&["--color", "always"]).contains("\u{1b}["));
     assert!(!scan(&[]).contains("\u{1b}["));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_is_listed() {
+    use restow::repo::{Moment, PullNumber, RepoId};
+    let folder = folder(&[]);
+    let url = format!("sqlite:{}", folder.path().join("restow.db").display());
+    let clock = restow::clock::Clock::System;
+    let store =
+        restow::store::Store::open(&secrecy::SecretString::from(url.as_str()), clock.clone()).await.expect("a store");
+    let entry = |act: &str, at: Moment| restow::store::AuditEntry {
+        at,
+        actor: "restow".to_owned(),
+        act: act.to_owned(),
+        repo: RepoId(1),
+        repository: "acme/shop".to_owned(),
+        image: "docker.io/library/nginx".to_owned(),
+        from: "1.25".to_owned(),
+        to: format!("1.27@sha256:{}", "a".repeat(64)),
+        pull: Some(PullNumber(7)),
+        rule: "a\u{1b}[31m rule".to_owned(),
+        evidence: serde_json::json!({}),
+        result: "minor".to_owned(),
+    };
+    let now = clock.now();
+    store.record(&[entry("open", now.plus_ms(-10 * 86_400_000)), entry("merge", now)]).await.expect("recorded");
+    store.close().await;
+    let audit = |more: &[&str]| {
+        let run = restow(folder.path(), &[&["audit", "--database", &url], more].concat());
+        assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+        text(&run.stdout)
+    };
+    let all = audit(&[]);
+    assert!(all.contains("open") && all.contains("merge") && all.contains("1.27@aaaaaaa"), "{all}");
+    assert!(!all.contains('\u{1b}'), "{all:?}");
+    let json: serde_json::Value = serde_json::from_str(&audit(&["--since", "7d", "--format", "json"])).expect("JSON");
+    assert_eq!(json["entries"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&json["entries"][0]["act"], &json["entries"][0]["pull"]), (&"merge".into(), &7.into()));
+    assert_eq!(audit(&["--repo", "acme/other"]), "Nothing is recorded.\n");
+    assert!(audit(&["--image", "nginx"]).contains("merge"), "by its short name");
+    let run = restow(folder.path(), &["audit", "--database", &url, "--since", "soon"]);
+    assert!(text(&run.stderr).contains("write, for example, 7d"), "{}", text(&run.stderr));
+}

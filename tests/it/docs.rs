@@ -51,7 +51,7 @@ fn help_fits_eighty_columns() {
         let run = Command::new(env!("CARGO_BIN_EXE_restow")).args(arguments).env("COLUMNS", "80").output();
         String::from_utf8(run.expect("it runs").stdout).expect("UTF-8")
     };
-    let commands = ["serve", "scan", "update", "tag", "explain", "registry", "check", "jobs", "completions"];
+    let commands = ["serve", "scan", "update", "tag", "explain", "registry", "check", "jobs", "audit", "completions"];
     for command in commands {
         assert!(help(&["--help"]).contains(command), "{command} is listed");
         let text = help(&[command, "--help"]);

@@ -8,8 +8,8 @@ use restow::image::{Digest, ImageName, Tag};
 use restow::plan::PassedOver;
 use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use restow::store::{
-    ContentRow, Delivery, Ignore, ImageKey, InstallationRow, InstallationState, NewJob, PullRow, QuotaRow, Recorded,
-    RepositoryRow, RepositoryState, Sighting, Store, StoryRow, TagListRow,
+    AuditEntry, AuditFilter, ContentRow, Delivery, Ignore, ImageKey, InstallationRow, InstallationState, NewJob,
+    PullRow, QuotaRow, Recorded, RepositoryRow, RepositoryState, Sighting, Store, StoryRow, TagListRow,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -464,4 +464,54 @@ pub(super) async fn what_registries_tell(f: Fixture) {
     f.store.save_quota(&QuotaRow { remaining: 90, read_at: START, ..quota.clone() }).await.expect("saved");
     assert_eq!(f.store.quota("docker.io", "").await.expect("read"), Some(quota));
     assert_eq!(f.store.quota("docker.io", "acme").await.expect("read"), None);
+}
+
+fn entry(act: &str, repo: RepoId, at: Moment) -> AuditEntry {
+    AuditEntry {
+        at,
+        actor: "restow".to_owned(),
+        act: act.to_owned(),
+        repo,
+        repository: "acme/shop".to_owned(),
+        image: "docker.io/library/nginx".to_owned(),
+        from: "1.25".to_owned(),
+        to: "1.27".to_owned(),
+        pull: Some(PullNumber(7)),
+        rule: "the newest \"tag\"".to_owned(),
+        evidence: json!({ "digest": "sha256:00", "text": "it's" }),
+        result: "minor".to_owned(),
+    }
+}
+
+pub(super) async fn the_audit_only_grows(f: Fixture) {
+    let entries = [entry("open", SHOP, START), entry("merge", SHOP, START.plus_ms(10))];
+    f.store.record(&entries).await.expect("recorded");
+    f.store.record(&entries[..1]).await.expect("recorded");
+    let list = async |filter: AuditFilter| f.store.audit(&filter).await.expect("listed");
+    let all = list(AuditFilter { limit: 10, ..AuditFilter::default() }).await;
+    assert_eq!(all, [entries[0].clone(), entries[1].clone(), entries[0].clone()]);
+    let newest = list(AuditFilter { limit: 1, ..AuditFilter::default() }).await;
+    assert_eq!(newest, [entries[0].clone()]);
+    let since = list(AuditFilter { since: Some(START.plus_ms(1)), limit: 10, ..AuditFilter::default() }).await;
+    assert_eq!(since, [entries[1].clone()]);
+    let image = Some("docker.io/library/redis".to_owned());
+    assert_eq!(list(AuditFilter { image, limit: 10, ..AuditFilter::default() }).await, []);
+    let repository = Some("acme/shop".to_owned());
+    assert_eq!(list(AuditFilter { repository, limit: 10, ..AuditFilter::default() }).await.len(), 3);
+}
+
+pub(super) async fn a_deleted_installation_is_erased_after_its_time(f: Fixture) {
+    f.store.save_installation(&installation(ACME, InstallationState::Active)).await.expect("saved");
+    f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
+    f.store.save_pull(&pull("restow/nginx-1")).await.expect("saved");
+    f.store.record(&[entry("open", SHOP, START)]).await.expect("recorded");
+    f.store.delete_installation(ACME).await.expect("deleted");
+    let everything = AuditFilter { limit: 10, ..AuditFilter::default() };
+    assert_eq!(f.store.erase_deleted(START).await.expect("erased"), 0, "not yet");
+    assert_eq!(f.store.audit(&everything).await.expect("listed").len(), 1);
+    assert_eq!(f.store.erase_deleted(START.plus_ms(1)).await.expect("erased"), 1);
+    assert_eq!(f.store.audit(&everything).await.expect("listed"), []);
+    assert_eq!(f.store.pulls(SHOP).await.expect("listed"), []);
+    assert_eq!(f.store.repository(SHOP).await.expect("read"), None);
+    assert_eq!(f.store.installation(ACME).await.expect("read"), None);
 }

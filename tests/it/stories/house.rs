@@ -141,7 +141,8 @@ impl House {
 
     /// The text without what differs from run to run.
     pub(super) fn plain(&self, text: &str) -> String {
-        let text = text.replace(&self.world.registry.address(), "registry.example");
+        let address = self.world.registry.address();
+        let text = text.replace(&address, "registry.example").replace(&address.replace(':', "="), "registry.example");
         let text = text.replace(self.world.github.url().trim_end_matches('/'), "https://github.example");
         let head = self.repo.head("main").unwrap_or_default();
         let text = text.replace(&head, "HEAD");

@@ -36,6 +36,12 @@ async fn what_passed_is_merged_and_its_branch_is_gone() {
     assert_eq!(house.only_pull().state, "merged");
     assert_eq!(house.repo.branches(), ["main"]);
     assert!(house.repo.read_file("main", "Dockerfile").expect("a file").contains("1.27-alpine"));
+    let everything = restow::store::AuditFilter { limit: 10, ..Default::default() };
+    let audit = house.app.services().store.audit(&everything).await.expect("the audit");
+    let acts: Vec<&str> = audit.iter().map(|entry| entry.act.as_str()).collect();
+    assert_eq!(acts, ["open", "merge"], "{audit:#?}");
+    assert_eq!((audit[0].from.as_str(), audit[0].to.as_str()), ("1.25-alpine", "1.27-alpine"));
+    assert_eq!(audit[1].rule, ".github/restow.yml, line 1");
     house.world.github.assert_clean();
 }
 

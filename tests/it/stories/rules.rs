@@ -266,3 +266,39 @@ async fn a_pull_request_that_changes_the_rules_is_told_what_they_would_do() {
     assert_eq!(house.repo.own_runs().len(), 2, "the file is as it was");
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn the_dashboard_shows_everything_in_its_place_and_its_boxes_act() {
+    let rules = "dashboard: true\nlimits: {open: 1}\n";
+    let house = House::with(&[("README.md", "x"), (RULES, rules)]).await;
+    house.world.registry.push_all("library/redis", &["1.0", "1.1"]);
+    house.push("Dockerfile", &stages(&["library/nginx:1.25-alpine", "library/redis:1.0"]));
+    house.push("other/Dockerfile", "FROM nginx:${TAG}\n");
+    house.settle().await;
+    let issues = house.repo.issues();
+    let [(number, text, _)] = &issues[..] else { panic!("{issues:?}") };
+    assert!(text.contains("### Open: 1") && text.contains("which is the limit"), "{text}");
+    insta::assert_snapshot!("dashboard", house.plain(text));
+    house.later(7).await;
+    let edits = house.repo.issues()[0].2;
+    house.later(7).await;
+    assert_eq!(house.repo.issues()[0].2, edits, "nothing new, nothing edited");
+    house.repo.close_pull(house.open()[0].number);
+    house.settle().await;
+    let text = house.repo.issues()[0].1.clone();
+    assert!(text.contains("### Ignored: 1") && text.contains("propose it again"), "{text}");
+    let ticked = text.replace("[ ] propose it again", "[x] propose it again");
+    house.repo.edit_issue(*number, "mona", &ticked);
+    house.settle().await;
+    let text = house.repo.issues()[0].1.clone();
+    assert!(!text.contains("### Ignored") && !text.contains("[x]"), "{text}");
+    house.push("other.txt", "x");
+    house.settle().await;
+    let before = house.open()[0].head_sha.clone();
+    let text = house.repo.issues()[0].1.replacen("[ ] rebase it", "[x] rebase it", 1);
+    house.repo.edit_issue(*number, "mona", &text);
+    house.settle().await;
+    assert_ne!(house.open()[0].head_sha, before);
+    assert_eq!(house.repo.issues().len(), 1);
+    house.world.github.assert_clean();
+}

@@ -1,0 +1,95 @@
+//! What is written into the audit.
+
+use serde_json::{Value, json};
+
+use super::{JobError, Services};
+use crate::image::Reference;
+use crate::plan::{Age, ChangeSet, Evidence, Update};
+use crate::repo::PullNumber;
+use crate::store::{AuditEntry, RepositoryRow};
+
+/// Who does what Restow does.
+const RESTOW: &str = "restow";
+
+/// Records an act upon a change set: one entry for each distinct move.
+pub(super) async fn of_set(
+    services: &Services,
+    row: &RepositoryRow,
+    act: &str,
+    set: &ChangeSet,
+    pull: Option<PullNumber>,
+) -> Result<(), JobError> {
+    let mut entries: Vec<AuditEntry> = Vec::new();
+    for update in &set.updates {
+        let entry = AuditEntry {
+            image: update.site.reference.image().to_string(),
+            from: short(&update.site.reference),
+            to: short(&update.to),
+            rule: update.reason.clone(),
+            evidence: evidence(update),
+            result: update.kind.to_string(),
+            ..blank(services, row, RESTOW, act, pull)
+        };
+        let same =
+            |other: &&AuditEntry| (&other.image, &other.from, &other.to) == (&entry.image, &entry.from, &entry.to);
+        if !entries.iter().any(|other| same(&other)) {
+            entries.push(entry);
+        }
+    }
+    services.store.record(&entries).await?;
+    Ok(())
+}
+
+/// Records an act upon a pull request.
+pub(super) async fn of_pull(
+    services: &Services,
+    row: &RepositoryRow,
+    (actor, act): (Option<&str>, &str),
+    pull: PullNumber,
+    (image, rule, result): (&str, &str, &str),
+) -> Result<(), JobError> {
+    let entry = AuditEntry {
+        image: image.to_owned(),
+        rule: rule.to_owned(),
+        result: result.to_owned(),
+        ..blank(services, row, actor.unwrap_or(RESTOW), act, Some(pull))
+    };
+    services.store.record(&[entry]).await?;
+    Ok(())
+}
+
+fn blank(services: &Services, row: &RepositoryRow, actor: &str, act: &str, pull: Option<PullNumber>) -> AuditEntry {
+    AuditEntry {
+        at: services.clock.now(),
+        actor: actor.to_owned(),
+        act: act.to_owned(),
+        repo: row.id,
+        repository: row.name.to_string(),
+        image: String::new(),
+        from: String::new(),
+        to: String::new(),
+        pull,
+        rule: String::new(),
+        evidence: Value::Null,
+        result: String::new(),
+    }
+}
+
+/// Tag and digest, without the name.
+fn short(reference: &Reference) -> String {
+    let tag = reference.tag().map(ToString::to_string).unwrap_or_default();
+    reference.digest().map_or_else(|| tag.clone(), |digest| format!("{tag}@{digest}"))
+}
+
+fn evidence(update: &Update) -> Value {
+    let of = |evidence: &Evidence| {
+        let age = match evidence.age() {
+            Age::Seen(at) => json!({ "seen": at.to_string() }),
+            Age::Claimed(claim) => json!({ "claimed": claim.at.to_string(), "by": claim.source }),
+            Age::AtLeastSince(at) => json!({ "at_least_since": at.to_string() }),
+            Age::Unknown => Value::Null,
+        };
+        json!({ "digest": evidence.digest.to_string(), "age": age })
+    };
+    update.evidence.as_ref().map_or(Value::Null, of)
+}
