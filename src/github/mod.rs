@@ -20,6 +20,7 @@ mod app;
 mod check;
 mod client;
 mod commit;
+mod deliveries;
 mod error;
 mod graphql;
 mod issue;
@@ -39,6 +40,7 @@ pub use app::{Account, AccountKind, App, Installation, InstallationDetails, Repo
 pub use check::{Annotation, CheckApp, CheckRun, CheckSuite, CombinedStatus, CommitStatus, NewCheckRun};
 pub use client::{GitHub, GitHubSettings, Timeouts};
 pub use commit::{AheadCommit, BranchCreation, CommitDetails, Comparison, NewContent, NewEntry, UpdateMode};
+pub use deliveries::HookDelivery;
 pub use error::{Disposition, GitHubError};
 pub use graphql::DOCUMENTS;
 pub use issue::Issue;

@@ -31,6 +31,8 @@ pub enum JobKind {
     Order,
     /// Say what a changed configuration would do.
     Preview,
+    /// Ask GitHub for webhooks that did not arrive.
+    Redeliver,
     /// Ask a registry again for an image that was pushed.
     LookUp,
     /// Confirm a subscription of SNS.
@@ -48,6 +50,7 @@ impl JobKind {
             Self::Watch => "watch",
             Self::Order => "order",
             Self::Preview => "preview",
+            Self::Redeliver => "redeliver",
             Self::LookUp => "look-up",
             Self::Confirm => "confirm",
         }
@@ -63,6 +66,7 @@ impl JobKind {
             Self::Watch,
             Self::Order,
             Self::Preview,
+            Self::Redeliver,
             Self::LookUp,
             Self::Confirm,
         ]
@@ -137,6 +141,11 @@ pub(super) struct ConfirmPayload {
 /// Queues a comparison of all that is known with GitHub.
 pub fn reconcile_job(run_at: Moment) -> NewJob {
     new_job(JobKind::Reconcile, "app".to_owned(), json!({}), 10, run_at)
+}
+
+/// Queues a look for webhooks that did not arrive.
+pub(super) fn redeliver_job(run_at: Moment) -> NewJob {
+    new_job(JobKind::Redeliver, "deliveries".to_owned(), json!({}), 12, run_at)
 }
 
 /// Queues a comparison of an installation.

@@ -19,6 +19,7 @@ mod preview;
 mod publish;
 mod reconcile;
 mod record;
+mod redeliver;
 mod rules;
 mod scan;
 mod watch;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::kind::{Extent, reconcile_job, sync_job};
+use super::kind::{Extent, reconcile_job, redeliver_job, sync_job};
 use super::{JobError, Services};
 use crate::formats::EXTRACTOR_VERSION;
 use crate::repo::InstallationId;
@@ -28,7 +28,8 @@ pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     let now = services.clock.now();
     let interval = i64::try_from(services.times.reconcile.as_millis()).unwrap_or(i64::MAX);
     let next = reconcile_job(now.plus_ms(interval));
-    Ok(ids.into_iter().map(|id| sync_job(id, Extent::All, now)).chain([next]).collect())
+    let deliveries = redeliver_job(now);
+    Ok(ids.into_iter().map(|id| sync_job(id, Extent::All, now)).chain([next, deliveries]).collect())
 }
 
 /// Forgets deliveries that GitHub cannot send again, and what older versions of this program read, and manifests beyond their bound.

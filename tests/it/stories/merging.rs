@@ -221,3 +221,17 @@ async fn lost_events_are_made_up_for() {
     assert_eq!(house.only_pull().state, "merged");
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_lost_push_is_asked_for_again() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.settle().await;
+    house.world.github.lose_next(1);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    assert!(house.repo.pulls().is_empty());
+    minutes(&house, 11).await;
+    assert_eq!(house.only_pull().state, "open");
+    assert_eq!(house.world.github.count("POST", "/attempts"), 1);
+    house.world.github.assert_clean();
+}

@@ -257,7 +257,8 @@ impl State {
         }
         payload["sender"] = json::user(self, by.login());
         payload["installation"] = json!({ "id": installation, "node_id": json::node("Installation", installation) });
-        self.queue.add(event, &payload);
+        let now = self.clock.rfc3339();
+        self.queue.add(event, &payload, &now);
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Queue {
     pub(crate) double: usize,
     pub(crate) order: Order,
     news: Arc<Notify>,
+    /// What was lost on its way, with a number and its moment, newest last.
+    pub(crate) lost: Vec<(u64, String, Delivery)>,
 }
 
 impl Queue {
@@ -49,12 +51,15 @@ impl Queue {
     }
 
     /// Events that happen while no webhook is connected are dropped, as GitHub drops them.
-    pub(crate) fn add(&mut self, event: &str, payload: &Value) {
+    pub(crate) fn add(&mut self, event: &str, payload: &Value, now: &str) {
         if self.hook.is_none() {
             return;
         }
         if self.lose > 0 {
             self.lose -= 1;
+            let body = serde_json::to_vec(payload).expect("impossible: JSON can be written");
+            let number = self.lost.len() as u64 + 1;
+            self.lost.push((number, now.to_owned(), Delivery { event: event.to_owned(), guid: guid(), body }));
             return;
         }
         let body = serde_json::to_vec(payload).expect("impossible: JSON can be written");
@@ -65,6 +70,16 @@ impl Queue {
         }
         self.waiting.push_back(delivery);
         self.news.notify_one();
+    }
+
+    /// Sends one that was lost again.
+    pub(crate) fn again(&mut self, number: u64) -> bool {
+        let found = self.lost.iter().position(|(id, ..)| *id == number);
+        let Some(found) = found else { return false };
+        let (.., delivery) = self.lost.remove(found);
+        self.waiting.push_back(delivery);
+        self.news.notify_one();
+        true
     }
 
     pub(crate) fn take(&mut self) -> Option<(Hook, Delivery)> {

@@ -329,7 +329,8 @@ fn emit_installation(state: &mut State, id: u64, action: &str) {
         "action": action, "installation": json::installation(state, it), "repositories": repos,
         "requester": null, "sender": json::user(state, "octocat"),
     });
-    state.queue.add("installation", &payload);
+    let now = state.clock.rfc3339();
+    state.queue.add("installation", &payload, &now);
 }
 
 fn emit_repositories(state: &mut State, id: u64, action: &str, repos: &BTreeSet<u64>) {
@@ -341,7 +342,8 @@ fn emit_repositories(state: &mut State, id: u64, action: &str, repos: &BTreeSet<
         "repositories_added": added, "repositories_removed": removed, "requester": null,
         "sender": json::user(state, "octocat"),
     });
-    state.queue.add("installation_repositories", &payload);
+    let now = state.clock.rfc3339();
+    state.queue.add("installation_repositories", &payload, &now);
 }
 
 /// Webhooks.
@@ -362,7 +364,8 @@ impl GitHub {
                 "config": { "content_type": "json", "insecure_ssl": "0", "url": url },
                 "created_at": state.clock.rfc3339(), "updated_at": state.clock.rfc3339() },
         });
-        state.queue.add("ping", &payload);
+        let now = state.clock.rfc3339();
+        state.queue.add("ping", &payload, &now);
     }
 
     /// What waits for its delivery: event and payload.

@@ -27,6 +27,13 @@ pub(super) fn route(state: &mut State, caller: &Caller, ask: &Ask, parts: &[&str
         }),
         ("GET", ["installation", "repositories"]) => Some(repositories(state, caller, ask)),
         ("DELETE", ["installation", "token"]) => Some(revoke(state, ask)),
+        ("GET", ["app", "hook", "deliveries"]) => Some(needs_app(deliveries(state, ask))),
+        ("POST", ["app", "hook", "deliveries", id, "attempts"]) => {
+            Some(needs_app(match state.queue.again(number(id)) {
+                true => Ok(Reply::json(202, serde_json::json!({}))),
+                false => Err(Reply::not_found()),
+            }))
+        }
         ("GET", ["rate_limit"]) => Some(Reply::ok(rates(state))),
         ("GET", ["repositories", id]) => Some(by_id(state, caller, number(id))),
         _ => None,
@@ -35,6 +42,18 @@ pub(super) fn route(state: &mut State, caller: &Caller, ask: &Ask, parts: &[&str
 
 fn installations(state: &State, ask: &Ask) -> Outcome {
     listed(state, ask, state.installations.values().map(|it| json::installation(state, it)).collect())
+}
+
+/// Those that were lost; what arrived nobody asks for.
+fn deliveries(state: &State, ask: &Ask) -> Outcome {
+    let lost = state.queue.lost.iter().rev().map(|(id, at, delivery)| {
+        serde_json::json!({
+            "id": id, "guid": delivery.guid, "delivered_at": at, "redelivery": false, "duration": 0.5,
+            "status": "Service Timeout", "status_code": 504, "event": delivery.event, "action": null,
+            "installation_id": null, "repository_id": null, "throttled_at": null,
+        })
+    });
+    listed(state, ask, lost.collect())
 }
 
 /// The installation that covers a repository: a question of the App itself.
