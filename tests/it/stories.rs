@@ -9,4 +9,5 @@ mod main_job;
 mod merging;
 mod notified;
 mod people;
+mod random;
 mod rules;
