@@ -136,7 +136,11 @@ impl GitHub {
             Some(installation) => Some(self.inner.limits.turn_to_write(installation).await),
             None => None,
         };
-        self.inner.limits.check(identity.installation(), self.inner.clock.now(), call)?;
+        let now = self.inner.clock.now();
+        self.inner.limits.check(identity.installation(), now, call)?;
+        if let Some(installation) = identity.installation().filter(|_| call.writes()) {
+            self.inner.limits.spend(installation, now, call)?;
+        }
         let answer = match identity {
             Identity::App => self.inner.transport.send(call, &self.app_token(call)?).await?,
             Identity::Installation(scope) => self.as_installation(scope, call).await?,

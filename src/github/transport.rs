@@ -98,6 +98,11 @@ impl Call {
         self.method != Method::GET && self.endpoint == Endpoint::Rest
     }
 
+    /// Whether other writes follow that belong to it: a tree is the first of a commit.
+    pub(super) fn begins(&self) -> bool {
+        self.path.ends_with("/git/trees")
+    }
+
     /// The same call for another page.
     pub(super) fn page(&self, path: String) -> Self {
         Self { path, ..self.clone() }

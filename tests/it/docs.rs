@@ -124,6 +124,15 @@ fn the_table_of_formats_is_the_codes() {
 }
 
 #[test]
+fn every_command_of_a_comment_is_described() {
+    let text = read("docs/pull-requests.md");
+    for (command, _) in restow::command::HELP {
+        let first = command.split(' ').next().expect("a word");
+        assert!(text.contains(&format!("| `/restow {first}")), "{command}");
+    }
+}
+
+#[test]
 fn every_key_of_the_rules_is_described() {
     let text = read("docs/configuration.md");
     let schema = restow::config::schema();

@@ -589,13 +589,15 @@ async fn a_persons_commit_on_a_branch_is_seen() {
 // Webhooks.
 
 /// The events that Restow reads; all others are kept by their name alone.
-const READ: [&str; 9] = [
+const READ: [&str; 11] = [
     "check_suite",
     "installation",
     "installation_repositories",
     "issue_comment",
+    "issues",
     "ping",
     "pull_request",
+    "pull_request_review",
     "push",
     "repository",
     "status",

@@ -152,8 +152,8 @@ async fn quiet(folder: &Path) -> bool {
     let jobs = store.jobs(&restow::store::JobFilter::default()).await.unwrap_or_default();
     store.close().await;
     let now = clock.now();
-    // Open pull requests are looked at again after ten minutes.
-    let wait = |kind: &str| if kind == "watch" { 300_000 } else { 3_600_000 };
+    // Open pull requests and lost webhooks are looked at again after ten minutes.
+    let wait = |kind: &str| if matches!(kind, "watch" | "redeliver") { 300_000 } else { 3_600_000 };
     jobs.iter().any(|job| job.kind == "plan") && jobs.iter().all(|job| job.run_at > now.plus_ms(wait(&job.kind)))
 }
 
