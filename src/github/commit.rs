@@ -132,6 +132,11 @@ struct AheadBody {
 }
 
 #[derive(Deserialize)]
+struct ListedCommit {
+    commit: AheadInner,
+}
+
+#[derive(Deserialize)]
 struct AheadInner {
     #[serde(default)]
     message: String,
@@ -253,6 +258,13 @@ impl Repo {
         let body = json!({ "message": message, "tree": tree, "parents": parents });
         let made: ShaBody = self.json(&Call::post(self.path(&["git", "commits"]), body)).await?;
         Ok(made.sha)
+    }
+
+    /// The messages of the newest commits of the default branch, the newest first; at most a hundred.
+    pub async fn newest_messages(&self, count: u8) -> Result<Vec<String>, GitHubError> {
+        let call = Call::get(format!("{}?per_page={}", self.path(&["commits"]), count.min(100)));
+        let commits: Vec<ListedCommit> = self.json(&call.at_most(16 * 1024 * 1024)).await?;
+        Ok(commits.into_iter().map(|listed| listed.commit.message).collect())
     }
 
     /// What `head` has that `base` has not: who else wrote to a branch.

@@ -61,7 +61,7 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         Readiness::NothingToDo => return Ok(Vec::new()),
     };
     let (plan, incomplete) = decide(services, &mut gathered).await?;
-    let sets = plan::change_sets(&plan, &gathered.rules);
+    let sets = change_sets(&plan, &gathered);
     let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     tell(&plan, &paced);
     apply(services, &gathered, &plan, &paced, guard).await?;
@@ -86,6 +86,20 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         jobs.push(watch_job(row.installation, row.id, &row.name, gathered.now));
     }
     Ok(jobs)
+}
+
+/// The change sets, called as the rules want or, where they say nothing, as the repository calls its commits.
+fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
+    let mut sets = plan::change_sets(plan, &gathered.rules);
+    if let Some(style) = &gathered.scan.commit_style {
+        for set in sets.iter_mut().filter(|set| set.terms.commit.prefix.is_none()) {
+            set.terms.commit.prefix.clone_from(&style.prefix);
+            if set.terms.commit.scope.is_none() {
+                set.terms.commit.scope.clone_from(&style.scope);
+            }
+        }
+    }
+    sets
 }
 
 /// When the next plan is due: at the usual time, or as soon as something that waits may go on. A registry that was away
@@ -116,7 +130,7 @@ pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rul
     };
     let (plan, _) = decide(services, &mut gathered).await?;
     let pace = pace(&gathered);
-    let paced = plan::paced(plan::change_sets(&plan, &gathered.rules), &pace, &gathered.rules, gathered.now);
+    let paced = plan::paced(change_sets(&plan, &gathered), &pace, &gathered.rules, gathered.now);
     let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
     let new = paced.sets.iter().filter(|set| !gathered.open.contains_key(&set.branch));
     let closes = gathered.open.keys().filter(|branch| !wanted.contains(branch)).map(ToString::to_string);
@@ -243,7 +257,7 @@ async fn apply(
     let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
     if must_be_asked(gathered) {
         let holds: Vec<Hold> = plan.holds.iter().chain(&paced.holds).cloned().collect();
-        let sets = plan::change_sets(plan, &gathered.rules);
+        let sets = change_sets(plan, gathered);
         return onboard(&publisher, &gathered.known, &gathered.scan.inventory, &sets, &holds).await;
     }
     let failed = bring_all(&publisher, gathered, &paced.sets).await?;

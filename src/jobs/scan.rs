@@ -15,7 +15,9 @@ use crate::formats::{self, EXTRACTOR_VERSION, Extraction, FoundProblem, Inventor
 use crate::github::{FileList, GitHubError, ListedFile, Repo, TarballLimits};
 use crate::image::ImageName;
 use crate::plan::{Snapshot, SnapshotFile};
+use crate::policy::CommitStyle;
 use crate::repo::{BlobSha, CommitSha, FileMode, FilePath};
+use crate::report;
 use crate::store::{NewJob, RepositoryRow, RepositoryState};
 
 /// More unknown blobs than this are read as one tarball.
@@ -24,6 +26,8 @@ const TARBALL_ABOVE: usize = 50;
 const BLOBS_AT_ONCE: usize = 8;
 /// Blobs whose content is held at a time.
 const BLOBS_HELD: usize = 32;
+/// Commits whose subjects tell how commits are called.
+const HISTORY: u8 = 50;
 /// No file that names images is larger.
 const BLOB_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -37,6 +41,9 @@ pub(super) struct StoredScan {
     pub(super) rules: Option<String>,
     /// Where the newest rules are wrong, those before them stay in force.
     pub(super) rules_mistakes: Vec<String>,
+    /// How the repository calls its commits, found out once; an empty style where it has no convention.
+    #[serde(default)]
+    pub(super) commit_style: Option<CommitStyle>,
 }
 
 type Key = (BlobSha, String);
@@ -69,9 +76,14 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let before = previous(&row)?;
     if before.as_ref().is_none_or(|before| before.snapshot.commit != head || before.extractor != EXTRACTOR_VERSION) {
         let gathered = gather(services, &repo, head).await?;
-        let decided = tokio::task::spawn_blocking(move || decide(gathered, before))
+        let style = match before.as_ref().and_then(|before| before.commit_style.clone()) {
+            Some(style) => style,
+            None => report::conventional(&repo.newest_messages(HISTORY).await?).unwrap_or_default(),
+        };
+        let mut decided = tokio::task::spawn_blocking(move || decide(gathered, before))
             .await
             .map_err(|error| JobError::Permanent(format!("the scan was stopped: {error}")))?;
+        decided.scan.commit_style = Some(style);
         guard.check()?;
         if decided.told {
             let file = decided.file.as_deref();
@@ -246,7 +258,14 @@ fn decide(gathered: Gathered, before: Option<StoredScan>) -> Scanned {
     let snapshot = Snapshot { commit, files };
     let told = known != rules_mistakes;
     Scanned {
-        scan: StoredScan { extractor: EXTRACTOR_VERSION, snapshot, inventory, rules, rules_mistakes },
+        scan: StoredScan {
+            extractor: EXTRACTOR_VERSION,
+            snapshot,
+            inventory,
+            rules,
+            rules_mistakes,
+            commit_style: None,
+        },
         file,
         told,
     }

@@ -84,7 +84,7 @@ impl TagFilter {
 }
 
 /// How commits and pull requests are called.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CommitStyle {
     /// What stands before the subject: `chore(deps)`; `None` is found out from the history.
     pub prefix: Option<String>,

@@ -3,6 +3,7 @@
 mod command;
 mod comment;
 mod configuration;
+mod convention;
 mod dashboard;
 mod dates;
 mod evidence;
@@ -15,6 +16,7 @@ pub use comment::{
     LEFT_ALONE_MARKER, STANDING_MARKER, WITHDRAWN_MARKER, Withdrawal, answer, left_alone, standing_comment, withdrawn,
 };
 pub use configuration::{MISTAKES_ISSUE_TITLE, foresight_summary, foresight_title, mistakes_summary};
+pub use convention::conventional;
 pub use dashboard::{DASHBOARD_MARKER, DASHBOARD_TITLE, Dashboard, OpenPull, TickedBox, ticked};
 pub use onboarding::{ONBOARDING_TITLE, STARTER, onboarding_body};
 pub use pull::{Place, commit_message, pull_body, pull_title};

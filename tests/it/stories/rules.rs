@@ -302,3 +302,21 @@ async fn the_dashboard_shows_everything_in_its_place_and_its_boxes_act() {
     assert_eq!(house.repo.issues().len(), 1);
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn the_historys_convention_is_followed() {
+    let house = House::with(&[("README.md", "x")]).await;
+    let world = &house.world;
+    let repo = world.repository("acme/conventional").file("README.md", "x").create();
+    for subject in ["feat: a", "fix(web): b", "docs: c", "build(deps): d", "ci: e", "test: f"] {
+        repo.commit_as_person("main", &[("notes.md", subject)], subject);
+    }
+    let dockerfile = DOCKERFILE.replace("REGISTRY", &world.registry.address());
+    repo.commit_as_person("main", &[("Dockerfile", &dockerfile)], "feat: g");
+    world.github.add_repository(house.installation, "acme/conventional");
+    house.settle().await;
+    let pulls = repo.pulls();
+    assert_eq!(pulls.len(), 1);
+    assert!(pulls[0].title.starts_with("build(deps): update "), "{}", pulls[0].title);
+    world.github.assert_clean();
+}
