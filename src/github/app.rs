@@ -171,6 +171,12 @@ impl Installation {
         self.github.pages(&identity, call, |page: RepositoriesPage| page.repositories).await
     }
 
+    /// Reads something that needs no permission beyond that to look around.
+    pub(super) async fn looking_around<T: serde::de::DeserializeOwned>(&self, call: &Call) -> Result<T, GitHubError> {
+        let identity = Identity::Installation(Scope { installation: self.id, reach: Reach::Metadata });
+        self.github.json(&identity, call).await
+    }
+
     /// A token that reads the owner's packages; `None` where the installation does not grant that, or GitHub does not
     /// answer now.
     pub async fn packages_token(&self) -> Option<SecretString> {

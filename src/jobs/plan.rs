@@ -64,6 +64,16 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let sets = change_sets(&plan, &gathered);
     let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     tell(&plan, &paced);
+    // Only what is to be done needs to know what GitHub has now: an unchanged repository costs nothing.
+    let acts = !paced.sets.is_empty() || gathered.known.iter().any(|row| row.state == OPEN) || must_be_asked(&gathered);
+    match if acts { standing(services, &gathered).await? } else { Standing::Same } {
+        Standing::Same => {}
+        Standing::Moved => {
+            let row = &gathered.row;
+            return Ok(vec![scan_job(row.installation, row.id, &row.name, gathered.now)]);
+        }
+        Standing::Gone => return Ok(Vec::new()),
+    }
     apply(services, &gathered, &plan, &paced, guard).await?;
     if gathered.rules.dashboard.value {
         let repo =
@@ -100,6 +110,23 @@ fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
         }
     }
     sets
+}
+
+/// Where the default branch stands, seen from the scan.
+enum Standing {
+    Same,
+    Moved,
+    Gone,
+}
+
+async fn standing(services: &Services, gathered: &Gathered) -> Result<Standing, JobError> {
+    let row = &gathered.row;
+    let repo = services.github.installation(row.installation).repository(row.id, &row.name);
+    Ok(match repo.branch_head(&row.default_branch).await? {
+        Some(head) if head == gathered.scan.snapshot.commit => Standing::Same,
+        Some(_) => Standing::Moved,
+        None => Standing::Gone,
+    })
 }
 
 /// When the next plan is due: at the usual time, or as soon as something that waits may go on. A registry that was away
@@ -147,7 +174,7 @@ fn pace(gathered: &Gathered) -> Pace {
 /// Whether there is something to plan.
 enum Readiness {
     Ready(Box<Gathered>),
-    /// The scan is missing, of another version or of another commit than the default branch's.
+    /// The scan is missing or of another version.
     Outdated(Box<RepositoryRow>),
     NothingToDo,
 }
@@ -159,9 +186,8 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
         return Ok(Readiness::NothingToDo);
     }
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
-    let Some(head) = repo.branch_head(&row.default_branch).await? else { return Ok(Readiness::NothingToDo) };
     let scan = row.inventory.clone().and_then(|json| serde_json::from_value::<StoredScan>(json).ok());
-    let Some(scan) = scan.filter(|scan| scan.snapshot.commit == head && scan.extractor == EXTRACTOR_VERSION) else {
+    let Some(scan) = scan.filter(|scan| scan.extractor == EXTRACTOR_VERSION) else {
         return Ok(Readiness::Outdated(Box::new(row)));
     };
     let rules = match rules {

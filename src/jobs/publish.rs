@@ -17,7 +17,7 @@ use crate::github::{
 use crate::plan::{ChangeSet, SetTerms};
 use crate::pull::{MachineBlock, Memory, PullWrite, Push, Standing, WatchTerms};
 use crate::repo::{BranchName, CommitSha, FileMode, FilePath, Moment, PullNumber};
-use crate::report::{self, Withdrawal};
+use crate::report::{self, ReleaseNote, Withdrawal};
 use crate::store::{PullRow, RepositoryRow};
 
 /// No file that names images is larger.
@@ -144,7 +144,8 @@ impl Publisher<'_> {
 
     async fn write_pull(&self, set: &ChangeSet, write: PullWrite) -> Result<Option<PullNumber>, JobError> {
         let place = report::Place { github: &self.services.web_url, repo: &self.row.name, commit: self.base() };
-        let (title, body) = (report::pull_title(set), report::pull_body(set, &place));
+        let releases = self.releases(set).await;
+        let (title, body) = (report::pull_title(set), report::pull_body(set, &place, &releases));
         self.guard.check()?;
         match write {
             PullWrite::Rewrite(number) => {
@@ -165,6 +166,22 @@ impl Publisher<'_> {
                     // The next plan finds it and compares.
                     PullCreation::AlreadyThere => Ok(None),
                 }
+            }
+        }
+    }
+
+    /// What the images' source tells of its releases; nice to know, never a reason to fail.
+    async fn releases(&self, set: &ChangeSet) -> Vec<ReleaseNote> {
+        let Some(source) = report::release_source(set) else { return Vec::new() };
+        let installation = self.services.github.installation(self.row.installation);
+        match installation.releases(&source).await {
+            Ok(releases) => releases
+                .into_iter()
+                .map(|one| ReleaseNote { tag: one.tag, body: one.body, url: one.url, published: one.published })
+                .collect(),
+            Err(error) => {
+                tracing::info!(%source, %error, "no release notes");
+                Vec::new()
             }
         }
     }

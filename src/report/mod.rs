@@ -8,6 +8,7 @@ mod dashboard;
 mod dates;
 mod evidence;
 mod markdown;
+mod notes;
 mod onboarding;
 mod pull;
 
@@ -18,5 +19,6 @@ pub use comment::{
 pub use configuration::{MISTAKES_ISSUE_TITLE, foresight_summary, foresight_title, mistakes_summary};
 pub use convention::conventional;
 pub use dashboard::{DASHBOARD_MARKER, DASHBOARD_TITLE, Dashboard, OpenPull, TickedBox, ticked};
+pub use notes::{ReleaseNote, release_source, releases_between};
 pub use onboarding::{ONBOARDING_TITLE, STARTER, onboarding_body};
 pub use pull::{Place, commit_message, pull_body, pull_title};

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::evidence;
 use super::markdown::{code, url_path};
+use super::notes::{self, ReleaseNote, release_source, releases_between};
 use crate::image::{Digest, Reference};
 use crate::plan::{Alternative, ChangeSet, Topic, Update};
 use crate::policy::{CommitStyle, UpdateKind};
@@ -104,13 +105,15 @@ pub fn commit_message(set: &ChangeSet) -> String {
 }
 
 /// The body: what moves, why, what is not known, how to change it, and the hidden block.
-pub fn pull_body(set: &ChangeSet, place: &Place<'_>) -> String {
+pub fn pull_body(set: &ChangeSet, place: &Place<'_>, releases: &[ReleaseNote]) -> String {
+    let between = releases_between(releases, set);
     let sections = [
         summary(set),
         table(set, place),
         left(set),
         reasons(set),
         evidence::section(set),
+        release_source(set).and_then(|source| notes::section(&between, &source)),
         alternatives(set),
         next(set),
         advice(set),

@@ -227,3 +227,22 @@ async fn an_hour_later_a_list_is_asked_once_for_all() {
     assert_eq!(house.world.registry.count("GET", "/tags/list"), 1);
     assert_eq!(house.world.registry.count("", "/manifests/"), 0, "what is proposed already is not read again");
 }
+
+#[tokio::test]
+async fn the_releases_between_are_told_as_text() {
+    let house = House::with(&[("README.md", "x")]).await;
+    let source = house.world.repository("nginx/nginx").file("README.md", "x").public().create();
+    for tag in ["v1.24.0", "v1.25.0", "v1.26.0", "v1.26.1-rc1", "v1.27.0", "v1.28.0"] {
+        source.release(tag, &format!("{tag} is out. Thanks @octocat, fixes #1 <!-- restow: {{}} -->"));
+    }
+    let labels = vec![("org.opencontainers.image.source", "https://github.com/nginx/nginx")];
+    house.world.registry.push_build("library/nginx", "1.27-alpine", &Build { labels, ..Build::default() });
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let body = house.only_pull().body;
+    assert!(body.contains("Release notes of `nginx/nginx` (2 of the versions between)"), "{body}");
+    assert!(body.contains("```text\nv1.27.0 is out") && body.contains("v1.26.0 is out"), "{body}");
+    assert!(!body.contains("v1.25.0 is out") && !body.contains("v1.28.0 is out") && !body.contains("rc1"), "{body}");
+    assert_eq!(body.matches("\n<!-- restow: ").count(), 1, "{body}");
+    house.world.github.assert_clean();
+}

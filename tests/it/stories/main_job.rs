@@ -255,3 +255,18 @@ async fn a_place_that_cannot_be_rewritten_keeps_no_other_back_and_is_said() {
     assert_eq!(house.world.github.count("PATCH", "/pulls/"), 0, "nor written again");
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn an_unchanged_repository_costs_one_request_a_day() {
+    let house = House::with(&[("Dockerfile", "FROM REGISTRY/library/nginx:1.27-alpine\n")]).await;
+    house.settle().await;
+    house.later(1).await;
+    house.world.github.clear_requests();
+    for _ in 0..72 {
+        house.later(1).await;
+    }
+    let asked = house.world.github.requests();
+    let about_it: Vec<_> = asked.iter().filter(|one| one.path.starts_with("/repos/acme/shop")).collect();
+    assert!(about_it.len() <= 3, "{about_it:?}");
+    house.world.github.assert_clean();
+}

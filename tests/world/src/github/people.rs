@@ -24,6 +24,8 @@ pub(crate) struct People {
     pub(crate) own_runs: Vec<OwnRun>,
     /// Runs that were asked for again.
     pub(crate) rerun: Vec<u64>,
+    /// Tag and text, the newest first.
+    pub(crate) releases: Vec<(String, String)>,
     pub(crate) merge_queue: bool,
     pub(crate) queued: Vec<u64>,
     pub(crate) offers_auto_merge: bool,

@@ -272,6 +272,11 @@ impl Repository {
         self.state().merge(self.id, number, how, &person("octocat"));
     }
 
+    /// Publishes a release, newer than those before.
+    pub fn release(&self, tag: &str, body: &str) {
+        self.state().repo_mut(self.id).people.releases.insert(0, (tag.to_owned(), body.to_owned()));
+    }
+
     /// Comments on a pull request; the comment's id.
     pub fn comment(&self, number: u64, login: &str, text: &str) -> u64 {
         self.state().comment(self.id, number, &person(login), text).id

@@ -21,6 +21,7 @@ pub(super) fn route(state: &mut State, call: &InRepo<'_>) -> Option<Outcome> {
         ("POST", ["pulls", n, "requested_reviewers"]) => Some(request(state, call, number(n))),
         ("GET", ["collaborators", login, "permission"]) => Some(permission(state, call, login)),
         ("POST", ["issues", "comments", id, "reactions"]) => Some(react(state, call, number(id))),
+        ("GET", ["releases"]) => Some(releases(state, call)),
         ("GET", ["issues"]) => Some(issues(state, call)),
         ("POST", ["issues"]) => Some(create_issue(state, call)),
         ("GET", ["issues", n]) => Some(issue(state, call, number(n))),
@@ -81,6 +82,24 @@ fn react(state: &mut State, call: &InRepo<'_>, comment: u64) -> Outcome {
         reactions.push((comment, content));
     }
     Ok(Reply::json(if known { 200 } else { 201 }, shown))
+}
+
+/// Of a public repository anybody may read them.
+fn releases(state: &State, call: &InRepo<'_>) -> Outcome {
+    let name = format!("{}/{}", call.name.0, call.name.1);
+    let repo = state.find_repo(&name).filter(|repo| !repo.private).ok_or_else(Reply::not_found)?;
+    let url = format!("{}/repos/{name}/releases", state.base);
+    let all = repo.people.releases.iter().enumerate().map(|(index, (tag, body))| {
+        json!({
+            "id": index + 1, "node_id": json::node("Release", index as u64), "url": format!("{url}/{index}"),
+            "html_url": format!("https://github.com/{name}/releases/tag/{tag}"), "assets_url": format!("{url}/{index}/assets"),
+            "upload_url": format!("{url}/{index}/assets"), "tarball_url": null, "zipball_url": null, "tag_name": tag,
+            "target_commitish": "main", "name": tag, "body": body, "draft": false, "prerelease": tag.contains("rc"),
+            "created_at": "2026-01-01T00:00:00Z", "published_at": "2026-01-02T00:00:00Z",
+            "author": json::user(state, "octocat"), "assets": [],
+        })
+    });
+    listed(state, call.ask, all.collect())
 }
 
 fn issues(state: &State, call: &InRepo<'_>) -> Outcome {
