@@ -118,14 +118,16 @@ fn effective(rules: &Rules) -> String {
 /// What holds for each image that the folder names, and where each of it is said.
 fn explained(path: &Path, rules: &Rules) -> anyhow::Result<String> {
     let inventory = super::walk::walk(path)?.inventory;
-    let mut seen = std::collections::BTreeSet::new();
-    let mut parts = Vec::new();
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for site in &inventory.sites {
-        let lines = describe::site(rules, site);
-        if seen.insert((site.reference.to_string(), lines.clone())) {
-            parts.push(format!("{} ({}:{})\n{lines}", site.reference, site.path, site.line));
+        let (holds, name) = (describe::site(rules, site), format!("{} ({}:{})", site.reference, site.path, site.line));
+        match groups.iter_mut().find(|(same, _)| *same == holds) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((holds, vec![name])),
         }
     }
+    let parts = groups.into_iter().map(|(holds, names)| format!("{}\n{holds}", names.join("\n")));
+    let parts: Vec<String> = parts.collect();
     Ok(if parts.is_empty() { "No image is named here.".to_owned() } else { parts.join("\n\n") })
 }
 

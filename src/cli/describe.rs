@@ -2,7 +2,8 @@
 
 use crate::formats::Site;
 use crate::policy::{
-    Allowed, Automerge, Decision, Group, Matching, Method, NamePattern, Pin, Rebase, Rules, Said, Settings, UpdateKind,
+    Allowed, Automerge, Decision, Group, Matching, Method, NamePattern, Pin, Rebase, Rules, Settings, TagFilter,
+    UpdateKind,
 };
 
 /// What a rule says: name and value, in the order of the documentation.
@@ -11,17 +12,7 @@ pub(super) fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
     let mut add = |name: &'static str, value: Option<String>| said.extend(value.map(|value| (name, value)));
     add("allow", settings.allow.as_ref().map(kinds));
     add("versions", settings.versions.as_ref().map(|range| range.as_str().to_owned()));
-    add(
-        "tags",
-        settings.tags.as_ref().map(|tags| {
-            let (include, exclude) = (patterns(&tags.include), patterns(&tags.exclude));
-            match (include.is_empty(), exclude.is_empty()) {
-                (false, true) => include,
-                (true, _) => format!("not {exclude}"),
-                (false, false) => format!("{include}, not {exclude}"),
-            }
-        }),
-    );
+    add("tags", settings.tags.as_ref().map(filter));
     add("pin", settings.pin.map(|pin| (pin == Pin::Digest).to_string()));
     add("platforms", settings.platforms.as_ref().map(|all| joined(all.iter().map(ToString::to_string))));
     add("schedule", settings.schedule.as_ref().map(|schedule| schedule.written()));
@@ -55,46 +46,65 @@ pub(super) fn count(limit: u32) -> String {
     if limit == u32::MAX { "no limit".to_owned() } else { limit.to_string() }
 }
 
-/// What holds for a site, one line for each setting.
+/// What holds for a site: one line for each setting and where it is said; of kinds that differ, one line each.
 pub(super) fn site(rules: &Rules, site: &Site) -> String {
     let allowed = match rules.decide(site) {
         Decision::Ignored { reason } => return format!("  ignored    {reason}"),
         Decision::Allowed(allowed) => allowed,
     };
-    let mut lines = Vec::new();
-    let mut add = |name: &str, value: String, place: String| lines.push(format!("  {name:<10} {value}  ({place})"));
-    let Allowed { kinds: allowed_kinds, versions, tags: _, pin } = &allowed;
-    add("allow", kinds(&allowed_kinds.value), allowed_kinds.place());
-    if let Some(range) = versions {
-        add("versions", range.value.as_str().to_owned(), range.place());
+    let Allowed { kinds: all, versions, tags, pin } = &allowed;
+    let mut rows = vec![("allow", kinds(&all.value), all.place())];
+    rows.extend(versions.as_ref().map(|range| ("versions", range.value.as_str().to_owned(), range.place())));
+    rows.extend(tags.as_ref().map(|tags| ("tags", filter(&tags.value), tags.place())));
+    if pin.value == Pin::Digest {
+        rows.push(("pin", "true".to_owned(), pin.place()));
     }
-    if *pin == Pin::Digest {
-        lines.push("  pin        a digest is put behind the tag".to_owned());
-    }
-    for kind in [UpdateKind::Digest, UpdateKind::Patch, UpdateKind::Minor, UpdateKind::Major] {
-        if allowed_kinds.value.contains(&kind) {
-            lines.push(format!("  {:<10} {}", kind.as_str(), terms(rules, site, kind)));
+    let shown = [UpdateKind::Digest, UpdateKind::Patch, UpdateKind::Minor, UpdateKind::Major, UpdateKind::Variant];
+    let shown: Vec<UpdateKind> = shown.into_iter().filter(|kind| all.value.contains(kind)).collect();
+    let mut by_kind: Vec<(&'static str, String, String, Vec<UpdateKind>)> = Vec::new();
+    for kind in &shown {
+        for (name, value, place) in terms(rules, site, *kind) {
+            match by_kind.iter_mut().find(|row| (row.0, &row.1, &row.2) == (name, &value, &place)) {
+                Some(row) => row.3.push(*kind),
+                None => by_kind.push((name, value, place, vec![*kind])),
+            }
         }
     }
-    lines.join("\n")
+    by_kind.sort_by_key(|row| ORDER.iter().position(|name| *name == row.0));
+    rows.extend(by_kind.into_iter().map(|(name, value, place, of)| match of.len() == shown.len() {
+        true => (name, value, place),
+        false => (name, format!("{}: {value}", joined(of.iter().map(ToString::to_string))), place),
+    }));
+    let line = |(name, value, place): (&str, String, String)| format!("  {name:<10} {value}  ({place})");
+    rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// The settings that depend on the kind, in the order in which they are shown.
+const ORDER: [&str; 5] = ["cooldown", "schedule", "hold_until", "group", "automerge"];
+
 /// What holds for one kind of update, with the places.
-fn terms(rules: &Rules, site: &Site, kind: UpdateKind) -> String {
+fn terms(rules: &Rules, site: &Site, kind: UpdateKind) -> Vec<(&'static str, String, String)> {
     let terms = rules.terms(site, kind);
     let mut said = Vec::new();
     if terms.cooldown.value > 0 {
-        said.push(format!("cooldown {} ({})", duration(terms.cooldown.value), terms.cooldown.place()));
+        said.push(("cooldown", duration(terms.cooldown.value), terms.cooldown.place()));
     }
-    if let Some(schedule) = &terms.schedule {
-        said.push(format!("schedule {} ({})", schedule.value.written(), schedule.place()));
-    }
+    said.extend(terms.schedule.map(|schedule| ("schedule", schedule.value.written(), schedule.place())));
+    said.extend(terms.hold_until.map(|until| ("hold_until", until.value.to_string(), until.place())));
     if let Group::Named(name) = &terms.group.value {
-        said.push(format!("group {name} ({})", terms.group.place()));
+        said.push(("group", name.clone(), terms.group.place()));
     }
-    let merge: &Said<Automerge> = &terms.automerge;
-    said.push(format!("automerge {} ({})", automerge(merge.value), merge.place()));
-    said.join("; ")
+    said.push(("automerge", automerge(terms.automerge.value), terms.automerge.place()));
+    said
+}
+
+fn filter(tags: &TagFilter) -> String {
+    let (include, exclude) = (patterns(&tags.include), patterns(&tags.exclude));
+    match (include.is_empty(), exclude.is_empty()) {
+        (false, true) => include,
+        (true, _) => format!("not {exclude}"),
+        (false, false) => format!("{include}, not {exclude}"),
+    }
 }
 
 fn kinds(kinds: &std::collections::BTreeSet<UpdateKind>) -> String {

@@ -1,7 +1,9 @@
 //! What a person sees of a right and of a wrong file.
 
+use super::extends::Base;
 use super::*;
 use crate::policy::Pin;
+use crate::policy::Rules;
 
 #[track_caller]
 fn check(text: &str, expected: &[&str]) {
@@ -95,6 +97,100 @@ fn several_mistakes_are_told_at_once() {
             "1:15: `pach` is no kind of update (did you mean `patch`?)",
             "3:5: this rule says nothing (give it `allow`, `pin`, `group` …, or remove it)",
             "3:20: \"b[\" is not a glob: unclosed character class; missing ']'",
+        ],
+    );
+}
+
+fn resolved(repository: &str, files: &[(&str, Option<&str>)]) -> Result<Rules, Unresolved> {
+    let file = |name: &str| match Base::parse(name) {
+        Ok(Base::File(file)) => file,
+        _ => panic!("{name}"),
+    };
+    let files: RemoteFiles = files.iter().map(|(name, text)| (file(name), text.map(str::to_owned))).collect();
+    let place = |name: &str, text: &str| Place { name: Arc::from(name), text: text.to_owned() };
+    let places = [place("the organisation", "pin: true\nlimits: {open: 5}\n"), place("the repository", repository)];
+    resolve(&places, &files)
+}
+
+#[track_caller]
+fn check_wrong(repository: &str, files: &[(&str, Option<&str>)], expected: &str) {
+    match resolved(repository, files) {
+        Err(Unresolved::Wrong(place, mistakes)) => {
+            let shown = format!("{place}: {}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+            assert!(shown.contains(expected), "{shown}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_nearest_place_wins_and_is_named() {
+    let rules = resolved("limits: {open: 7}\n", &[]).expect("valid");
+    assert_eq!((rules.limits.open.value, rules.limits.open.place().as_str()), (7, "the repository, line 1"));
+    assert_eq!((rules.limits.per_hour.value, rules.limits.per_hour.place().as_str()), (2, "restow:default, line 1"));
+    let rules = resolved("extends: [\"acme/.github:a.yml\"]\n", &[("acme/.github:a.yml", Some("limits: {open: 9}\n"))]);
+    assert_eq!(rules.expect("valid").limits.open.place(), "acme/.github:a.yml, line 1");
+}
+
+#[test]
+fn what_a_file_builds_upon_is_asked_for_and_bounded() {
+    let needs = resolved("extends: [restow:quiet, \"acme/.github:a.yml\"]\n", &[]);
+    assert!(
+        matches!(&needs, Err(Unresolved::Needs(files)) if files[0].to_string() == "acme/.github:a.yml"),
+        "{needs:?}"
+    );
+    let circle: [(&str, Option<&str>); 2] = [
+        ("acme/x:a.yml", Some("extends: [\"acme/x:b.yml\"]\n")),
+        ("acme/x:b.yml", Some("extends: [\"acme/x:a.yml\"]\n")),
+    ];
+    check_wrong("extends: [\"acme/x:a.yml\"]\n", &circle, "leads back to where it began");
+    let deep: Vec<(String, String)> =
+        (0..9).map(|n| (format!("acme/x:{n}.yml"), format!("extends: [\"acme/x:{}.yml\"]\n", n + 1))).collect();
+    let deep: Vec<(&str, Option<&str>)> =
+        deep.iter().map(|(name, text)| (name.as_str(), Some(text.as_str()))).collect();
+    check_wrong("extends: [\"acme/x:0.yml\"]\n", &deep, "goes deeper than 5 files");
+    check_wrong("extends: [\"acme/x:a.yml\"]\n", &[("acme/x:a.yml", None)], "which is not there");
+    check_wrong("extends: [\"acme/x:a.yml\"]\n", &[("acme/x:a.yml", Some("pin: maybe\n"))], "acme/x:a.yml: 1:6");
+    check(
+        "extends: [restow:stric]\n",
+        &["1:11: `restow:stric` is nothing to build upon (did you mean `restow:strict`?)"],
+    );
+    check(
+        "extends: acme/x:../secret\n",
+        &[
+            "1:10: `acme/x:../secret` is nothing to build upon (write a preset, as in `restow:strict`, or a file, as in \
+           `acme/.github:web.yml`)",
+        ],
+    );
+}
+
+#[test]
+fn every_setting_is_checked() {
+    check(
+        "cooldown: soon\n",
+        &["1:11: \"soon\" is no duration of up to a year: write, for example, 3d, 12h or 2 weeks"],
+    );
+    check("cooldown: {minr: 3d}\n", &["1:11: `minr` is no kind of update (did you mean `minor`?)"]);
+    check("cooldown: -3d\n", &["1:11: \"-3d\" is no duration of up to a year: write, for example, 3d, 12h or 2 weeks"]);
+    check("hold_until: tomorrow\n", &["1:13: \"tomorrow\" is no day: write, for example, 2026-12-24"]);
+    check("platforms: [linux]\n", &["1:13: \"linux\" is no platform: write, for example, linux/arm64"]);
+    check("automerge: {checks: none}\n", &["1:12: `none` is no setting of `checks` (did you mean `none-required`?)"]);
+    check("rebase: sometimes\n", &["1:9: `sometimes` is no way to rebase (known are conflicted, always, never)"]);
+    check(
+        "timezone: Europe/Berln\n",
+        &["1:11: there is no time zone \"Europe/Berln\"; did you mean \"Europe/Berlin\"?"],
+    );
+    check(
+        "rules:\n  - match: {kinds: [digest]}\n    allow: [digest]\n",
+        &[
+            "2:5: `allow` cannot depend on the kind of update (it decides which kinds there are; remove `kinds` from `match`)",
+        ],
+    );
+    check(
+        "rules:\n  - match: {formats: [dockerfil], classes: [tests]}\n    draft: true\n",
+        &[
+            "2:23: `dockerfil` is no format (did you mean `dockerfile`?)",
+            "2:45: `tests` is no class of path (did you mean `test`?)",
         ],
     );
 }

@@ -131,7 +131,7 @@ impl<'a> Selector<'a> {
         let best = open.next();
         let passed = self.passed_over(site, &current, allowed, best.as_ref());
         let best = best.filter(|_| !passed.as_ref().is_some_and(|(_, stays)| *stays));
-        let digest = match (site.reference.digest(), allowed.pin) {
+        let digest = match (site.reference.digest(), allowed.pin.value) {
             (Some(_), _) => DigestWish::Follow,
             (None, Pin::Digest) if site.holds == Holds::Any => DigestWish::Add,
             (None, Pin::Digest | Pin::Keep) => DigestWish::None,

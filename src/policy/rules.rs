@@ -222,7 +222,7 @@ pub struct Allowed {
     /// To these tags.
     pub tags: Option<Said<TagFilter>>,
     /// With the digest, or as it stands.
-    pub pin: Pin,
+    pub pin: Said<Pin>,
 }
 
 impl Allowed {
@@ -314,9 +314,9 @@ impl Rules {
         let matching =
             || self.rules.iter().rev().filter(|rule| rule.matching.kinds.is_empty() && rule.matching.site(site));
         let kinds = matching().find_map(|rule| Some(rule.said("allow", rule.settings.allow.clone()?)));
-        let versions = matching().find_map(|rule| Some(rule.said("versions", rule.settings.versions.clone()?)));
+        let versions = matching().find_map(|rule| Some(rule.said("allow", rule.settings.versions.clone()?)));
         let tags = matching().find_map(|rule| Some(rule.said("tags", rule.settings.tags.clone()?)));
-        let pin = matching().find_map(|rule| rule.settings.pin).unwrap_or_default();
+        let pin = matching().find_map(|rule| Some(rule.said("pin", rule.settings.pin?))).unwrap_or_default();
         let kinds = kinds.unwrap_or_else(|| Said::by_nobody(UpdateKind::ALL.into_iter().collect()));
         Decision::Allowed(Allowed { kinds, versions, tags, pin })
     }

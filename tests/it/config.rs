@@ -134,3 +134,16 @@ fn every_mistake_is_told_at_once() {
         assert!(said.contains(part), "{part} is not in\n{said}");
     }
 }
+
+#[test]
+fn what_holds_is_explained_with_its_places() {
+    let rules = "extends: [restow:strict]\ntimezone: Europe/Berlin\nschedule: before 6am on weekdays\nrules:\n  - match: \
+                 {image: postgres}\n    allow: [patch, \"<17\"]\n    automerge: true\n";
+    let folder = folder(&[
+        (".github/restow.yml", rules.as_bytes()),
+        ("Dockerfile", b"FROM nginx:1.25\nFROM redis:7\nFROM postgres:15\n"),
+    ]);
+    let output = restow_check(&folder, &["--explain"]);
+    assert_eq!(output.status.code(), Some(0));
+    insta::assert_snapshot!(String::from_utf8(output.stdout).expect("UTF-8"));
+}
