@@ -177,3 +177,46 @@ async fn a_suspended_app_waits_and_goes_on_afterwards() {
     house.only_pull();
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_base_branch_that_is_pushed_over_moves_the_pull_request_with_it() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    let first = house.repo.head("main").expect("a head");
+    house.push("Dockerfile", &format!("{DOCKERFILE}RUN true\n"));
+    house.settle().await;
+    let before = house.only_pull();
+    // The last commit never was.
+    house.repo.force_push("main", &first);
+    house.push("Dockerfile", &format!("{DOCKERFILE}RUN false\n"));
+    house.settle().await;
+    house.later(1).await;
+    let after = house.only_pull();
+    assert_eq!(after.state, "open");
+    let diff = house.repo.diff(after.number);
+    assert!(diff.contains("+FROM") && !diff.contains("+RUN"), "only the image moves: {diff}");
+    assert_eq!(after.number, before.number);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_renamed_repository_goes_on_and_an_archived_one_stops() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    house.repo.rename("store");
+    house.settle().await;
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(7).await;
+    assert!(house.only_pull().title.ends_with("to 1.28-alpine"));
+    house.repo.archive();
+    house.settle().await;
+    house.world.github.clear_requests();
+    house.world.registry.push("library/nginx", "1.29-alpine");
+    house.later(7).await;
+    let asked = house.world.github.requests();
+    assert!(asked.iter().all(|one| !one.path.starts_with("/repos/")), "{asked:?}");
+    house.repo.unarchive();
+    house.settle().await;
+    assert!(house.only_pull().title.ends_with("to 1.29-alpine"));
+    house.world.github.assert_clean();
+}
