@@ -13,7 +13,7 @@ use super::publish::Publisher;
 use super::rules::rules_of;
 use super::scan::StoredScan;
 use super::worker::Guard;
-use super::{JobError, Services};
+use super::{JobError, Services, preview};
 use crate::formats::EXTRACTOR_VERSION;
 use crate::github::{Pull, Repo, WorkflowsPermission};
 use crate::plan::{self, Candidates, ChangeSet, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan};
@@ -57,6 +57,10 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         Readiness::Ready(gathered) => gathered,
         Readiness::Outdated(row) => {
             return Ok(vec![scan_job(row.installation, row.id, &row.name, services.clock.now())]);
+        }
+        Readiness::Unruly(row) => {
+            let again = next_plan(services, services.clock.now(), true, std::iter::empty());
+            return Ok(vec![plan_job(row.installation, row.id, &row.name, again)]);
         }
         Readiness::NothingToDo => return Ok(Vec::new()),
     };
@@ -176,6 +180,8 @@ enum Readiness {
     Ready(Box<Gathered>),
     /// The scan is missing or of another version.
     Outdated(Box<RepositoryRow>),
+    /// What the configuration builds upon is wrong: nothing is done until it is mended.
+    Unruly(Box<RepositoryRow>),
     NothingToDo,
 }
 
@@ -192,7 +198,13 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
     };
     let rules = match rules {
         Some(rules) => rules,
-        None => rules_of(services, &row, &scan).await?,
+        None => match rules_of(services, &row, &scan).await {
+            Ok(rules) => rules,
+            Err(wrong) => {
+                preview::tell_wrong(&repo, &scan.snapshot.commit, &wrong).await?;
+                return Ok(Readiness::Unruly(Box::new(row)));
+            }
+        },
     };
     let open = look_at_open(services, &repo, &row).await?;
     // Before what is ignored is read: a box may have changed it.

@@ -116,6 +116,17 @@ pub(super) async fn tell(
     write(repo, &check).await
 }
 
+/// Says that what the configuration builds upon is wrong; once for each commit.
+pub(super) async fn tell_wrong(repo: &Repo, at: &CommitSha, wrong_place: &Wrong) -> Result<(), JobError> {
+    let check = wrong(at, &wrong_place.mistakes);
+    tracing::warn!(place = %wrong_place.place, "what the configuration builds upon is wrong: nothing is done");
+    let known = repo.check_runs(at).await?;
+    match known.iter().any(|run| run.name == NAME && run.conclusion.as_deref() == Some("failure")) {
+        true => Ok(()),
+        false => write(repo, &check).await,
+    }
+}
+
 /// Writes the check; without the permission for it, an issue, and without that one, the log.
 async fn write(repo: &Repo, check: &NewCheckRun) -> Result<(), JobError> {
     match repo.create_check_run(check).await {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Services;
 use super::scan::StoredScan;
-use super::{JobError, Services};
 use crate::config::{self, Place, RemoteFile, RemoteFiles, Unresolved};
 use crate::policy::Rules;
 use crate::repo::RepoName;
@@ -13,11 +13,11 @@ use crate::store::RepositoryRow;
 const MOST_ROUNDS: usize = 6;
 
 /// The rules in force for the repository.
-pub(super) async fn rules_of(services: &Services, row: &RepositoryRow, scan: &StoredScan) -> Result<Rules, JobError> {
-    compose(services, row, scan.rules.as_deref()).await.map_err(|wrong| {
-        let text = wrong.mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        JobError::Permanent(format!("{} is wrong: {text}", wrong.place))
-    })
+///
+/// # Errors
+/// A file that the configuration builds upon is not there, or has mistakes.
+pub(super) async fn rules_of(services: &Services, row: &RepositoryRow, scan: &StoredScan) -> Result<Rules, Wrong> {
+    compose(services, row, scan.rules.as_deref()).await
 }
 
 /// A place whose text is wrong.
@@ -58,13 +58,23 @@ pub(super) async fn compose(services: &Services, row: &RepositoryRow, file: Opti
                 let before = places.len();
                 places.retain(|one| one.name != place);
                 if places.len() == before {
-                    return Err(Wrong { place, mistakes });
+                    return Err(told(place, mistakes));
                 }
             }
-            Err(Unresolved::Wrong(place, mistakes)) => return Err(Wrong { place, mistakes }),
+            Err(Unresolved::Wrong(place, mistakes)) => return Err(told(place, mistakes)),
         }
     }
     Err(Wrong { place: Arc::from(config::PATHS[0]), mistakes: Vec::new() })
+}
+
+/// What the repository may be told: of a file elsewhere, which its readers may not be allowed to read, only the line.
+fn told(place: Arc<str>, mistakes: Vec<config::Mistake>) -> Wrong {
+    if *place == *config::PATHS[0] {
+        return Wrong { place, mistakes };
+    }
+    let line = mistakes.first().map_or(1, |mistake| mistake.line);
+    let message = format!("{place}, upon which this configuration builds, has a mistake in line {line}");
+    Wrong { place, mistakes: vec![config::Mistake { line: 1, column: 1, message, help: None }] }
 }
 
 /// `acme/.github:restow.yml`.

@@ -320,3 +320,23 @@ async fn the_historys_convention_is_followed() {
     assert!(pulls[0].title.starts_with("build(deps): update "), "{}", pulls[0].title);
     world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn what_a_file_builds_upon_may_be_wrong_and_only_that_is_told() {
+    let rules = "extends: [\"acme/.github:team.yml\"]\n";
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, rules)]).await;
+    let shared = house.world.repository("acme/.github").file("team.yml", "secret_word: 1\n").create();
+    house.world.github.add_repository(house.installation, "acme/.github");
+    house.settle().await;
+    assert!(house.repo.pulls().is_empty());
+    let runs = house.repo.own_runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert!(runs[0].summary.contains("acme/.github:team.yml") && runs[0].summary.contains("line 1"), "{runs:?}");
+    assert!(!runs[0].summary.contains("secret_word"), "{runs:?}");
+    house.later(1).await;
+    assert_eq!(house.repo.own_runs().len(), 1, "told once");
+    shared.commit_as_person("main", &[("team.yml", "labels: [team]\n")], "mended");
+    house.later(1).await;
+    assert_eq!(house.only_pull().labels, ["team"]);
+    house.world.github.assert_clean();
+}

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::model::{Repo, Run, State, Status, Suite};
+use super::super::model::{APP_SLUG, Repo, Run, State, Status, Suite};
+use super::super::people::OwnRun;
 use super::{app, node, repository, simple_commit};
 
 fn pulls(state: &State, repo: &Repo, suite: &Suite) -> Value {
@@ -49,6 +50,19 @@ pub(crate) fn run(state: &State, repo: &Repo, suite: &Suite, it: &Run) -> Value 
         "pull_requests": pulls(state, repo, suite),
         "output": { "title": null, "summary": null, "text": null, "annotations_count": 0,
             "annotations_url": format!("{url}/annotations") },
+    })
+}
+
+/// A check of the App's own, which has ended.
+pub(crate) fn own_run(state: &State, repo: &Repo, it: &OwnRun) -> Value {
+    let url = format!("{}/repos/{}/check-runs/{}", state.base, repo.full_name(), it.id);
+    let now = state.clock.rfc3339();
+    json!({
+        "id": it.id, "node_id": node("CheckRun", it.id), "name": it.name, "head_sha": it.sha, "url": url,
+        "html_url": url, "details_url": url, "external_id": "", "status": "completed", "conclusion": it.conclusion,
+        "started_at": now, "completed_at": now, "check_suite": null, "app": app(state, APP_SLUG), "pull_requests": [],
+        "output": { "title": it.title, "summary": it.summary, "text": null,
+            "annotations_count": it.annotations.len(), "annotations_url": format!("{url}/annotations") },
     })
 }
 

@@ -7,7 +7,7 @@ mod pull;
 mod repo;
 
 pub(crate) use account::{app, installation, permissions, user};
-pub(crate) use check::{rollup, run, status, suite};
+pub(crate) use check::{own_run, rollup, run, status, suite};
 pub(crate) use commit::{commit, commit_with_files, comparison, file, git_commit, simple_commit};
 pub(crate) use pull::{comment, issue, label, pull};
 pub(crate) use repo::{branch, content, git_ref, named_repo, repository};

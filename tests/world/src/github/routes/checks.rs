@@ -39,7 +39,8 @@ fn runs(state: &State, call: &InRepo<'_>, name: &str) -> Outcome {
     let (sha, repo) = (resolved(state, id, name)?, state.repo(id));
     let here = repo.suites.iter().filter(|suite| suite.sha == sha);
     let all = here.flat_map(|suite| suite.runs.iter().map(move |run| json::run(state, repo, suite, run)));
-    counted(state, call.ask, "check_runs", all.collect())
+    let own = repo.people.own_runs.iter().filter(|run| run.sha == sha).map(|run| json::own_run(state, repo, run));
+    counted(state, call.ask, "check_runs", all.chain(own).collect())
 }
 
 fn combined(state: &State, call: &InRepo<'_>, name: &str) -> Outcome {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::json;
 use super::super::merge::{Mergeable, Method, mergeable};
-use super::super::model::{APP_LOGIN, APP_SLUG, Actor, State};
+use super::super::model::{APP_LOGIN, Actor, State};
 use super::super::people::{Issue, OwnRun};
 use super::super::reply::{Ask, Outcome, Reply, listed};
 use super::InRepo;
@@ -193,17 +193,7 @@ fn create_run(state: &mut State, call: &InRepo<'_>) -> Outcome {
             .map(|one| (text(&one["path"]), one["start_line"].as_u64().unwrap_or(0), text(&one["message"])))
             .collect(),
     };
-    let now = state.clock.rfc3339();
-    let repo = state.repo(id);
-    let url = format!("{}/repos/{}/check-runs/{made}", state.base, repo.full_name());
-    let shown = json!({
-        "id": made, "node_id": json::node("CheckRun", made), "name": run.name, "head_sha": run.sha, "url": url,
-        "html_url": url, "details_url": url, "external_id": "", "status": "completed", "conclusion": run.conclusion,
-        "started_at": now, "completed_at": now, "check_suite": null, "app": json::app(state, APP_SLUG),
-        "pull_requests": [],
-        "output": { "title": run.title, "summary": run.summary, "text": null,
-            "annotations_count": run.annotations.len(), "annotations_url": format!("{url}/annotations") },
-    });
+    let shown = json::own_run(state, state.repo(id), &run);
     state.repo_mut(id).people.own_runs.push(run);
     Ok(Reply::json(201, shown))
 }
