@@ -13,7 +13,7 @@ use super::publish::Publisher;
 use super::rules::rules_of;
 use super::scan::StoredScan;
 use super::worker::Guard;
-use super::{JobError, Services, preview};
+use super::{JobError, Services, preview, record};
 use crate::formats::EXTRACTOR_VERSION;
 use crate::github::{Pull, Repo, WorkflowsPermission};
 use crate::plan::{self, Candidates, ChangeSet, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan};
@@ -68,6 +68,7 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let sets = change_sets(&plan, &gathered);
     let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     tell(&plan, &paced);
+    record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;
     // Only what is to be done needs to know what GitHub has now: an unchanged repository costs nothing.
     let acts = !paced.sets.is_empty() || gathered.known.iter().any(|row| row.state == OPEN) || must_be_asked(&gathered);
     match if acts { standing(services, &gathered).await? } else { Standing::Same } {

@@ -1,12 +1,14 @@
 //! What is written into the audit.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{JobError, Services};
 use crate::image::Reference;
-use crate::plan::{Age, ChangeSet, Evidence, Update};
+use crate::plan::{Age, ChangeSet, Evidence, Hold, HoldCode, Update};
 use crate::repo::PullNumber;
-use crate::store::{AuditEntry, RepositoryRow};
+use crate::store::{AuditEntry, HeldRow, RepositoryRow};
 
 /// Who does what Restow does.
 const RESTOW: &str = "restow";
@@ -38,6 +40,44 @@ pub(super) async fn of_set(
     }
     services.store.record(&entries).await?;
     Ok(())
+}
+
+/// Holds that one audit takes of one plan.
+const MOST_HOLDS: usize = 500;
+
+/// Records what is held now and was not before.
+pub(super) async fn of_holds<'a>(
+    services: &Services,
+    row: &RepositoryRow,
+    holds: impl Iterator<Item = &'a Hold>,
+) -> Result<(), JobError> {
+    let mut now: BTreeMap<HeldRow, &Hold> = BTreeMap::new();
+    for hold in holds.filter(|hold| !matches!(hold.code, HoldCode::Ignored | HoldCode::Disabled)).take(MOST_HOLDS) {
+        now.entry(held(hold)).or_insert(hold);
+    }
+    let new = services.store.replace_holds(row.id, &now.keys().cloned().collect()).await?;
+    let entries = now.iter().filter(|(held, _)| new.contains(held)).map(|(held, hold)| AuditEntry {
+        image: held.image.clone(),
+        from: short(&hold.site.reference),
+        rule: hold.reason.clone(),
+        result: held.code.clone(),
+        ..blank(services, row, RESTOW, "hold", None)
+    });
+    services.store.record(&entries.collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+/// What tells a hold from others: its reason may name the hour, which changes.
+fn held(hold: &Hold) -> HeldRow {
+    let code =
+        serde_json::to_value(hold.code).ok().and_then(|code| code.as_str().map(str::to_owned)).unwrap_or_default();
+    let target = match hold.code {
+        HoldCode::Schedule | HoldCode::Limit | HoldCode::CoolDown | HoldCode::PutOff => {
+            hold.reason.split([':', ' ']).take(3).collect::<Vec<_>>().join(" ")
+        }
+        _ => short(&hold.site.reference),
+    };
+    HeldRow { image: hold.site.reference.image().to_string(), code, target }
 }
 
 /// Records an act upon a pull request.

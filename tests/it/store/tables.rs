@@ -8,8 +8,8 @@ use restow::image::{Digest, ImageName, Tag};
 use restow::plan::PassedOver;
 use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use restow::store::{
-    AuditEntry, AuditFilter, ContentRow, Delivery, Ignore, ImageKey, InstallationRow, InstallationState, NewJob,
-    PullRow, QuotaRow, Recorded, RepositoryRow, RepositoryState, Sighting, Store, StoryRow, TagListRow,
+    AuditEntry, AuditFilter, ContentRow, Delivery, HeldRow, Ignore, ImageKey, InstallationRow, InstallationState,
+    NewJob, PullRow, QuotaRow, Recorded, RepositoryRow, RepositoryState, Sighting, Store, StoryRow, TagListRow,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -514,4 +514,14 @@ pub(super) async fn a_deleted_installation_is_erased_after_its_time(f: Fixture) 
     assert_eq!(f.store.pulls(SHOP).await.expect("listed"), []);
     assert_eq!(f.store.repository(SHOP).await.expect("read"), None);
     assert_eq!(f.store.installation(ACME).await.expect("read"), None);
+}
+
+pub(super) async fn holds_are_told_when_they_begin(f: Fixture) {
+    let held = |code: &str| HeldRow { image: "nginx".to_owned(), code: code.to_owned(), target: "1.27".to_owned() };
+    let set = |codes: &[&str]| codes.iter().map(|code| held(code)).collect::<BTreeSet<_>>();
+    let replace = async |repo: RepoId, codes: &[&str]| f.store.replace_holds(repo, &set(codes)).await.expect("saved");
+    assert_eq!(replace(SHOP, &["limit", "schedule"]).await, set(&["limit", "schedule"]));
+    assert_eq!(replace(RepoId(1), &["limit"]).await, set(&["limit"]));
+    assert_eq!(replace(SHOP, &["limit"]).await, set(&[]));
+    assert_eq!(replace(SHOP, &["limit", "schedule"]).await, set(&["schedule"]), "it began again");
 }

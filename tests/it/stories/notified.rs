@@ -240,11 +240,11 @@ async fn a_look_up_that_is_done_again_tells_its_news_again() {
         max_attempts: 3,
     };
     let next_plan = async || {
-        let jobs = house.app.services().store.jobs(&restow::store::JobFilter::default()).await.expect("jobs");
+        let jobs = house.app.services().store.jobs(&JobFilter::default()).await.expect("jobs");
         jobs.iter().filter(|job| job.kind == "plan").map(|job| job.run_at).min().expect("a plan")
     };
     let before = next_plan().await;
-    house.world.clock().advance(std::time::Duration::from_secs(60));
+    house.world.clock().advance(Duration::from_secs(60));
     house.app.services().store.enqueue(&again).await.expect("enqueued");
     house.settle().await;
     assert_eq!(house.asked(), (0, 0, 0));

@@ -31,6 +31,14 @@ async fn what_is_too_young_waits_and_what_is_old_enough_goes_first() {
     house.later(48).await;
     let pull = house.only_pull();
     assert!(pull.title.ends_with("from 1.25-alpine to 1.28-alpine"), "updated in its place: {}", pull.title);
+    let everything = restow::store::AuditFilter { limit: 50, ..Default::default() };
+    let audit = house.app.services().store.audit(&everything).await.expect("the audit");
+    let acts: Vec<(&str, &str)> = audit.iter().map(|entry| (entry.act.as_str(), entry.result.as_str())).collect();
+    assert_eq!(
+        acts,
+        [("hold", "cool-down"), ("hold", "cool-down"), ("open", "minor"), ("update", "minor")],
+        "each hold is told once, whatever the hour: {audit:#?}"
+    );
     house.world.github.assert_clean();
 }
 
