@@ -150,13 +150,14 @@ with_settings! {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawLimits {
     /// Open at a time.
-    #[schemars(extend("default" = 10))]
-    pub(super) open: Option<u32>,
+    #[schemars(with = "Option<u32>", extend("default" = 10))]
+    pub(super) open: Option<Spanned<u32>>,
     /// Opened within an hour.
-    #[schemars(extend("default" = 2))]
-    pub(super) per_hour: Option<u32>,
+    #[schemars(with = "Option<u32>", extend("default" = 2))]
+    pub(super) per_hour: Option<Spanned<u32>>,
     /// Opened by one plan.
-    pub(super) per_run: Option<u32>,
+    #[schemars(with = "Option<u32>")]
+    pub(super) per_run: Option<Spanned<u32>>,
 }
 
 /// Which tags are proposed: globs over their names.

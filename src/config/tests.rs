@@ -18,7 +18,7 @@ fn an_empty_file_means_the_defaults() {
         let rules = parse(text).expect("valid");
         assert!(rules.enabled.value, "{text:?}");
         assert_eq!(rules.limits.open.value, 10);
-        assert_eq!(rules.limits.open.place(), "restow:default, line 1");
+        assert_eq!(rules.limits.open.place(), "restow:default, line 5");
     }
 }
 
@@ -127,7 +127,7 @@ fn check_wrong(repository: &str, files: &[(&str, Option<&str>)], expected: &str)
 fn the_nearest_place_wins_and_is_named() {
     let rules = resolved("limits: {open: 7}\n", &[]).expect("valid");
     assert_eq!((rules.limits.open.value, rules.limits.open.place().as_str()), (7, "the repository, line 1"));
-    assert_eq!((rules.limits.per_hour.value, rules.limits.per_hour.place().as_str()), (2, "restow:default, line 1"));
+    assert_eq!((rules.limits.per_hour.value, rules.limits.per_hour.place().as_str()), (2, "restow:default, line 6"));
     let rules = resolved("extends: [\"acme/.github:a.yml\"]\n", &[("acme/.github:a.yml", Some("limits: {open: 9}\n"))]);
     assert_eq!(rules.expect("valid").limits.open.place(), "acme/.github:a.yml, line 1");
 }

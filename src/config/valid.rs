@@ -53,13 +53,21 @@ pub(super) fn layer(mut raw: Raw, file: &Arc<str>) -> Result<(Layer, Vec<Base>),
         dashboard: switch(raw.dashboard),
         ignore_paths: reader.list(&raw.ignore.paths, PathPattern::parse),
         ignore_images: reader.list(&raw.ignore.images, ImagePattern::parse),
-        limits: LayerLimits { open: raw.limits.open, per_hour: raw.limits.per_hour, per_run: raw.limits.per_run },
+        limits: LayerLimits {
+            open: number(raw.limits.open),
+            per_hour: number(raw.limits.per_hour),
+            per_run: number(raw.limits.per_run),
+        },
         rules: std::iter::once(for_all).chain(raw.rules.into_iter().map(|rule| reader.rule(rule))).collect(),
     };
     reader.zone(raw.timezone.as_ref());
     let mut mistakes = reader.mistakes;
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     if mistakes.is_empty() { Ok((layer, bases)) } else { Err(mistakes) }
+}
+
+fn number(said: Option<Spanned<u32>>) -> Option<(u32, u32)> {
+    said.map(|said| (said.value, place(&said.referenced).0))
 }
 
 fn switch(said: Option<Spanned<bool>>) -> Option<(bool, u32)> {

@@ -304,7 +304,9 @@ async fn apply(
     for old in &gathered.known {
         let unwanted = old.state == OPEN && !wanted.contains(&old.branch);
         if unwanted && !may_only_be_unknown(old, plan) && !is_held(old, gathered.now) {
-            let why = Withdrawal::of(&old.image, plan, &gathered.rules, &paced.sets);
+            let now = services.store.pulls(row.id).await?;
+            let number = |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
+            let why = Withdrawal::of(&old.image, plan, &gathered.rules, &paced.sets, number);
             withdraw(&publisher, old, &repo, gathered, &why).await?;
         }
     }

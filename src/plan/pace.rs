@@ -114,13 +114,14 @@ impl<'a> Room<'a> {
         let full = |limit: &Said<u32>, count: usize| count >= usize::try_from(limit.value).unwrap_or(usize::MAX);
         if full(&limits.open, self.open) {
             let (count, place) = (limits.open.value, limits.open.place());
-            return Err((format!("{count} pull requests are open, which is the limit ({place})"), None));
+            let open = if count == 1 { "1 pull request is".to_owned() } else { format!("{count} pull requests are") };
+            return Err((format!("{open} open, which is the limit ({place})"), None));
         }
         if full(&limits.per_hour, self.within_hour.len()) {
             let (count, place) = (limits.per_hour.value, limits.per_hour.place());
             let index = self.within_hour.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
             let until = self.within_hour.get(index).map_or(self.now, |at| at.plus_ms(HOUR_MS));
-            return Err((format!("{count} were opened within an hour, which is the limit ({place})"), Some(until)));
+            return Err((format!("{count} within an hour is the limit ({place})"), Some(until)));
         }
         if full(&limits.per_run, self.taken) {
             let (count, place) = (limits.per_run.value, limits.per_run.place());

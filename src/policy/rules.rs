@@ -119,15 +119,15 @@ impl Rule {
     }
 }
 
-/// How many pull requests there may be.
+/// How many pull requests there may be, each with its line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LayerLimits {
     /// Open at a time.
-    pub open: Option<u32>,
+    pub open: Option<(u32, u32)>,
     /// Opened within an hour.
-    pub per_hour: Option<u32>,
+    pub per_hour: Option<(u32, u32)>,
     /// Opened by one plan.
-    pub per_run: Option<u32>,
+    pub per_run: Option<(u32, u32)>,
 }
 
 /// What one place says.
@@ -293,9 +293,9 @@ impl Rules {
         set(&mut self.enabled, enabled);
         set(&mut self.onboarding, onboarding);
         set(&mut self.dashboard, dashboard);
-        let limit = |to: &mut Said<u32>, said: Option<u32>| {
-            if let Some(value) = said {
-                *to = Said { value, source: at(1) };
+        let limit = |to: &mut Said<u32>, said: Option<(u32, u32)>| {
+            if let Some((value, line)) = said {
+                *to = Said { value, source: at(line) };
             }
         };
         limit(&mut self.limits.open, limits.open);

@@ -3,6 +3,7 @@
 use super::markdown::code;
 use crate::plan::{ChangeSet, Plan};
 use crate::policy::Rules;
+use crate::repo::PullNumber;
 
 /// Marks the comment that says a branch is left alone, so that it is said once.
 pub const LEFT_ALONE_MARKER: &str = "<!-- restow-comment: left-alone -->";
@@ -43,7 +44,13 @@ impl Withdrawal {
     }
 
     /// Finds out why what moved `image` (as it is kept) is no longer wanted.
-    pub fn of(image: &str, plan: &Plan, rules: &Rules, sets: &[ChangeSet]) -> Self {
+    pub fn of(
+        image: &str,
+        plan: &Plan,
+        rules: &Rules,
+        sets: &[ChangeSet],
+        number: impl Fn(&ChangeSet) -> Option<PullNumber>,
+    ) -> Self {
         if !rules.enabled.value {
             return Self(format!("`enabled` is false ({}).", code(&rules.enabled.place())));
         }
@@ -52,7 +59,8 @@ impl Withdrawal {
         }
         let moves = |set: &&ChangeSet| set.images().iter().any(|one| one.to_string() == image);
         if let Some(set) = sets.iter().find(moves) {
-            return Self(format!("the image now moves on the branch {}.", code(set.branch.as_str())));
+            let place = number(set).map_or_else(|| code(set.branch.as_str()), |number| format!("#{}", number.0));
+            return Self(format!("the image now moves in {place}."));
         }
         match plan.holds.iter().find(|hold| hold.site.reference.image().to_string() == image) {
             Some(hold) => Self(format!("{}.", code(&hold.reason))),

@@ -57,7 +57,7 @@ fn a_valid_file_shows_the_rules_in_force() {
             "digest, pin schedule: on monday (UTC); group: digests (new builds of the same tags come together, once a week) \
              restow:default, line 8",
             "everything cooldown: 3d restow:default, line 1",
-            "all pull requests open: 10; per hour: 2 restow:default, line 1",
+            "all pull requests open: 10; per hour: 2 restow:default, line 5",
         ]
     );
 }

@@ -348,3 +348,18 @@ async fn what_a_file_builds_upon_may_be_wrong_and_only_that_is_told() {
     assert_eq!(house.only_pull().labels, ["team"]);
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn what_moves_elsewhere_is_closed_with_a_link() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
+    house.settle().await;
+    let alone = house.only_pull();
+    house.push(RULES, "group: everything\n");
+    house.settle().await;
+    let open = house.open();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].head, "restow/group/everything");
+    let said = house.repo.read_comments(alone.number);
+    assert!(said.len() == 1 && said[0].contains(&format!("now moves in #{}", open[0].number)), "{said:?}");
+    house.world.github.assert_clean();
+}
