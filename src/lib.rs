@@ -33,6 +33,7 @@ pub mod policy;
 pub mod pull;
 pub mod report;
 pub mod tag;
+pub mod vulnerability;
 
 // The time of day, handed in as a value.
 pub mod clock;

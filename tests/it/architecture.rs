@@ -3,8 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 11] =
-    ["repo", "image", "tag", "command", "formats", "policy", "config", "notification", "plan", "pull", "report"];
+const CORE: [&str; 12] = [
+    "repo",
+    "image",
+    "tag",
+    "command",
+    "formats",
+    "policy",
+    "config",
+    "notification",
+    "vulnerability",
+    "plan",
+    "pull",
+    "report",
+];
 const OUTSIDE: [&str; 11] = [
     "tokio",
     "async fn",
