@@ -39,6 +39,7 @@ pub mod vulnerability;
 pub mod clock;
 
 // The edges: each knows one outside world, never each other.
+pub mod advisory;
 pub mod github;
 pub mod registry;
 pub mod store;

@@ -8,17 +8,20 @@ use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::SecretString;
+use url::Url;
 
 use super::output;
+use crate::advisory::Osv;
 use crate::clock::Clock;
 use crate::formats::Inventory;
 use crate::image::ImageName;
 use crate::jobs::Lookups;
-use crate::plan::{self, Candidates, Constraints, EvidenceMap, Lookup, Plan, TagList};
+use crate::plan::{self, Candidates, Constraints, Depth, EvidenceMap, Lookup, Plan, Subject, TagList};
 use crate::policy::Rules;
 use crate::registry::{Alias, AllowedAddress, Registries, RegistrySettings};
 use crate::settings::{proxy, variable};
 use crate::store::Store;
+use crate::vulnerability::Determination;
 
 /// Which registries may be asked, and how.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +44,14 @@ pub(super) struct LookupArgs {
     /// Ask registries again for what they said within the last ten minutes, and keep nothing of what they say
     #[arg(long)]
     no_cache: bool,
+}
+
+/// Who tells of vulnerabilities.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct AdvisoryArgs {
+    /// Ask this server, which answers as OSV's does
+    #[arg(long, value_name = "URL", default_value = Osv::PUBLIC)]
+    advisories: Url,
 }
 
 /// When registries are asked what the images are.
@@ -177,5 +188,35 @@ pub(super) fn tags_of(args: &LookupArgs, image: &ImageName) -> anyhow::Result<Lo
         let answer = lookups.tags(BTreeSet::from([image.clone()]), || ()).await?.remove(image);
         store.close().await;
         answer.context("the registry was not asked")
+    })
+}
+
+/// The known vulnerabilities of each subject.
+pub(super) fn vulnerabilities_of(
+    args: &LookupArgs,
+    advisories: &AdvisoryArgs,
+    subjects: &[Subject],
+) -> anyhow::Result<Vec<Determination>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(async {
+        let (lookups, store) = args.lookups(&Clock::System).await?;
+        let http = reqwest::Client::builder().user_agent(concat!("restow/", env!("CARGO_PKG_VERSION")));
+        let osv = Osv::new(http.build().context("preparing the client for advisories")?, advisories.advisories.clone());
+        let bar = output::progress("reading what the images hold");
+        let mut found = Vec::new();
+        for subject in subjects {
+            let known = lookups.evidence(BTreeMap::from([(subject.clone(), Depth::Platforms)]), || ()).await?;
+            found.push(match known.into_values().next() {
+                Some(Lookup::Known(evidence)) => {
+                    lookups.vulnerabilities(&subject.image, &evidence.digest, &osv).await?
+                }
+                Some(Lookup::Unavailable { reason, .. }) => Determination::Not(reason),
+                None => Determination::Not("the registry was not asked".to_owned()),
+            });
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        store.close().await;
+        anyhow::Ok(found)
     })
 }

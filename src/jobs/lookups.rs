@@ -4,6 +4,7 @@ mod evidence;
 mod pulls;
 mod refresh;
 mod tag_lists;
+mod vulnerabilities;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

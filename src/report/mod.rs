@@ -11,6 +11,7 @@ mod markdown;
 mod notes;
 mod onboarding;
 mod pull;
+mod vulnerabilities;
 
 pub use command::{command_help, explanation, not_allowed};
 pub use comment::{
@@ -22,3 +23,4 @@ pub use dashboard::{DASHBOARD_MARKER, DASHBOARD_TITLE, Dashboard, OpenPull, Tick
 pub use notes::{ReleaseNote, release_source, releases_between};
 pub use onboarding::{ONBOARDING_TITLE, STARTER, onboarding_body};
 pub use pull::{Place, commit_message, pull_body, pull_title};
+pub use vulnerabilities::{Markup, vulnerabilities};

@@ -25,6 +25,7 @@ mod repositories;
 mod repository_images;
 mod stories;
 mod tag_lists;
+mod vulnerabilities;
 
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ pub use quotas::QuotaRow;
 pub use repositories::{RepositoryRow, RepositoryState};
 pub use stories::StoryRow;
 pub use tag_lists::TagListRow;
+pub use vulnerabilities::{AdvisoryRow, rpm_headers};
 
 use database::{Database, Sql};
 use deliveries::Intake;

@@ -13,3 +13,4 @@ mod registry;
 mod store;
 mod stories;
 mod tags;
+mod vulnerabilities;

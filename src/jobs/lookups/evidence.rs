@@ -136,7 +136,7 @@ impl Lookups {
         Ok(manifest.content(image).map_or_else(|error| unavailable(&error), Lookup::Known))
     }
 
-    async fn manifest_of(&self, image: &ImageName, digest: &Digest, need: Need) -> Asked<Manifest> {
+    pub(super) async fn manifest_of(&self, image: &ImageName, digest: &Digest, need: Need) -> Asked<Manifest> {
         let turn = self.turn(&self.key(image), digest.as_str());
         let _held = turn.lock().await;
         let (audience, now) = (self.audience(image), self.clock.now());
@@ -157,7 +157,7 @@ impl Lookups {
         }
     }
 
-    async fn config_of(&self, image: &ImageName, digest: &Digest) -> Asked<Description> {
+    pub(super) async fn config_of(&self, image: &ImageName, digest: &Digest) -> Asked<Description> {
         let (audience, now) = (self.audience(image), self.clock.now());
         let body = match self.store.content(&audience, digest, now).await? {
             Some(row) => Bytes::from(row.body),

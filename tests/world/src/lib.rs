@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod github;
+pub mod osv;
 pub mod registry;
 mod world;
 

@@ -16,6 +16,9 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const STATEMENT: &str = "application/vnd.in-toto+json";
+
 /// What an image is.
 #[derive(Debug, Clone)]
 pub struct Build {
@@ -121,6 +124,37 @@ impl Registry {
         self.lock().address.clone()
     }
 
+    /// Publishes an image with these layers, archives of `tar`, the lowest first; with a statement of BuildKit's where
+    /// `sbom` gives the predicate, as one that is about `about`, or about the image itself. Returns its digest.
+    pub fn push_layers(
+        &self,
+        repository: &str,
+        tag: &str,
+        layers: &[Vec<u8>],
+        sbom: Option<(Value, Option<&str>)>,
+    ) -> String {
+        let mut inner = self.lock();
+        let config = inner.keep(CONFIG, &json!({ "os": "linux", "architecture": "amd64" }));
+        let mut described = Vec::new();
+        for layer in layers {
+            let digest = digest(layer);
+            inner.contents.insert(digest.clone(), (LAYER, Bytes::copy_from_slice(layer)));
+            described.push(json!({ "mediaType": LAYER, "digest": digest, "size": layer.len() }));
+        }
+        let image = json!({ "schemaVersion": 2, "mediaType": IMAGE, "layers": described,
+            "config": { "mediaType": CONFIG, "digest": config, "size": 2 } });
+        let image = inner.keep(IMAGE, &image);
+        let mut manifests = vec![json!({ "mediaType": IMAGE, "digest": image, "size": 1,
+            "platform": { "os": "linux", "architecture": "amd64" } })];
+        if let Some((predicate, about)) = sbom {
+            manifests.push(inner.attest(&image, about.unwrap_or(&image), &predicate));
+        }
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+        let digest = inner.keep(INDEX, &index);
+        inner.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
+        digest
+    }
+
     /// Publishes a new image under a tag, which may be there already; returns its digest.
     pub fn push(&self, repository: &str, tag: &str) -> String {
         self.push_build(repository, tag, &Build::default())
@@ -199,6 +233,26 @@ impl Inner {
         let digest = digest(&content);
         self.contents.insert(digest.clone(), (media_type, content));
         digest
+    }
+
+    /// Keeps an attestation manifest as BuildKit writes it; returns its entry in the index.
+    fn attest(&mut self, image: &str, about: &str, predicate: &Value) -> Value {
+        const SPDX: &str = "https://spdx.dev/Document";
+        let hex = about.trim_start_matches("sha256:");
+        let statement = json!({ "_type": "https://in-toto.io/Statement/v0.1", "predicateType": SPDX,
+            "subject": [{ "name": "pkg:docker/x", "digest": { "sha256": hex } }], "predicate": predicate });
+        let size = statement.to_string().len();
+        let layer = self.keep(STATEMENT, &statement);
+        let config = self.keep(CONFIG, &json!({ "architecture": "unknown", "os": "unknown" }));
+        let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE,
+            "config": { "mediaType": CONFIG, "digest": config, "size": 2 },
+            "layers": [{ "mediaType": STATEMENT, "digest": layer, "size": size,
+                "annotations": { "in-toto.io/predicate-type": SPDX } }] });
+        let manifest = self.keep(IMAGE, &manifest);
+        json!({ "mediaType": IMAGE, "digest": manifest, "size": 1,
+            "platform": { "os": "unknown", "architecture": "unknown" },
+            "annotations": { "vnd.docker.reference.type": "attestation-manifest",
+                "vnd.docker.reference.digest": image } })
     }
 
     /// Keeps one platform's image; returns its entry in the index.

@@ -1,0 +1,221 @@
+//! OSV's API. Source: https://google.github.io/osv.dev/api/: `POST /v1/querybatch` tells which records there are, at
+//! most 1,000 questions at once and page by page; `GET /v1/vulns/ID` tells a record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use reqwest::{Client, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::vulnerability::PackageQuery;
+
+/// Questions of one request; the API's own bound.
+const BATCH: usize = 1000;
+/// Pages of one question; the largest that is known has three.
+const MOST_PAGES: usize = 20;
+/// Bytes of one answer; the API's own bound.
+const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
+/// Bytes of one record.
+const RECORD_LIMIT: usize = 8 * 1024 * 1024;
+/// Records asked for at once.
+const AT_ONCE: usize = 16;
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// A request that fails for a moment is made once more after this time.
+const SECOND_TRY: Duration = Duration::from_millis(300);
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("asking {host} for advisories: {reason}")]
+pub struct AdvisoryError {
+    host: String,
+    reason: String,
+}
+
+/// A record that there is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    /// Its name.
+    pub id: String,
+    /// When it last changed.
+    pub modified: String,
+}
+
+/// OSV's API, or one that answers as it does.
+#[derive(Debug, Clone)]
+pub struct Osv {
+    http: Client,
+    base: Url,
+}
+
+#[derive(Deserialize)]
+struct RawBatch {
+    #[serde(default)]
+    results: Vec<RawResult>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawResult {
+    #[serde(default)]
+    vulns: Option<Vec<RawNamed>>,
+    #[serde(default)]
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawNamed {
+    id: String,
+    #[serde(default)]
+    modified: String,
+}
+
+impl Osv {
+    /// The public API.
+    pub const PUBLIC: &'static str = "https://api.osv.dev/";
+
+    /// An API at an address; asks nothing yet. `http` decides about proxies and certificates.
+    pub fn new(http: Client, base: Url) -> Self {
+        Self { http, base }
+    }
+
+    /// Who is asked, for people.
+    pub fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
+    /// Which records there are for each question.
+    ///
+    /// # Errors
+    /// The API does not answer, or its answer is cut or malformed: half an answer would say that there is less.
+    pub async fn query(
+        &self,
+        questions: &BTreeSet<PackageQuery>,
+    ) -> Result<BTreeMap<PackageQuery, BTreeSet<Named>>, AdvisoryError> {
+        let mut found: BTreeMap<PackageQuery, BTreeSet<Named>> = BTreeMap::new();
+        let mut open: Vec<(PackageQuery, Option<String>)> = questions.iter().map(|one| (one.clone(), None)).collect();
+        for _ in 0..MOST_PAGES {
+            if open.is_empty() {
+                return Ok(found);
+            }
+            let mut next = Vec::new();
+            for batch in open.chunks(BATCH) {
+                for ((question, _), result) in batch.iter().zip(self.batch(batch).await?) {
+                    let named = result.vulns.into_iter().flatten();
+                    let named = named.map(|one| Named { id: one.id, modified: one.modified });
+                    found.entry(question.clone()).or_default().extend(named);
+                    next.extend(
+                        result
+                            .next_page_token
+                            .filter(|token| !token.is_empty())
+                            .map(|token| (question.clone(), Some(token))),
+                    );
+                }
+            }
+            open = next;
+        }
+        if open.is_empty() { Ok(found) } else { Err(self.failed("it has more pages than Restow reads")) }
+    }
+
+    async fn batch(&self, batch: &[(PackageQuery, Option<String>)]) -> Result<Vec<RawResult>, AdvisoryError> {
+        let question = |(query, token): &(PackageQuery, Option<String>)| {
+            let mut question = json!({ "package": { "ecosystem": query.ecosystem, "name": query.name } });
+            if !query.version.is_empty() {
+                question["version"] = Value::from(query.version.as_str());
+            }
+            if let Some(token) = token {
+                question["page_token"] = Value::from(token.as_str());
+            }
+            question
+        };
+        let body = json!({ "queries": batch.iter().map(question).collect::<Vec<_>>() });
+        let url = self.address("v1/querybatch")?;
+        let answer = self.ask(|| self.http.post(url.clone()).json(&body), ANSWER_LIMIT).await?;
+        let answer: RawBatch = serde_json::from_slice(&answer)
+            .map_err(|_| self.failed("its answer is not what its documentation says"))?;
+        match answer.results.len() == batch.len() {
+            true => Ok(answer.results),
+            false => Err(self.failed("it answered another number of questions than it was asked")),
+        }
+    }
+
+    /// The records of these names, as JSON.
+    ///
+    /// # Errors
+    /// One of them is not told.
+    pub async fn records(&self, ids: &[&str]) -> Result<BTreeMap<String, Vec<u8>>, AdvisoryError> {
+        let ask = async |id: &str| Ok((id.to_owned(), self.record(id).await?));
+        let answers: Vec<Result<_, AdvisoryError>> =
+            stream::iter(ids).map(|id| ask(id)).buffer_unordered(AT_ONCE).collect().await;
+        answers.into_iter().collect()
+    }
+
+    async fn record(&self, id: &str) -> Result<Vec<u8>, AdvisoryError> {
+        let mut url = self.address("v1/vulns/")?;
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().push(id);
+        }
+        self.ask(|| self.http.get(url.clone()), RECORD_LIMIT).await
+    }
+
+    fn address(&self, path: &str) -> Result<Url, AdvisoryError> {
+        self.base.join(path).map_err(|_| self.failed("its address is malformed"))
+    }
+
+    async fn ask(&self, request: impl Fn() -> reqwest::RequestBuilder, limit: usize) -> Result<Vec<u8>, AdvisoryError> {
+        match self.ask_once(request(), limit).await {
+            Ok(answer) => Ok(answer),
+            Err(Failure::Lasting(error)) => Err(error),
+            Err(Failure::Passing(_)) => {
+                tokio::time::sleep(SECOND_TRY).await;
+                self.ask_once(request(), limit).await.map_err(|failure| match failure {
+                    Failure::Passing(error) | Failure::Lasting(error) => error,
+                })
+            }
+        }
+    }
+
+    async fn ask_once(&self, request: reqwest::RequestBuilder, limit: usize) -> Result<Vec<u8>, Failure> {
+        let sent = request.timeout(TIMEOUT).send().await;
+        let answer = sent.map_err(|error| Failure::Passing(self.failed(&innermost(&error))))?;
+        match answer.status() {
+            StatusCode::OK => self.read(answer, limit).await,
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(Failure::Passing(self.failed(&format!("it answered {status}"))))
+            }
+            status => Err(Failure::Lasting(self.failed(&format!("it answered {status}")))),
+        }
+    }
+
+    async fn read(&self, mut answer: Response, limit: usize) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        loop {
+            let chunk = answer.chunk().await.map_err(|error| Failure::Passing(self.failed(&innermost(&error))))?;
+            let Some(chunk) = chunk else { return Ok(body) };
+            if body.len() + chunk.len() > limit {
+                return Err(Failure::Lasting(self.failed("its answer is larger than Restow reads")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+
+    fn failed(&self, reason: &str) -> AdvisoryError {
+        AdvisoryError { host: self.host().to_owned(), reason: reason.to_owned() }
+    }
+}
+
+/// Whether asking again may help.
+enum Failure {
+    Passing(AdvisoryError),
+    Lasting(AdvisoryError),
+}
+
+fn innermost(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

@@ -1,0 +1,166 @@
+//! What an update does to the known vulnerabilities: counts before and after, then each, the worst first.
+
+use std::collections::BTreeSet;
+
+use super::dates::day;
+use super::markdown::code;
+use crate::vulnerability::{Assessment, Determination, Difference, Finding, difference};
+
+/// Vulnerabilities that are listed by name.
+const MOST: usize = 30;
+/// Packages that are named for one vulnerability.
+const MOST_PACKAGES: usize = 3;
+
+/// How texts are marked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Markup {
+    /// For a terminal.
+    Plain,
+    /// For GitHub.
+    Markdown,
+}
+
+/// The comparison of two images, or the state of one where there is no other.
+pub fn vulnerabilities(before: &Determination, after: Option<&Determination>, markup: Markup) -> String {
+    let lines = match (before, after) {
+        (Determination::Known(before), Some(Determination::Known(after))) => compared(before, after, markup),
+        (Determination::Known(before), None) => alone(before, markup),
+        (Determination::Known(before), Some(Determination::Not(reason))) => {
+            let mut lines = vec![format!("The new image: not determined: {}.", said(reason, markup)), String::new()];
+            lines.push("The present image:".to_owned());
+            lines.extend(alone(before, markup));
+            lines
+        }
+        (Determination::Not(reason), Some(Determination::Known(after))) => {
+            let mut lines =
+                vec![format!("The present image: not determined: {}.", said(reason, markup)), String::new()];
+            lines.push("The new image:".to_owned());
+            lines.extend(alone(after, markup));
+            lines
+        }
+        (Determination::Not(reason), None | Some(Determination::Not(_))) => {
+            vec![format!("Known vulnerabilities: not determined: {}.", said(reason, markup))]
+        }
+    };
+    lines.join("\n")
+}
+
+/// Others' words: code in Markdown, so that they do nothing there.
+fn said(text: &str, markup: Markup) -> String {
+    match markup {
+        Markup::Plain => text.chars().filter(|c| !c.is_control()).collect(),
+        Markup::Markdown => code(text),
+    }
+}
+
+fn compared(before: &Assessment, after: &Assessment, markup: Markup) -> Vec<String> {
+    let change = difference(before, after);
+    let mut lines = counts(&change, markup);
+    lines.push(String::new());
+    lines.extend(named("Removed", &change.fixed, markup));
+    lines.extend(named("Added", &change.introduced, markup));
+    lines.extend(change.cautions.iter().map(|caution| format!("Compare with care: {caution}.")));
+    lines.extend(sources(&[("Present image", before), ("New image", after)], markup));
+    lines
+}
+
+fn counts(change: &Difference<'_>, markup: Markup) -> Vec<String> {
+    let counts = change.counts();
+    if counts.is_empty() {
+        return vec!["No known vulnerabilities, before and after.".to_owned()];
+    }
+    let header = ["Severity", "Before", "After", "Removed", "Added"].map(str::to_owned);
+    let row = |(severity, counts): &(crate::vulnerability::Severity, crate::vulnerability::SeverityCounts)| {
+        let counted = [counts.before, counts.after, counts.fixed, counts.introduced].map(|count| count.to_string());
+        std::iter::once(severity.to_string()).chain(counted).collect()
+    };
+    table(&header, &counts.iter().map(row).collect::<Vec<_>>(), markup)
+}
+
+fn alone(one: &Assessment, markup: Markup) -> Vec<String> {
+    let mut lines = Vec::new();
+    if one.findings.is_empty() {
+        lines.push("No known vulnerabilities.".to_owned());
+    } else {
+        let rows: Vec<Vec<String>> = crate::vulnerability::Severity::ALL
+            .iter()
+            .filter(|severity| one.count(**severity) > 0)
+            .map(|severity| vec![severity.to_string(), one.count(*severity).to_string()])
+            .collect();
+        lines.extend(table(&["Severity", "Known"].map(str::to_owned), &rows, markup));
+        lines.push(String::new());
+        lines.extend(named("Known", &one.findings.iter().collect::<Vec<_>>(), markup));
+    }
+    lines.extend(sources(&[("Image", one)], markup));
+    lines
+}
+
+/// Each vulnerability with its packages.
+fn named(title: &str, findings: &[&Finding], markup: Markup) -> Vec<String> {
+    if findings.is_empty() {
+        return Vec::new();
+    }
+    let header = [title, "Severity", "Package", "Installed", "Fixed in"].map(str::to_owned);
+    let row = |finding: &&Finding| {
+        let first = finding.packages.first();
+        let names: Vec<&str> = finding.packages.iter().take(MOST_PACKAGES).map(|one| one.name.as_str()).collect();
+        let more = finding.packages.len().saturating_sub(MOST_PACKAGES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        vec![
+            said(&finding.id, markup),
+            finding.severity.to_string(),
+            format!("{}{more}", said(&names.join(", "), markup)),
+            said(first.map_or("", |one| one.installed.as_str()), markup),
+            first
+                .and_then(|one| one.fixed.as_deref())
+                .map_or_else(|| "no fix known".to_owned(), |fix| said(fix, markup)),
+        ]
+    };
+    let mut lines = table(&header, &findings.iter().take(MOST).map(row).collect::<Vec<_>>(), markup);
+    if let Some(more) = findings.len().checked_sub(MOST).filter(|more| *more > 0) {
+        lines.push(String::new());
+        lines.push(format!("and {more} more, less severe or equally so."));
+    }
+    lines.push(String::new());
+    lines
+}
+
+/// From what this is known, and what is not.
+fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
+    let bullet = if markup == Markup::Markdown { "- " } else { "" };
+    let mut lines = Vec::new();
+    for (name, one) in sides {
+        let of = one.distribution.as_ref().map(|of| format!(" of {}", said(of, markup))).unwrap_or_default();
+        let (packages, platform) = (one.packages, said(&one.platform, markup));
+        let list = said(&one.list.describe(), markup);
+        lines.push(format!("{bullet}{name}: {packages} packages{of}, for {platform}; their list: {list}."));
+    }
+    let gaps: BTreeSet<&str> = sides.iter().flat_map(|(_, one)| &one.gaps).map(String::as_str).collect();
+    lines.extend(gaps.into_iter().map(|gap| format!("{bullet}Not determined: {}.", said(gap, markup))));
+    if let Some((_, one)) = sides.first() {
+        lines.push(format!("{bullet}Advisories: {}, asked on {}.", said(&one.data.name, markup), day(one.data.as_of)));
+    }
+    lines
+}
+
+fn table(header: &[String], rows: &[Vec<String>], markup: Markup) -> Vec<String> {
+    match markup {
+        Markup::Markdown => {
+            let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
+            let rule = format!("|{}", "---|".repeat(header.len()));
+            [line(header), rule].into_iter().chain(rows.iter().map(|row| line(row))).collect()
+        }
+        Markup::Plain => {
+            let width = |column: usize| {
+                let cells = rows.iter().map(|row| &row[column]).chain([&header[column]]);
+                cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+            };
+            let widths: Vec<usize> = (0..header.len()).map(width).collect();
+            let line = |cells: &[String]| {
+                let cells = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+                cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+            };
+            std::iter::once(line(header)).chain(rows.iter().map(|row| line(row))).collect()
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What images hold, and the advisories that were read: package lists by digest for ever, advisories by id until they
+//! change.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+use super::database::{Sql, over_rows, values};
+use super::{Store, StoreError};
+use crate::image::Digest;
+
+/// Packages of one rpm database that are read.
+const MOST_PACKAGES: i64 = 50_000;
+
+/// An advisory, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdvisoryRow {
+    /// Its name.
+    pub id: String,
+    /// When it last changed, as its source says.
+    pub modified: String,
+    /// The record, as JSON.
+    pub body: String,
+}
+
+const LIST: Sql = Sql::new(
+    "read what an image holds",
+    "SELECT body FROM package_lists WHERE audience = $1 AND digest = $2 AND reader = $3",
+);
+
+const SAVE_LIST: Sql = Sql::new(
+    "save what an image holds",
+    "INSERT INTO package_lists (audience, digest, body, reader, determined_at) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (audience, digest) DO UPDATE SET
+        body = excluded.body, reader = excluded.reader, determined_at = excluded.determined_at",
+);
+
+const ADVISORIES: Sql = over_rows!(
+    "read advisories",
+    "SELECT id, modified, body FROM advisories WHERE id IN (SELECT given.value ->> 'id' FROM",
+    ")"
+);
+
+const SAVE_ADVISORIES: Sql = over_rows!(
+    "save advisories",
+    "INSERT INTO advisories (id, modified, body, fetched_at)
+     SELECT given.value ->> 'id', given.value ->> 'modified', given.value ->> 'body', $2 FROM",
+    "WHERE true ON CONFLICT (id) DO UPDATE SET
+        modified = excluded.modified, body = excluded.body, fetched_at = excluded.fetched_at"
+);
+
+impl Store {
+    /// What an image holds, as JSON, where this version of the reader determined it.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn package_list(
+        &self,
+        audience: &str,
+        digest: &Digest,
+        reader: i64,
+    ) -> Result<Option<String>, StoreError> {
+        let row = self.database.read_one(LIST, values![audience, digest.as_str(), reader]).await?;
+        row.map(|row| row.text("body")).transpose()
+    }
+
+    /// Keeps what an image holds.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn save_package_list(
+        &self,
+        audience: &str,
+        digest: &Digest,
+        reader: i64,
+        body: &str,
+    ) -> Result<(), StoreError> {
+        let row = values![audience, digest.as_str(), body, reader, self.now().0];
+        self.database.write(SAVE_LIST, row).await.map(|_| ())
+    }
+
+    /// The advisories of these names that were read before, by name.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn advisories(&self, ids: &[&str]) -> Result<BTreeMap<String, AdvisoryRow>, StoreError> {
+        let wanted = Json::from(ids.iter().map(|id| json!({ "id": id })).collect::<Vec<_>>()).to_string();
+        let rows = self.database.read(ADVISORIES, values![&wanted]).await?;
+        let read = rows.iter().map(|row| {
+            let id = row.text("id")?;
+            Ok((id.clone(), AdvisoryRow { id, modified: row.text("modified")?, body: row.text("body")? }))
+        });
+        read.collect()
+    }
+
+    /// Keeps advisories; each takes the place of what was known of it.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn save_advisories(&self, rows: &[AdvisoryRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let as_json = |row: &AdvisoryRow| json!({ "id": row.id, "modified": row.modified, "body": row.body });
+        let rows = Json::from(rows.iter().map(as_json).collect::<Vec<_>>()).to_string();
+        self.database.write(SAVE_ADVISORIES, values![&rows, self.now().0]).await.map(|_| ())
+    }
+}
+
+/// The headers of an rpm database, which is a file of SQLite that came out of an image.
+///
+/// It is opened for reading only, and nothing that its schema defines is run. Source: rpm, `lib/backend/sqlite.cc`.
+///
+/// # Errors
+/// It is no such file. The text is for a person.
+pub async fn rpm_headers(database: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("its rpm database cannot be read: {error}");
+    let file = tempfile::NamedTempFile::new().map_err(|error| failed(&error))?;
+    tokio::fs::write(file.path(), database).await.map_err(|error| failed(&error))?;
+    let options = SqliteConnectOptions::new()
+        .filename(file.path())
+        .read_only(true)
+        .immutable(true)
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON");
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| failed(&error))?;
+    let query = sqlx::query_scalar("SELECT blob FROM Packages LIMIT ?1").bind(MOST_PACKAGES);
+    let headers = query.fetch_all(&mut connection).await.map_err(|error| failed(&error));
+    let closed = connection.close().await;
+    closed.map_err(|error| failed(&error))?;
+    headers
+}

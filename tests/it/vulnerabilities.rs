@@ -1,0 +1,150 @@
+//! Known vulnerabilities, from registries and a source of advisories on the wire to what a person reads.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use world::osv::Osv;
+use world::registry::Registry;
+
+const CRITICAL: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+const LOW: &str = "CVSS:3.1/AV:L/AC:H/PR:H/UI:N/S:U/C:L/I:N/A:N";
+
+struct Scene {
+    registry: Registry,
+    osv: Osv,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let registry = Registry::start().await.expect("a registry");
+        let osv = Osv::start().await.expect("a source of advisories");
+        Self { registry, osv, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// What `restow explain` prints, and its exit code.
+    fn explain(&self, image: &str, more: &[&str]) -> (Option<i32>, String) {
+        let host = self.registry.address();
+        let run = Command::new(env!("CARGO_BIN_EXE_restow"))
+            .args(["explain", &format!("{host}/{image}"), "--insecure-registry", &host, "--allow-private", "127.0.0.1"])
+            .args(["--advisories", self.osv.address()])
+            .args(more)
+            .env("HOME", self.folder.path())
+            .env_remove("XDG_CACHE_HOME")
+            .output()
+            .expect("it runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&host, "registry.test");
+        (run.status.code(), format!("{}{}", text(&run.stdout), text(&run.stderr)))
+    }
+}
+
+fn layer(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, path, text.as_bytes()).expect("a file");
+    }
+    builder.into_inner().expect("an archive")
+}
+
+/// A root of Debian 12 with these source packages and versions.
+fn debian(packages: &[(&str, &str)]) -> Vec<u8> {
+    let paragraph = |(name, version): &(&str, &str)| {
+        format!("Package: lib{name}\nStatus: install ok installed\nSource: {name}\nVersion: {version}\n")
+    };
+    let status = packages.iter().map(paragraph).collect::<Vec<_>>().join("\n");
+    layer(&[("usr/lib/os-release", "ID=debian\nVERSION_ID=\"12\"\n"), ("var/lib/dpkg/status", &status)])
+}
+
+fn spdx(purls: &[&str]) -> Value {
+    let package = |purl: &&str| json!({ "externalRefs": [{ "referenceType": "purl", "referenceLocator": purl }] });
+    json!({ "spdxVersion": "SPDX-2.3", "creationInfo": { "creators": ["Tool: scanner-1"] },
+        "packages": purls.iter().map(package).collect::<Vec<_>>() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_update_removes_and_adds_is_told() {
+    let scene = Scene::new().await;
+    scene.registry.push_layers(
+        "acme/base",
+        "1.0",
+        &[debian(&[("openssl", "3.0.1-1"), ("zlib", "1.2-1"), ("curl", "8.0-1")])],
+        None,
+    );
+    scene.registry.push_layers(
+        "acme/base",
+        "1.1",
+        &[debian(&[("openssl", "3.0.9-1"), ("zlib", "1.2-1"), ("curl", "8.5-1")])],
+        None,
+    );
+    scene.osv.publish("DEBIAN-CVE-2026-1", "CVE-2026-1", "Debian:12", "openssl", Some("3.0.5-1"), CRITICAL);
+    scene.osv.publish("DEBIAN-CVE-2026-2", "CVE-2026-2", "Debian:12", "zlib", None, LOW);
+    scene.osv.publish("DEBIAN-CVE-2026-3", "CVE-2026-3", "Debian:12", "openssl", Some("3.0.10-1"), LOW);
+    // The same vulnerability, told of twice; and one of another release.
+    scene.osv.publish("DSA-9-1", "CVE-2026-1", "Debian:12", "openssl", Some("3.0.5-1"), "");
+    scene.osv.publish("DEBIAN-CVE-2026-4", "CVE-2026-4", "Debian:11", "openssl", None, CRITICAL);
+    scene.osv.behave(|osv| osv.page_size = Some(1));
+    let (code, text) = scene.explain("acme/base:1.0", &["--to", "1.1"]);
+    assert_eq!(code, Some(0), "{text}");
+    let today = text.rsplit_once("asked on ").map(|(_, day)| day.trim().to_owned()).unwrap_or_default();
+    insta::assert_snapshot!("compared", text.replace(&today, "DAY."));
+    // Every record was read once; a second look reads none, and no layer.
+    assert_eq!(scene.osv.take_count("/v1/vulns/"), 4);
+    scene.registry.clear_requests();
+    assert_eq!(scene.explain("acme/base:1.0", &["--to", "1.1"]).0, Some(0));
+    assert_eq!((scene.osv.take_count("/v1/vulns/"), scene.registry.count("GET", "/blobs/")), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sbom_counts_for_its_own_image_and_spares_the_layers() {
+    let scene = Scene::new().await;
+    let sbom = spdx(&["pkg:deb/debian/libssl3@3.0.1-1?distro=debian-12&upstream=openssl", "pkg:npm/left-pad@1.0.0"]);
+    let root = || vec![debian(&[("zlib", "1.2-1")])];
+    scene.registry.push_layers("acme/own", "1", &root(), Some((sbom.clone(), None)));
+    let other = format!("sha256:{}", "ab".repeat(32));
+    scene.registry.push_layers("acme/other", "1", &root(), Some((sbom, Some(&other))));
+    scene.osv.publish("DEBIAN-CVE-2026-1", "CVE-2026-1", "Debian:12", "openssl", Some("3.0.5-1"), CRITICAL);
+    scene.osv.publish("DEBIAN-CVE-2026-2", "CVE-2026-2", "Debian:12", "zlib", None, LOW);
+    let (code, own) = scene.explain("acme/own:1", &["--vulnerabilities"]);
+    assert_eq!(code, Some(0), "{own}");
+    assert!(own.contains("CVE-2026-1") && !own.contains("CVE-2026-2"), "{own}");
+    assert!(own.contains("SPDX 2.3 by scanner-1, BuildKit attestation; unsigned: a claim"), "{own}");
+    let (_, other) = scene.explain("acme/other:1", &["--vulnerabilities"]);
+    assert!(other.contains("CVE-2026-2") && !other.contains("CVE-2026-1"), "{other}");
+    assert!(other.contains("read from the layers (var/lib/dpkg/status)"), "{other}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_is_never_shown_as_clean() {
+    let scene = Scene::new().await;
+    let check = |image: &str, expected: &str| {
+        let (code, text) = scene.explain(image, &["--vulnerabilities"]);
+        assert_eq!(code, Some(3), "{text}");
+        assert!(text.contains("not determined") && text.contains(expected), "{image}: {text}");
+        assert!(!text.contains("No known vulnerabilities"), "{text}");
+    };
+    scene.registry.push_layers("acme/empty", "1", &[layer(&[("app", "x")])], None);
+    check("acme/empty:1", "no package database was found in its layers");
+    scene.registry.push_layers(
+        "acme/amazon",
+        "1",
+        &[layer(&[("etc/os-release", "ID=amzn\nVERSION_ID=2023\n"), ("var/lib/rpm/Packages.db", "x")])],
+        None,
+    );
+    check("acme/amazon:1", "of a form that Restow does not read");
+    // A release of which the source knows nothing at all.
+    scene.registry.push_layers("acme/debian", "1", &[debian(&[("zlib", "1.2-1")])], None);
+    check("acme/debian:1", "shows no advisory at all for Debian:12");
+    scene.osv.publish("DEBIAN-CVE-2026-2", "CVE-2026-2", "Debian:12", "zlib", Some("1.1-1"), LOW);
+    let (code, clean) = scene.explain("acme/debian:1", &["--vulnerabilities"]);
+    assert!(code == Some(0) && clean.contains("No known vulnerabilities."), "{clean}");
+    // A source that fails, for a moment and for longer, and one that leaves answers out.
+    scene.osv.behave(|osv| osv.refusals = vec![503]);
+    assert_eq!(scene.explain("acme/debian:1", &["--vulnerabilities"]).0, Some(0));
+    scene.osv.behave(|osv| osv.refusals = vec![503, 503]);
+    check("acme/debian:1", "it answered 503");
+    scene.osv.behave(|osv| osv.drops_answers = true);
+    check("acme/debian:1", "another number of questions than it was asked");
+}
