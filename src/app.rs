@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::advisory::Osv;
 use crate::clock::Clock;
 use crate::github::{GitHub, GitHubSettings};
 use crate::jobs::{Drained, Services, Times, Worker, hook_intake, intake, reconcile_job};
@@ -34,6 +35,14 @@ pub struct App {
     settings: Settings,
     listener: TcpListener,
     address: SocketAddr,
+}
+
+/// The source of advisories, through the settings' own proxies.
+fn advisories(settings: &Settings) -> anyhow::Result<Option<Osv>> {
+    let Some(url) = &settings.advisories_url else { return Ok(None) };
+    let http = reqwest::Client::builder().user_agent(concat!("restow/", env!("CARGO_PKG_VERSION")));
+    let http = http.build().context("preparing the client for advisories")?;
+    Ok(Some(Osv::new(http, url.clone())))
 }
 
 impl App {
@@ -61,6 +70,7 @@ impl App {
             lease: settings.lease,
         };
         let services = Services::new(store, github, settings.github_url.clone(), registries, &times, clock)
+            .with_advisories(advisories(&settings)?)
             .with_default_rules(&settings.default_rules);
         if settings.role != Role::Web {
             let job = reconcile_job(services.clock.now());

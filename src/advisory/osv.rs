@@ -146,9 +146,10 @@ impl Osv {
     /// # Errors
     /// One of them is not told.
     pub async fn records(&self, ids: &[&str]) -> Result<BTreeMap<String, Vec<u8>>, AdvisoryError> {
-        let ask = async |id: &str| Ok((id.to_owned(), self.record(id).await?));
+        let ask = |id: String| async move { self.record(&id).await.map(|record| (id, record)) };
+        let owned: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         let answers: Vec<Result<_, AdvisoryError>> =
-            stream::iter(ids).map(|id| ask(id)).buffer_unordered(AT_ONCE).collect().await;
+            stream::iter(owned).map(ask).buffer_unordered(AT_ONCE).collect().await;
         answers.into_iter().collect()
     }
 

@@ -32,6 +32,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
+use crate::advisory::Osv;
 use crate::clock::Clock;
 use crate::config::RemoteFile;
 use crate::github::GitHub;
@@ -61,6 +62,8 @@ pub struct Services {
     pub clock: Clock,
     /// The intervals of the jobs.
     pub times: Times,
+    /// Who tells of vulnerabilities; `None` where nobody is to be asked.
+    pub advisories: Option<Osv>,
     /// What the operator says for all repositories, as a repository's file would.
     pub default_rules: Arc<str>,
     slug: Arc<OnceCell<String>>,
@@ -93,10 +96,17 @@ impl Services {
             lookups,
             clock,
             times: *times,
+            advisories: None,
             default_rules: Arc::from(""),
             slug,
             remote_files: Arc::default(),
         }
+    }
+
+    /// The same with a source of advisories.
+    #[must_use]
+    pub fn with_advisories(self, advisories: Option<Osv>) -> Self {
+        Self { advisories, ..self }
     }
 
     /// The same with what the operator says for all repositories.

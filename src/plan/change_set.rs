@@ -10,6 +10,9 @@ use crate::image::{Digest, ImageName, Reference, Tag};
 use crate::policy::{Automerge, CommitStyle, Group, Rebase, Rules, Terms, UpdateKind};
 use crate::repo::BranchName;
 
+/// The label of pull requests that remove a vulnerability that is urgent.
+const SECURITY_LABEL: &str = "security";
+
 /// What the moves of a change set have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
@@ -154,6 +157,11 @@ impl ChangeSet {
         moves.collect()
     }
 
+    /// Whether it removes a vulnerability that is urgent.
+    pub fn is_security(&self) -> bool {
+        self.updates.iter().any(Update::is_security)
+    }
+
     /// The images that move.
     pub fn images(&self) -> BTreeSet<&ImageName> {
         self.updates.iter().map(|update| update.site.reference.image()).collect()
@@ -186,13 +194,21 @@ pub fn change_sets(plan: &Plan, rules: &Rules) -> Vec<ChangeSet> {
         .map(|(topic, members)| {
             let branch = free_branch(&topic, &mut taken);
             let (updates, terms): (Vec<_>, Vec<_>) = members.into_iter().unzip();
-            ChangeSet { topic, branch, updates, left: Vec::new(), terms: together(&terms) }
+            let mut terms = together(&terms);
+            if updates.iter().any(Update::is_security) && !terms.labels.iter().any(|label| label == SECURITY_LABEL) {
+                terms.labels.push(SECURITY_LABEL.to_owned());
+            }
+            ChangeSet { topic, branch, updates, left: Vec::new(), terms }
         })
         .collect()
 }
 
 fn topic(update: &Update, terms: &Terms) -> Topic {
     match &terms.group.value {
+        // What is urgent does not wait for the others of its group.
+        _ if update.is_security() => {
+            Topic::Image { image: update.site.reference.image().clone(), line: update.line.clone() }
+        }
         Group::Own => Topic::Image { image: update.site.reference.image().clone(), line: update.line.clone() },
         Group::Named(name) => Topic::Group(name.clone()),
     }

@@ -162,7 +162,9 @@ impl Plan {
     /// What is too young by the rules, with the moment at which it no longer is: what was weighed. It is to be planned
     /// again without it, for something older may do.
     pub fn too_young(&self, rules: &Rules, now: Moment) -> Vec<Passed> {
-        let young = self.updates.iter().filter_map(|update| {
+        // What is urgent waits for nothing but the checks.
+        let patient = self.updates.iter().filter(|update| !update.is_security());
+        let young = patient.filter_map(|update| {
             let (tag, evidence) = (update.to.tag()?, update.evidence.as_ref()?);
             let cooldown = rules.terms(&update.site, update.kind).cooldown;
             let (until, since) = evidence.matures(update, cooldown.value)?;

@@ -9,6 +9,9 @@ use crate::repo::{BranchName, Moment};
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// Pull requests that one plan opens beyond all limits, because they remove a vulnerability that is urgent.
+const MOST_URGENT: usize = 5;
+
 /// What was opened before.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
@@ -33,9 +36,15 @@ pub fn paced(sets: Vec<ChangeSet>, pace: &Pace, rules: &Rules, now: Moment) -> P
     let mut paced = Paced { sets: open, holds: Vec::new() };
     let mut timely: Vec<ChangeSet> =
         new.into_iter().filter_map(|set| in_time(set, rules, now, &mut paced.holds)).collect();
-    timely.sort_by_key(|set| (urgency(set.kind()), set.branch.clone()));
+    timely.sort_by_key(|set| (!set.is_security(), urgency(set.kind()), set.branch.clone()));
     let mut room = Room::new(pace, rules, now);
+    let mut urgent = 0;
     for set in timely {
+        if set.is_security() && urgent < MOST_URGENT {
+            urgent += 1;
+            paced.sets.push(set);
+            continue;
+        }
         match room.take() {
             Ok(()) => paced.sets.push(set),
             Err((reason, until)) => paced.holds.extend(set.updates.iter().map(|update| Hold {
@@ -84,6 +93,9 @@ fn waits(update: &super::Update, rules: &Rules, now: Moment) -> Option<Wait> {
     if let Some(until) = terms.hold_until.filter(|until| until.value > now) {
         let reason = format!("held until {} ({})", until.value, until.place());
         return Some((HoldCode::PutOff, reason, Some(until.value)));
+    }
+    if update.is_security() {
+        return None;
     }
     let schedule = terms.schedule.filter(|schedule| !schedule.value.is_open(now))?;
     let next = schedule.value.next_opening(now);

@@ -204,7 +204,8 @@ impl<'a> Selector<'a> {
         let groups = self.groups(site);
         let place = Place { image, line: &all.line, groups: &groups };
         let passed = self.constraints.of_tag(&place, &best.tag, &version)?;
-        let stays = matches!(passed.what, PassedOver::Tag(_)) && passed.code != HoldCode::CoolDown;
+        let by_itself = matches!(passed.code, HoldCode::CoolDown | HoldCode::WorseVersion);
+        let stays = matches!(passed.what, PassedOver::Tag(_)) && !by_itself;
         Some((passed_hold(site, passed), stays))
     }
 
@@ -251,6 +252,7 @@ impl<'a> Selector<'a> {
             reason,
             alternatives: choice.alternatives.into_iter().chain(choice.not_allowed).collect(),
             evidence: None,
+            vulnerabilities: None,
         });
         decided
     }

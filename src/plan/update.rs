@@ -7,6 +7,7 @@ use crate::formats::Site;
 use crate::image::{Reference, Tag};
 use crate::policy::UpdateKind;
 use crate::repo::Moment;
+use crate::vulnerability::Change;
 
 /// A proposed move of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +27,9 @@ pub struct Update {
     /// What is known of the new image, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// What is known of the vulnerabilities of both images, where they were compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vulnerabilities: Option<Box<Change>>,
 }
 
 /// Another move that is open to a site.
@@ -88,6 +92,8 @@ pub enum HoldCode {
     PutOff,
     /// The image is too young.
     CoolDown,
+    /// The new image has known vulnerabilities that the present one has not, and they outweigh what it removes.
+    WorseVersion,
     /// It is not the time at which the rules want pull requests.
     Schedule,
     /// There are as many pull requests as the rules want.

@@ -29,11 +29,9 @@ pub(super) fn section(set: &ChangeSet) -> Option<String> {
     if known.is_empty() {
         lines.push("- Its platforms and its age were not asked for.".to_owned());
     }
-    lines.push(
-        "- **Not determined**: known vulnerabilities and signatures. The repository's own checks decide whether it \
-         works here."
-            .to_owned(),
-    );
+    let compared = set.updates.iter().any(|update| update.vulnerabilities.is_some());
+    let unknown = if compared { "signatures" } else { "known vulnerabilities and signatures" };
+    lines.push(format!("- **Not determined**: {unknown}. The repository's own checks decide whether it works here."));
     let (title, items) = lines.split_first()?;
     Some(format!("{title}\n\n{}", items.join("\n")))
 }

@@ -7,6 +7,7 @@ use url::Url;
 use super::evidence;
 use super::markdown::{code, url_path};
 use super::notes::{self, ReleaseNote, release_source, releases_between};
+use super::vulnerabilities::{Markup, vulnerabilities};
 use crate::image::{Digest, Reference};
 use crate::plan::{Alternative, ChangeSet, Topic, Update};
 use crate::policy::{CommitStyle, UpdateKind};
@@ -15,6 +16,9 @@ use crate::repo::{CommitSha, RepoName};
 
 /// GitHub takes 65,536 characters; a table of this many rows stays below.
 const MOST_ROWS: usize = 100;
+
+/// Comparisons of images that one body shows.
+const MOST_COMPARED: usize = 5;
 
 /// Where the change set's files can be looked at.
 #[derive(Debug, Clone)]
@@ -29,7 +33,8 @@ pub struct Place<'a> {
 
 /// The title: what moves, from where to where, called as the rules want.
 pub fn pull_title(set: &ChangeSet) -> String {
-    let subject = subject(set);
+    let mark = if set.is_security() { " [security]" } else { "" };
+    let subject = format!("{}{mark}", subject(set));
     match prefix(&set.terms.commit) {
         Some(prefix) => format!("{prefix}: {}", lowered(&subject)),
         None => subject,
@@ -112,6 +117,7 @@ pub fn pull_body(set: &ChangeSet, place: &Place<'_>, releases: &[ReleaseNote]) -
         table(set, place),
         left(set),
         reasons(set),
+        vulnerability_section(set),
         evidence::section(set),
         release_source(set).and_then(|source| notes::section(&between, &source)),
         alternatives(set),
@@ -206,6 +212,21 @@ fn alternatives(set: &ChangeSet) -> Option<String> {
     let lines: Vec<String> =
         open.into_iter().take(10).map(|(kind, tag, reason)| format!("- {kind}: {} ({reason})", code(tag))).collect();
     Some(format!("**Also there, not proposed here**\n\n{}", lines.join("\n")))
+}
+
+/// What the move does to the known vulnerabilities, image by image.
+fn vulnerability_section(set: &ChangeSet) -> Option<String> {
+    let mut told = BTreeSet::new();
+    let mut texts = Vec::new();
+    for update in &set.updates {
+        let Some(change) = &update.vulnerabilities else { continue };
+        let name = format!("{} to {}", readable(&update.site.reference), readable(&update.to));
+        if told.len() < MOST_COMPARED && told.insert(name.clone()) {
+            let text = vulnerabilities(&change.before, Some(&change.after), Markup::Markdown);
+            texts.push(format!("{}\n\n{text}", code(&name)));
+        }
+    }
+    (!texts.is_empty()).then(|| format!("**Known vulnerabilities**\n\n{}", texts.join("\n\n")))
 }
 
 /// What becomes of the pull request by itself.

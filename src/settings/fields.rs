@@ -15,6 +15,9 @@ const fn field(name: &'static str, default: &'static str, meaning: &'static str)
     Field { name, default, meaning }
 }
 
+/// Where OSV answers everybody.
+pub(super) const PUBLIC_OSV: &str = "https://api.osv.dev/";
+
 /// Every setting of the server.
 pub const FIELDS: &[Field] = &[
     field("app_id", "", "The App's id, a number, from the App's page on GitHub."),
@@ -71,6 +74,11 @@ pub const FIELDS: &[Field] = &[
         "registry_client_certificates",
         "none",
         "A list of tables with `host`, `certificate_file` and `key_file`, for registries that want a client certificate.",
+    ),
+    field(
+        "advisories_url",
+        PUBLIC_OSV,
+        "Who is asked for known vulnerabilities: a server that answers as OSV's API does. It is told names and versions of packages, never images. `none` asks nobody.",
     ),
     field(
         "default_rules_file",

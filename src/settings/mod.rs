@@ -74,6 +74,8 @@ pub struct Settings {
     pub allowed_private_addresses: Vec<AllowedAddress>,
     /// What the operator says for all repositories, in the form of a repository's file.
     pub default_rules: String,
+    /// Where OSV is asked for vulnerabilities; `None` where nobody is.
+    pub advisories_url: Option<Url>,
     /// Docker's `config.json`, for the other registries.
     pub docker_config: Option<PathBuf>,
     /// What is shown to registries.

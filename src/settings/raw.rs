@@ -63,6 +63,7 @@ pub(super) struct Raw {
     registry_hooks: BTreeMap<String, RawHook>,
     docker_config: Option<PathBuf>,
     default_rules_file: Option<PathBuf>,
+    advisories_url: Option<String>,
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
     plan_interval: Option<u64>,
@@ -223,6 +224,7 @@ impl Raw {
         if let Some(file) = self.docker_config.as_ref().filter(|file| !file.is_file()) {
             mistakes.0.push(format!("docker_config: {} is no file", file.display()));
         }
+        let advisories_url = advisories(self.advisories_url.as_deref(), &mut mistakes);
         let default_rules = default_rules(self.default_rules_file.as_deref(), &mut mistakes);
         let database_url = match &overrides.database_url {
             Some(url) => SecretString::from(url.as_str()),
@@ -255,6 +257,7 @@ impl Raw {
             registry_hooks,
             docker_config: self.docker_config,
             default_rules,
+            advisories_url,
             log_format: self.log_format.unwrap_or(LogFormat::Human),
             tag_list_interval,
             plan_interval,
@@ -343,6 +346,19 @@ fn within(mistakes: &mut Mistakes, setting: &str, value: u64, range: std::ops::R
 }
 
 /// The operator's rules for all repositories, checked as a repository's are.
+/// `none`, or an address; OSV's own where nothing is said.
+fn advisories(written: Option<&str>, mistakes: &mut Mistakes) -> Option<Url> {
+    let written = written.unwrap_or(crate::settings::fields::PUBLIC_OSV);
+    if written == "none" {
+        return None;
+    }
+    let url = Url::parse(written).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+    if url.is_none() {
+        mistakes.0.push("advisories_url: write an address as https://api.osv.dev/, or none".to_owned());
+    }
+    url
+}
+
 fn default_rules(file: Option<&Path>, mistakes: &mut Mistakes) -> String {
     let Some(file) = file else { return String::new() };
     let text = match std::fs::read_to_string(file) {

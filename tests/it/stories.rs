@@ -11,3 +11,4 @@ mod notified;
 mod people;
 mod random;
 mod rules;
+mod vulnerabilities;

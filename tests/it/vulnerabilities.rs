@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use world::osv::Osv;
 use world::registry::Registry;
 
-const CRITICAL: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
-const LOW: &str = "CVSS:3.1/AV:L/AC:H/PR:H/UI:N/S:U/C:L/I:N/A:N";
+pub(crate) const CRITICAL: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+pub(crate) const LOW: &str = "CVSS:3.1/AV:L/AC:H/PR:H/UI:N/S:U/C:L/I:N/A:N";
 
 struct Scene {
     registry: Registry,
@@ -38,7 +38,7 @@ impl Scene {
     }
 }
 
-fn layer(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn layer(files: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, text) in files {
         let mut header = tar::Header::new_gnu();
@@ -50,7 +50,7 @@ fn layer(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A root of Debian 12 with these source packages and versions.
-fn debian(packages: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn debian(packages: &[(&str, &str)]) -> Vec<u8> {
     let paragraph = |(name, version): &(&str, &str)| {
         format!("Package: lib{name}\nStatus: install ok installed\nSource: {name}\nVersion: {version}\n")
     };
@@ -79,12 +79,12 @@ async fn what_an_update_removes_and_adds_is_told() {
         &[debian(&[("openssl", "3.0.9-1"), ("zlib", "1.2-1"), ("curl", "8.5-1")])],
         None,
     );
-    scene.osv.publish("DEBIAN-CVE-2026-1", "CVE-2026-1", "Debian:12", "openssl", Some("3.0.5-1"), CRITICAL);
-    scene.osv.publish("DEBIAN-CVE-2026-2", "CVE-2026-2", "Debian:12", "zlib", None, LOW);
-    scene.osv.publish("DEBIAN-CVE-2026-3", "CVE-2026-3", "Debian:12", "openssl", Some("3.0.10-1"), LOW);
+    scene.osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);
+    scene.osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), None, LOW);
+    scene.osv.publish(("DEBIAN-CVE-2026-3", "CVE-2026-3"), ("Debian:12", "openssl"), Some("3.0.10-1"), LOW);
     // The same vulnerability, told of twice; and one of another release.
-    scene.osv.publish("DSA-9-1", "CVE-2026-1", "Debian:12", "openssl", Some("3.0.5-1"), "");
-    scene.osv.publish("DEBIAN-CVE-2026-4", "CVE-2026-4", "Debian:11", "openssl", None, CRITICAL);
+    scene.osv.publish(("DSA-9-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), "");
+    scene.osv.publish(("DEBIAN-CVE-2026-4", "CVE-2026-4"), ("Debian:11", "openssl"), None, CRITICAL);
     scene.osv.behave(|osv| osv.page_size = Some(1));
     let (code, text) = scene.explain("acme/base:1.0", &["--to", "1.1"]);
     assert_eq!(code, Some(0), "{text}");
@@ -105,8 +105,8 @@ async fn an_sbom_counts_for_its_own_image_and_spares_the_layers() {
     scene.registry.push_layers("acme/own", "1", &root(), Some((sbom.clone(), None)));
     let other = format!("sha256:{}", "ab".repeat(32));
     scene.registry.push_layers("acme/other", "1", &root(), Some((sbom, Some(&other))));
-    scene.osv.publish("DEBIAN-CVE-2026-1", "CVE-2026-1", "Debian:12", "openssl", Some("3.0.5-1"), CRITICAL);
-    scene.osv.publish("DEBIAN-CVE-2026-2", "CVE-2026-2", "Debian:12", "zlib", None, LOW);
+    scene.osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);
+    scene.osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), None, LOW);
     let (code, own) = scene.explain("acme/own:1", &["--vulnerabilities"]);
     assert_eq!(code, Some(0), "{own}");
     assert!(own.contains("CVE-2026-1") && !own.contains("CVE-2026-2"), "{own}");
@@ -137,7 +137,7 @@ async fn unknown_is_never_shown_as_clean() {
     // A release of which the source knows nothing at all.
     scene.registry.push_layers("acme/debian", "1", &[debian(&[("zlib", "1.2-1")])], None);
     check("acme/debian:1", "shows no advisory at all for Debian:12");
-    scene.osv.publish("DEBIAN-CVE-2026-2", "CVE-2026-2", "Debian:12", "zlib", Some("1.1-1"), LOW);
+    scene.osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.1-1"), LOW);
     let (code, clean) = scene.explain("acme/debian:1", &["--vulnerabilities"]);
     assert!(code == Some(0) && clean.contains("No known vulnerabilities."), "{clean}");
     // A source that fails, for a moment and for longer, and one that leaves answers out.

@@ -82,7 +82,7 @@ fn update(update: &Update) -> Value {
         "to_tag": update.to.tag(),
         "to_digest": update.to.digest(),
         "reason": update.reason,
-        "security": false,
+        "security": update.is_security(),
     })
 }
 

@@ -57,8 +57,14 @@ impl Osv {
         &self.address
     }
 
-    /// Publishes a record: `package` of `ecosystem` is affected until `fixed`, or for ever.
-    pub fn publish(&self, id: &str, cve: &str, ecosystem: &str, package: &str, fixed: Option<&str>, vector: &str) {
+    /// Publishes a record `id` of the vulnerability `cve`: `package` of `ecosystem` is affected until `fixed`, or for ever.
+    pub fn publish(
+        &self,
+        (id, cve): (&str, &str),
+        (ecosystem, package): (&str, &str),
+        fixed: Option<&str>,
+        vector: &str,
+    ) {
         let mut events = vec![json!({ "introduced": "0" })];
         events.extend(fixed.map(|fixed| json!({ "fixed": fixed })));
         let record = json!({ "id": id, "modified": "2026-01-01T00:00:00Z", "upstream": [cve], "summary": "a flaw",
