@@ -1,5 +1,6 @@
 //! Known vulnerabilities decide: what is urgent goes first, what is worse is held, what is unknown is said.
 
+use restow::store::AuditFilter;
 use world::osv::Osv;
 
 use super::house::House;
@@ -63,6 +64,10 @@ async fn a_worse_version_is_held_and_the_next_better_one_proposed() {
     house.settle().await;
     let pull = house.only_pull();
     assert!(pull.title.contains("to 1.1.0"), "{}", pull.title);
+    let everything = AuditFilter { limit: 100, ..AuditFilter::default() };
+    let audit = house.app.services().store.audit(&everything).await.expect("the audit");
+    let held = audit.iter().find(|entry| entry.result == "worse-version").expect("the hold");
+    assert!(held.rule.contains("CVE-2026-5 (critical, libcurl)"), "{}", held.rule);
     house.world.github.assert_clean();
 }
 
