@@ -37,14 +37,6 @@ pub struct App {
     address: SocketAddr,
 }
 
-/// The source of advisories, through the settings' own proxies.
-fn advisories(settings: &Settings) -> anyhow::Result<Option<Osv>> {
-    let Some(url) = &settings.advisories_url else { return Ok(None) };
-    let http = reqwest::Client::builder().user_agent(concat!("restow/", env!("CARGO_PKG_VERSION")));
-    let http = http.build().context("preparing the client for advisories")?;
-    Ok(Some(Osv::new(http, url.clone())))
-}
-
 impl App {
     /// Opens the database, makes the clients and listens; nothing is served before [`App::run`].
     ///
@@ -70,7 +62,7 @@ impl App {
             lease: settings.lease,
         };
         let services = Services::new(store, github, settings.github_url.clone(), registries, &times, clock)
-            .with_advisories(advisories(&settings)?)
+            .with_advisories(settings.advisories_url.clone().map(Osv::new).transpose()?)
             .with_default_rules(&settings.default_rules);
         if settings.role != Role::Web {
             let job = reconcile_job(services.clock.now());

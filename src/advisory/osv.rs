@@ -76,9 +76,20 @@ impl Osv {
     /// The public API.
     pub const PUBLIC: &'static str = "https://api.osv.dev/";
 
-    /// An API at an address; asks nothing yet. `http` decides about proxies and certificates.
-    pub fn new(http: Client, base: Url) -> Self {
-        Self { http, base }
+    /// An API at an address; asks nothing yet. Proxies are those of the environment.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn new(mut base: Url) -> Result<Self, AdvisoryError> {
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let http = Client::builder().user_agent(concat!("restow/", env!("CARGO_PKG_VERSION"))).build();
+        let failed = |error: reqwest::Error| AdvisoryError {
+            host: base.host_str().unwrap_or_default().to_owned(),
+            reason: innermost(&error),
+        };
+        Ok(Self { http: http.map_err(failed)?, base })
     }
 
     /// Who is asked, for people.

@@ -200,8 +200,7 @@ pub(super) fn vulnerabilities_of(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let (lookups, store) = args.lookups(&Clock::System).await?;
-        let http = reqwest::Client::builder().user_agent(concat!("restow/", env!("CARGO_PKG_VERSION")));
-        let osv = Osv::new(http.build().context("preparing the client for advisories")?, advisories.advisories.clone());
+        let osv = Osv::new(advisories.advisories.clone())?;
         let bar = output::progress("reading what the images hold");
         let mut found = Vec::new();
         for subject in subjects {

@@ -147,12 +147,11 @@ impl ChangeSet {
 
     /// The distinct moves that are meant.
     pub fn moves(&self) -> BTreeSet<Move> {
-        let content = |update: &Update| matches!(update.kind, UpdateKind::Digest | UpdateKind::Pin);
         let moves = self.meant().map(|update| Move {
             image: update.site.reference.image().clone(),
             line: update.line.clone(),
             tag: update.to.tag().cloned(),
-            digest: update.to.digest().filter(|_| content(update)).cloned(),
+            digest: update.to.digest().filter(|_| update.kind.keeps_tag()).cloned(),
         });
         moves.collect()
     }

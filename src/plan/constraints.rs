@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::image::{Digest, ImageName, Tag};
-use crate::plan::HoldCode;
+use crate::plan::{HoldCode, Update};
 use crate::repo::Moment;
 
 /// What is passed over in one repository.
@@ -74,6 +74,29 @@ impl Constraints {
 }
 
 impl Passed {
+    /// What an update would have moved to, on its line: the tag, or where the tag stays its content. `None` where it
+    /// has no tag, or nothing is known of the new image.
+    pub(super) fn of(update: &Update, code: HoldCode, reason: String, until: Option<Moment>) -> Option<Self> {
+        let (tag, evidence) = (update.to.tag()?.clone(), update.evidence.as_ref()?);
+        let what = match update.kind.keeps_tag() {
+            true => PassedOver::Content(tag, evidence.digest.clone()),
+            false => PassedOver::Tag(tag),
+        };
+        let (image, line) = (update.site.reference.image().clone(), Some(update.line.clone()));
+        Some(Self { image, line, group: None, what, code, reason, until })
+    }
+
+    /// Each once, in their order: the sites of one image tell the same.
+    pub(super) fn each_once(all: impl Iterator<Item = Self>) -> Vec<Self> {
+        let mut passed: Vec<Self> = Vec::new();
+        for one in all {
+            if !passed.contains(&one) {
+                passed.push(one);
+            }
+        }
+        passed
+    }
+
     fn is_of(&self, place: &Place<'_>) -> bool {
         self.image == *place.image
             && self.line.as_ref().is_none_or(|line| line == place.line)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::candidates::Lookup;
-use super::constraints::{Passed, PassedOver};
+use super::constraints::Passed;
 use super::update::{Hold, HoldCode, Plan, Update};
 use crate::image::{Digest, ImageName, Platform, Reference, Tag};
 use crate::policy::{Rules, Said, UpdateKind};
@@ -168,35 +168,15 @@ impl Plan {
             let (tag, evidence) = (update.to.tag()?, update.evidence.as_ref()?);
             let cooldown = rules.terms(&update.site, update.kind).cooldown;
             let (until, since) = evidence.matures(update, cooldown.value)?;
-            let content = matches!(update.kind, UpdateKind::Digest | UpdateKind::Pin);
-            let what = match content {
-                true => PassedOver::Content(tag.clone(), evidence.digest.clone()),
-                false => PassedOver::Tag(tag.clone()),
-            };
             let reason = format!(
                 "{} to {tag} waits until {until}: {since}, and {} are to pass ({})",
                 update.kind,
                 days(cooldown.value),
                 cooldown.place()
             );
-            let (image, line) = (update.site.reference.image().clone(), Some(update.line.clone()));
-            (until > now).then_some(Passed {
-                image,
-                line,
-                group: None,
-                what,
-                code: HoldCode::CoolDown,
-                reason,
-                until: Some(until),
-            })
+            Passed::of(update, HoldCode::CoolDown, reason, Some(until)).filter(|_| until > now)
         });
-        let mut passed: Vec<Passed> = Vec::new();
-        for one in young {
-            if !passed.contains(&one) {
-                passed.push(one);
-            }
-        }
-        passed
+        Passed::each_once(young)
     }
 }
 

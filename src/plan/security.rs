@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::constraints::{Passed, PassedOver};
+use super::constraints::Passed;
 use super::evidence::{EvidenceMap, Subject};
 use super::update::{HoldCode, Plan, Update};
 use crate::image::{Digest, ImageName};
 use crate::plan::Lookup;
-use crate::policy::UpdateKind;
 use crate::vulnerability::{Change, Severity};
 
 /// From this severity on an update that removes a vulnerability is urgent.
@@ -49,13 +48,7 @@ impl Plan {
 
     /// What is worse than what stands there. It is to be planned again without it, for something else may be better.
     pub fn worse(&self) -> Vec<Passed> {
-        let mut passed: Vec<Passed> = Vec::new();
-        for one in self.updates.iter().filter_map(worse) {
-            if !passed.contains(&one) {
-                passed.push(one);
-            }
-        }
-        passed
+        Passed::each_once(self.updates.iter().filter_map(worse))
     }
 }
 
@@ -70,17 +63,7 @@ fn worse(update: &Update) -> Option<Passed> {
     if !difference.is_even() || !difference.is_worse() {
         return None;
     }
-    let (tag, digest) = (update.to.tag()?, &update.evidence.as_ref()?.digest);
-    let what = match update.kind {
-        UpdateKind::Digest | UpdateKind::Pin => PassedOver::Content(tag.clone(), digest.clone()),
-        UpdateKind::Patch
-        | UpdateKind::Minor
-        | UpdateKind::Major
-        | UpdateKind::Variant
-        | UpdateKind::Replacement
-        | UpdateKind::Centralise
-        | UpdateKind::Rollback => PassedOver::Tag(tag.clone()),
-    };
+    let tag = update.to.tag()?;
     let added: Vec<String> = difference
         .introduced
         .iter()
@@ -95,8 +78,7 @@ fn worse(update: &Update) -> Option<Passed> {
         added.join(", "),
         difference.fixed.len()
     );
-    let (image, line) = (update.site.reference.image().clone(), Some(update.line.clone()));
-    Some(Passed { image, line, group: None, what, code: HoldCode::WorseVersion, reason, until: None })
+    Passed::of(update, HoldCode::WorseVersion, reason, None)
 }
 
 fn packages(finding: &crate::vulnerability::Finding) -> &str {

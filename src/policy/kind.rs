@@ -43,6 +43,11 @@ impl UpdateKind {
         Self::Rollback,
     ];
 
+    /// Whether the tag stays and only its content moves.
+    pub fn keeps_tag(self) -> bool {
+        matches!(self, Self::Digest | Self::Pin)
+    }
+
     /// The kind's name, as in the configuration and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,12 +3,14 @@
 //! Sources: BuildKit, "Image Attestation Storage"; OCI distribution specification 1.1, "Referrers"; cosign, "Signature
 //! specification".
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::Deserialize;
 
 use super::client::Registries;
 use super::error::RegistryError;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, RawDescriptor};
 use crate::image::{Digest, ImageName, Tag};
 
 /// One attestation; BuildKit's own bound.
@@ -18,11 +20,32 @@ const MOST: usize = 20;
 /// Media types of what may hold a list of packages.
 const CARRIED: [&str; 4] = ["in-toto", "dsse", "sigstore.bundle", "json"];
 
+/// How an attestation came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// In the image's own index.
+    BuildKit,
+    /// By its manifest, which names the image.
+    Referrer,
+    /// By a tag that is named after the image's digest: anybody who may push can move it.
+    CosignTag,
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BuildKit => "BuildKit attestation",
+            Self::Referrer => "referrer",
+            Self::CosignTag => "cosign tag",
+        })
+    }
+}
+
 /// Something that a publisher says of an image.
 #[derive(Debug, Clone)]
 pub struct Attestation {
-    /// How it came: `BuildKit attestation`, `referrer`, `cosign tag`.
-    pub carrier: &'static str,
+    /// How it came.
+    pub carrier: Carrier,
     /// What it holds, as it lies in the registry.
     pub body: Bytes,
 }
@@ -32,18 +55,6 @@ pub struct Attestation {
 struct RawIndex {
     manifests: Vec<RawDescriptor>,
     layers: Vec<RawDescriptor>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawDescriptor {
-    digest: String,
-    #[serde(default)]
-    media_type: String,
-    #[serde(default)]
-    size: u64,
-    #[serde(default)]
-    annotations: Option<std::collections::BTreeMap<String, String>>,
 }
 
 impl RawDescriptor {
@@ -74,19 +85,23 @@ impl Registries {
     ) -> Result<Vec<Attestation>, RegistryError> {
         let mut found = Vec::new();
         for manifest in index.map(|index| attached(index, digest)).unwrap_or_default() {
-            found.extend(self.layers_of(image, &manifest, "BuildKit attestation").await?);
+            match self.manifest(image, &manifest).await {
+                Ok(manifest) => found.extend(self.carried(image, &manifest, Carrier::BuildKit).await?),
+                Err(RegistryError::NotFound { .. } | RegistryError::Invalid { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         if !found.is_empty() {
             return Ok(found);
         }
         for referrer in self.referrers(image, digest).await?.into_iter().take(MOST) {
-            found.extend(self.layers_of(image, &referrer.digest, "referrer").await?);
+            found.extend(self.carried(image, &referrer.manifest, Carrier::Referrer).await?);
         }
         if found.is_empty()
             && let Ok(tag) = Tag::parse(&format!("{}.att", digest.as_str().replacen(':', "-", 1)))
         {
             match self.manifest_at(image, &tag).await {
-                Ok((_, manifest)) => found.extend(self.carried(image, &manifest, "cosign tag").await?),
+                Ok((_, manifest)) => found.extend(self.carried(image, &manifest, Carrier::CosignTag).await?),
                 Err(RegistryError::NotFound { .. } | RegistryError::Invalid { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -94,24 +109,11 @@ impl Registries {
         Ok(found)
     }
 
-    async fn layers_of(
-        &self,
-        image: &ImageName,
-        manifest: &Digest,
-        carrier: &'static str,
-    ) -> Result<Vec<Attestation>, RegistryError> {
-        match self.manifest(image, manifest).await {
-            Ok(manifest) => self.carried(image, &manifest, carrier).await,
-            Err(RegistryError::NotFound { .. } | RegistryError::Invalid { .. }) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
-    }
-
     async fn carried(
         &self,
         image: &ImageName,
         manifest: &Manifest,
-        carrier: &'static str,
+        carrier: Carrier,
     ) -> Result<Vec<Attestation>, RegistryError> {
         let raw: RawIndex = serde_json::from_slice(&manifest.body).unwrap_or_default();
         let mut found = Vec::new();

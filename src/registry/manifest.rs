@@ -1,7 +1,10 @@
 //! What a tag points at: its digest by a HEAD request, which costs no pull; manifests by digest.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::Method;
+use serde::Deserialize;
 
 use super::client::{Answer, Question, Registries};
 use super::error::RegistryError;
@@ -30,6 +33,19 @@ impl Manifest {
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         Self { media_type, body: answer.body.clone() }
     }
+}
+
+/// What a manifest or an index says of a part. Source: OCI image specification 1.1, "Content Descriptors".
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawDescriptor {
+    pub(super) digest: String,
+    #[serde(default)]
+    pub(super) media_type: String,
+    #[serde(default)]
+    pub(super) size: u64,
+    #[serde(default)]
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 impl Registries {

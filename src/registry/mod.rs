@@ -40,7 +40,7 @@ mod transport;
 
 pub use address::{AllowedAddress, InvalidAddress};
 pub use alias::{Alias, InvalidAlias};
-pub use attestation::{Attestation, Layer};
+pub use attestation::{Attestation, Carrier, Layer};
 pub use client::{PackageToken, Registries};
 pub use cloud::{AwsIdentity, AwsKeys, AzureIdentity, Endpoints, Provider};
 pub use content::{CONFIG_LIMIT, Content, Description};

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::client::{Question, Registries};
 use super::error::RegistryError;
+use super::manifest::{Manifest, RawDescriptor};
 use crate::image::{Digest, ImageName, Tag};
 
 /// An index of referrers.
@@ -33,8 +34,8 @@ pub struct Referrer {
     pub digest: Digest,
     /// What it is, by its manifest: `application/vnd.dev.sigstore.bundle.v0.3+json`.
     pub artifact_type: String,
-    /// Its layers: digest, media type and bytes.
-    pub layers: Vec<(Digest, String, u64)>,
+    /// The manifest itself.
+    pub manifest: Manifest,
 }
 
 #[derive(Deserialize)]
@@ -45,22 +46,10 @@ struct RawIndex {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawDescriptor {
-    digest: String,
-    #[serde(default)]
-    media_type: String,
-    #[serde(default)]
-    size: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct RawManifest {
     artifact_type: Option<String>,
     subject: Option<RawDescriptor>,
     config: Option<RawDescriptor>,
-    #[serde(default)]
-    layers: Vec<RawDescriptor>,
 }
 
 impl Registries {
@@ -133,12 +122,9 @@ impl Registries {
         if raw.subject.is_none_or(|named| named.digest != subject.as_str()) {
             return Ok(None);
         }
-        let layer =
-            |layer: &RawDescriptor| Some((Digest::parse(&layer.digest).ok()?, layer.media_type.clone(), layer.size));
         let named = raw.artifact_type.filter(|named| !named.is_empty());
         let artifact_type = named.or_else(|| raw.config.map(|config| config.media_type)).unwrap_or_default();
-        let layers = raw.layers.iter().take(MAX_REFERRERS).filter_map(layer).collect();
-        Ok(Some(Referrer { digest: listed.clone(), artifact_type, layers }))
+        Ok(Some(Referrer { digest: listed.clone(), artifact_type, manifest }))
     }
 }
 

@@ -140,6 +140,11 @@ async fn unknown_is_never_shown_as_clean() {
     scene.osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.1-1"), LOW);
     let (code, clean) = scene.explain("acme/debian:1", &["--vulnerabilities"]);
     assert!(code == Some(0) && clean.contains("No known vulnerabilities."), "{clean}");
+    // A record that cannot be read might be about the image.
+    scene.osv.behave(|osv| osv.garbles_records = true);
+    scene.osv.publish(("DEBIAN-CVE-2026-9", "CVE-2026-9"), ("Debian:12", "zlib"), None, LOW);
+    let (_, garbled) = scene.explain("acme/debian:1", &["--vulnerabilities"]);
+    assert!(garbled.contains("Not determined: the advisory DEBIAN-CVE-2026-9, which cannot be read"), "{garbled}");
     // A source that fails, for a moment and for longer, and one that leaves answers out.
     scene.osv.behave(|osv| osv.refusals = vec![503]);
     assert_eq!(scene.explain("acme/debian:1", &["--vulnerabilities"]).0, Some(0));

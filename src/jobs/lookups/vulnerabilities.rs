@@ -10,7 +10,7 @@ use crate::advisory::{AdvisoryError, Named, Osv};
 use crate::image::{Digest, ImageName};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
-use crate::registry::{Attestation, Content, Layer, Manifest, RegistryError};
+use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError};
 use crate::store::{AdvisoryRow, rpm_headers};
 use crate::vulnerability::{
     Advisory, DataSource, Determination, LayerSearch, PackageList, PackageQuery, Predicate, assess, packages_of_sbom,
@@ -30,6 +30,9 @@ const ROLLING: [&str; 2] = ["Wolfi", "Chainguard"];
 /// What an image holds on one platform, or why that is not known.
 type Held = Result<Examined, String>;
 
+/// The advisories for each question.
+type Known = BTreeMap<PackageQuery, Vec<Advisory>>;
+
 /// What is kept of an image.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Examined {
@@ -48,17 +51,19 @@ impl Lookups {
         digest: &Digest,
         osv: &Osv,
     ) -> Result<Determination, JobError> {
-        let examined = match self.examined(image, digest).await? {
+        let mut examined = match self.examined(image, digest).await? {
             Ok(examined) => examined,
             Err(reason) => return Ok(Determination::Not(reason)),
         };
         let distribution = examined.list.distribution.as_ref();
         let questions = examined.list.packages.iter().flat_map(|package| package.queries(distribution)).collect();
         let as_of = self.clock.now();
-        let known = match self.advisories(&questions, osv).await? {
-            Ok(known) => known,
+        let (known, unreadable) = match self.advisories(&questions, osv).await? {
+            Ok(answer) => answer,
             Err(error) => return Ok(Determination::Not(error.to_string())),
         };
+        // What cannot be read might be about this image.
+        examined.list.gaps.extend(unreadable.iter().map(|id| format!("the advisory {id}, which cannot be read")));
         match uncovered(&questions, &known, osv).await {
             Ok(None) => {}
             Ok(Some(ecosystem)) => {
@@ -72,12 +77,12 @@ impl Lookups {
         Ok(assess(&examined.list, &examined.platform, data, of))
     }
 
-    /// The advisories for each question; a record is read once, and again only when it changed.
+    /// The advisories for each question, and the names of those that cannot be read; a record is read once, and again only when it changed.
     async fn advisories(
         &self,
         questions: &BTreeSet<PackageQuery>,
         osv: &Osv,
-    ) -> Result<Result<BTreeMap<PackageQuery, Vec<Advisory>>, AdvisoryError>, JobError> {
+    ) -> Result<Result<(Known, BTreeSet<String>), AdvisoryError>, JobError> {
         let named = match osv.query(questions).await {
             Ok(named) => named,
             Err(error) => return Ok(Err(error)),
@@ -95,18 +100,26 @@ impl Lookups {
         let new: Vec<AdvisoryRow> = missing
             .iter()
             .filter_map(|named| {
-                let body = String::from_utf8(told.remove(&named.id)?).ok()?;
+                let body = told.remove(&named.id)?;
+                // What cannot be read is asked for again.
+                Advisory::read(&body).ok()?;
+                let body = String::from_utf8(body).ok()?;
                 Some(AdvisoryRow { id: named.id.clone(), modified: named.modified.clone(), body })
             })
             .collect();
         self.store.save_advisories(&new).await?;
         rows.extend(new.into_iter().map(|row| (row.id.clone(), row)));
-        let read = |named: &Named| {
-            let row = rows.get(&named.id)?;
-            let read = Advisory::read(row.body.as_bytes());
-            read.inspect_err(|error| tracing::warn!(id = named.id, %error, "an advisory is left out")).ok()
+        let mut unreadable = BTreeSet::new();
+        let mut read = |named: &Named| {
+            let read = rows.get(&named.id).and_then(|row| Advisory::read(row.body.as_bytes()).ok());
+            if read.is_none() {
+                unreadable.insert(named.id.clone());
+            }
+            read
         };
-        Ok(Ok(named.iter().map(|(query, named)| (query.clone(), named.iter().filter_map(read).collect())).collect()))
+        let known =
+            named.iter().map(|(query, named)| (query.clone(), named.iter().filter_map(&mut read).collect())).collect();
+        Ok(Ok((known, unreadable)))
     }
 
     /// What an image holds: kept for ever, unless a registry did not answer.
@@ -212,7 +225,7 @@ impl Lookups {
 /// nothing was found there says nothing.
 async fn uncovered(
     questions: &BTreeSet<PackageQuery>,
-    known: &BTreeMap<PackageQuery, Vec<Advisory>>,
+    known: &Known,
     osv: &Osv,
 ) -> Result<Option<String>, AdvisoryError> {
     let has_release =
@@ -234,10 +247,12 @@ async fn uncovered(
 fn sbom(attestations: &[Attestation], digest: &Digest) -> Option<PackageList> {
     attestations.iter().find_map(|attestation| {
         let statements = statements(&attestation.body);
+        let carrier = attestation.carrier.to_string();
         if statements.is_empty() {
-            return packages_of_sbom(&attestation.body, attestation.carrier).ok();
+            let tied = attestation.carrier != Carrier::CosignTag;
+            return tied.then(|| packages_of_sbom(&attestation.body, &carrier).ok())?;
         }
         let about = statements.iter().filter(|one| one.predicate == Predicate::Sbom && one.is_of(digest));
-        about.into_iter().find_map(|statement| statement.packages(attestation.carrier).ok())
+        about.into_iter().find_map(|statement| statement.packages(&carrier).ok())
     })
 }

@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub refusals: Vec<u16>,
     /// Whether answers lack their last question.
     pub drops_answers: bool,
+    /// Whether records are told as something else.
+    pub garbles_records: bool,
 }
 
 #[derive(Debug, Default)]
@@ -142,7 +144,9 @@ async fn record(State(osv): State<Osv>, Path(id): Path<String>) -> Response {
     if let Some(refusal) = osv.refusal(&format!("/v1/vulns/{id}")) {
         return refusal;
     }
-    match osv.lock().records.get(&id) {
+    let inner = osv.lock();
+    match inner.records.get(&id) {
+        Some(_) if inner.behaviour.garbles_records => Json(json!({ "id": 7 })).into_response(),
         Some(record) => Json(record.clone()).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
