@@ -1,4 +1,4 @@
-//! OSV's API. Source: https://google.github.io/osv.dev/api/: `POST /v1/querybatch` tells which records there are, at
+//! OSV's API. Source: <https://google.github.io/osv.dev/api/>: `POST /v1/querybatch` tells which records there are, at
 //! most 1,000 questions at once and page by page; `GET /v1/vulns/ID` tells a record.
 
 use std::collections::{BTreeMap, BTreeSet};
