@@ -65,7 +65,7 @@ fn say(what: &str, how: &str) {
 
 fn settings(world: &World, folder: &std::path::Path) -> anyhow::Result<Settings> {
     Ok(Settings {
-        advisories_url: None,
+        advisories: None,
         app_id: world.github.app_id(),
         private_key: SecretString::from(world.github.app_private_key_pem()),
         webhook_secrets: vec![SecretString::from(SECRET)],

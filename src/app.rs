@@ -11,13 +11,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::advisory::Osv;
+use crate::advisory::{AdvisoryError, Exports, Feeds, Osv};
 use crate::clock::Clock;
 use crate::github::{GitHub, GitHubSettings};
-use crate::jobs::{Drained, Services, Times, Worker, hook_intake, intake, reconcile_job};
+use crate::jobs::{
+    AdvisorySources, Drained, Services, Times, Worker, advisories_job, hook_intake, intake, reconcile_job,
+};
 use crate::notification::Sender;
 use crate::registry::{Registries, RegistrySettings};
-use crate::settings::{Role, Settings};
+use crate::settings::{AdvisorySettings, Role, Settings};
 use crate::store::{Store, StoreError};
 use crate::web::{self, HookIntake, Hooks, Intake, Malformed, WebState};
 
@@ -27,6 +29,8 @@ const SHUTDOWN: Duration = Duration::from_secs(25);
 const RECONCILE_CHECK: Duration = Duration::from_secs(3600);
 /// How often metrics are tidied.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A server that is ready to run.
 #[derive(Debug)]
@@ -59,14 +63,19 @@ impl App {
             tag_lists: settings.tag_list_interval,
             plans: settings.plan_interval,
             reconcile: settings.reconcile_interval,
+            advisories: settings.advisories.as_ref().map_or(DAY, |advisories| advisories.interval),
             lease: settings.lease,
         };
         let services = Services::new(store, github, settings.github_url.clone(), registries, &times, clock)
-            .with_advisories(settings.advisories_url.clone().map(Osv::new).transpose()?)
+            .with_advisories(settings.advisories.as_ref().map(advisory_sources).transpose()?)
             .with_default_rules(&settings.default_rules);
         if settings.role != Role::Web {
             let job = reconcile_job(services.clock.now());
             services.store.enqueue(&job).await.context("queueing the comparison with GitHub")?;
+            if services.advisories.is_some() {
+                let job = advisories_job(services.clock.now());
+                services.store.enqueue(&job).await.context("queueing the bringing of advisories")?;
+            }
         }
         let listener = TcpListener::bind(settings.listen)
             .await
@@ -93,7 +102,7 @@ impl App {
         let metrics = web::install_metrics().context("preparing the metrics")?;
         let mut tasks = self.start_workers(&shutdown);
         tasks.spawn(keep_up(metrics.clone(), shutdown.clone()));
-        tasks.spawn(keep_reconciling(self.services.clone(), shutdown.clone()));
+        tasks.spawn(keep_queued(self.services.clone(), shutdown.clone()));
         let state = web_state(&self, metrics);
         let stop = shutdown.clone();
         let served = tokio::spawn(web::serve(self.listener, web::router(state), stop));
@@ -125,13 +134,29 @@ impl App {
     }
 }
 
-/// Sees to it that a comparison with GitHub is always queued, should its last one have died; until `shutdown`.
-async fn keep_reconciling(services: Services, shutdown: CancellationToken) {
+/// The clients that advisories are asked with.
+fn advisory_sources(settings: &AdvisorySettings) -> Result<AdvisorySources, AdvisoryError> {
+    Ok(AdvisorySources {
+        osv: settings.api.clone().map(Osv::new).transpose()?,
+        exports: Exports::new(settings.exports.clone())?,
+        mirrored: settings.mirrored.clone(),
+        feeds: Feeds::new(settings.kev.clone(), settings.epss.clone())?,
+    })
+}
+
+/// Sees to it that the jobs which lead to themselves are always queued, should the last of them have died; until
+/// `shutdown`.
+async fn keep_queued(services: Services, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(RECONCILE_CHECK)).await.is_some() {
-        let interval = i64::try_from(services.times.reconcile.as_millis()).unwrap_or(i64::MAX);
+        let after =
+            |interval: Duration| services.clock.now().plus_ms(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
+        let mut jobs = vec![reconcile_job(after(services.times.reconcile))];
+        jobs.extend(services.advisories.as_ref().map(|_| advisories_job(after(services.times.advisories))));
         // One that waits already stays where it is: the earlier moment counts.
-        if let Err(error) = services.store.enqueue(&reconcile_job(services.clock.now().plus_ms(interval))).await {
-            tracing::warn!(%error, "the comparison with GitHub could not be queued");
+        for job in jobs {
+            if let Err(error) = services.store.enqueue(&job).await {
+                tracing::warn!(kind = job.kind, %error, "the next one could not be queued");
+            }
         }
     }
 }

@@ -1,8 +1,14 @@
-//! Sources of advisories: OSV's API.
+//! Sources of advisories: OSV's API, its exports, and the feeds of what is exploited.
 //!
-//! Asked with the packages of an image, never with the image's name: what is sent is what is installed, and its
-//! version.
+//! The API is asked with the packages of an image, never with the image's name: what is sent is what is installed, and
+//! its version. Exports and feeds are asked with nothing at all.
 
+mod exports;
+mod feeds;
+mod http;
 mod osv;
 
-pub use osv::{AdvisoryError, Named, Osv};
+pub use exports::{Archive, Exports};
+pub use feeds::Feeds;
+pub use http::AdvisoryError;
+pub use osv::{Named, Osv};

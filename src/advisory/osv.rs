@@ -2,15 +2,14 @@
 //! most 1,000 questions at once and page by page; `GET /v1/vulns/ID` tells a record.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
-use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::http::{AdvisoryError, Server};
 use crate::vulnerability::PackageQuery;
 
 /// Questions of one request; the API's own bound.
@@ -23,17 +22,6 @@ const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
 const RECORD_LIMIT: usize = 8 * 1024 * 1024;
 /// Records asked for at once.
 const AT_ONCE: usize = 16;
-const TIMEOUT: Duration = Duration::from_secs(60);
-/// A request that fails for a moment is made once more after this time.
-const SECOND_TRY: Duration = Duration::from_millis(300);
-
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("asking {host} for advisories: {reason}")]
-pub struct AdvisoryError {
-    host: String,
-    reason: String,
-}
 
 /// A record that there is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +35,7 @@ pub struct Named {
 /// OSV's API, or one that answers as it does.
 #[derive(Debug, Clone)]
 pub struct Osv {
-    http: Client,
-    base: Url,
+    server: Server,
 }
 
 #[derive(Deserialize)]
@@ -80,21 +67,13 @@ impl Osv {
     ///
     /// # Errors
     /// The system's certificates cannot be read.
-    pub fn new(mut base: Url) -> Result<Self, AdvisoryError> {
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
-        }
-        let http = Client::builder().user_agent(concat!("restow/", env!("CARGO_PKG_VERSION"))).build();
-        let failed = |error: reqwest::Error| AdvisoryError {
-            host: base.host_str().unwrap_or_default().to_owned(),
-            reason: innermost(&error),
-        };
-        Ok(Self { http: http.map_err(failed)?, base })
+    pub fn new(base: Url) -> Result<Self, AdvisoryError> {
+        Ok(Self { server: Server::new(base)? })
     }
 
     /// Who is asked, for people.
     pub fn host(&self) -> &str {
-        self.base.host_str().unwrap_or_default()
+        self.server.host()
     }
 
     /// Which records there are for each question.
@@ -127,7 +106,7 @@ impl Osv {
             }
             open = next;
         }
-        if open.is_empty() { Ok(found) } else { Err(self.failed("it has more pages than Restow reads")) }
+        if open.is_empty() { Ok(found) } else { Err(self.server.failed("it has more pages than Restow reads")) }
     }
 
     async fn batch(&self, batch: &[(PackageQuery, Option<String>)]) -> Result<Vec<RawResult>, AdvisoryError> {
@@ -142,13 +121,13 @@ impl Osv {
             question
         };
         let body = json!({ "queries": batch.iter().map(question).collect::<Vec<_>>() });
-        let url = self.address("v1/querybatch")?;
-        let answer = self.ask(|| self.http.post(url.clone()).json(&body), ANSWER_LIMIT).await?;
+        let url = self.server.address(&["v1", "querybatch"])?;
+        let answer = self.server.ask(|| self.server.http.post(url.clone()).json(&body), ANSWER_LIMIT).await?;
         let answer: RawBatch = serde_json::from_slice(&answer)
-            .map_err(|_| self.failed("its answer is not what its documentation says"))?;
+            .map_err(|_| self.server.failed("its answer is not what its documentation says"))?;
         match answer.results.len() == batch.len() {
             true => Ok(answer.results),
-            false => Err(self.failed("it answered another number of questions than it was asked")),
+            false => Err(self.server.failed("it answered another number of questions than it was asked")),
         }
     }
 
@@ -165,69 +144,7 @@ impl Osv {
     }
 
     async fn record(&self, id: &str) -> Result<Vec<u8>, AdvisoryError> {
-        let mut url = self.address("v1/vulns/")?;
-        if let Ok(mut parts) = url.path_segments_mut() {
-            parts.pop_if_empty().push(id);
-        }
-        self.ask(|| self.http.get(url.clone()), RECORD_LIMIT).await
+        let url = self.server.address(&["v1", "vulns", id])?;
+        self.server.ask(|| self.server.http.get(url.clone()), RECORD_LIMIT).await
     }
-
-    fn address(&self, path: &str) -> Result<Url, AdvisoryError> {
-        self.base.join(path).map_err(|_| self.failed("its address is malformed"))
-    }
-
-    async fn ask(&self, request: impl Fn() -> reqwest::RequestBuilder, limit: usize) -> Result<Vec<u8>, AdvisoryError> {
-        match self.ask_once(request(), limit).await {
-            Ok(answer) => Ok(answer),
-            Err(Failure::Lasting(error)) => Err(error),
-            Err(Failure::Passing(_)) => {
-                tokio::time::sleep(SECOND_TRY).await;
-                self.ask_once(request(), limit).await.map_err(|failure| match failure {
-                    Failure::Passing(error) | Failure::Lasting(error) => error,
-                })
-            }
-        }
-    }
-
-    async fn ask_once(&self, request: reqwest::RequestBuilder, limit: usize) -> Result<Vec<u8>, Failure> {
-        let sent = request.timeout(TIMEOUT).send().await;
-        let answer = sent.map_err(|error| Failure::Passing(self.failed(&innermost(&error))))?;
-        match answer.status() {
-            StatusCode::OK => self.read(answer, limit).await,
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(Failure::Passing(self.failed(&format!("it answered {status}"))))
-            }
-            status => Err(Failure::Lasting(self.failed(&format!("it answered {status}")))),
-        }
-    }
-
-    async fn read(&self, mut answer: Response, limit: usize) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        loop {
-            let chunk = answer.chunk().await.map_err(|error| Failure::Passing(self.failed(&innermost(&error))))?;
-            let Some(chunk) = chunk else { return Ok(body) };
-            if body.len() + chunk.len() > limit {
-                return Err(Failure::Lasting(self.failed("its answer is larger than Restow reads")));
-            }
-            body.extend_from_slice(&chunk);
-        }
-    }
-
-    fn failed(&self, reason: &str) -> AdvisoryError {
-        AdvisoryError { host: self.host().to_owned(), reason: reason.to_owned() }
-    }
-}
-
-/// Whether asking again may help.
-enum Failure {
-    Passing(AdvisoryError),
-    Lasting(AdvisoryError),
-}
-
-fn innermost(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

@@ -11,11 +11,11 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::output;
-use crate::advisory::Osv;
+use crate::advisory::{Exports, Feeds, Osv};
 use crate::clock::Clock;
 use crate::formats::Inventory;
 use crate::image::ImageName;
-use crate::jobs::Lookups;
+use crate::jobs::{AdvisorySources, Lookups};
 use crate::plan::{self, Candidates, Constraints, Depth, EvidenceMap, Lookup, Plan, Subject, TagList};
 use crate::policy::Rules;
 use crate::registry::{Alias, AllowedAddress, Registries, RegistrySettings};
@@ -49,9 +49,40 @@ pub(super) struct LookupArgs {
 /// Who tells of vulnerabilities.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct AdvisoryArgs {
-    /// Ask this server, which answers as OSV's does
-    #[arg(long, value_name = "URL", default_value = Osv::PUBLIC)]
-    advisories: Url,
+    /// Ask this server, which answers as OSV's does; `mirror`: nobody, but what `restow advisories sync` brought
+    #[arg(long, value_name = "URL", default_value = Osv::PUBLIC, value_parser = read_source)]
+    advisories: AdvisorySource,
+}
+
+/// Where advisories are looked for.
+#[derive(Debug, Clone)]
+enum AdvisorySource {
+    Api(Url),
+    Mirror,
+}
+
+fn read_source(text: &str) -> Result<AdvisorySource, String> {
+    match text {
+        "mirror" => Ok(AdvisorySource::Mirror),
+        _ => Url::parse(text).map(AdvisorySource::Api).map_err(|error| error.to_string()),
+    }
+}
+
+impl AdvisoryArgs {
+    /// The sources, of which the store holds the mirrored ones.
+    async fn sources(&self, store: &Store) -> anyhow::Result<AdvisorySources> {
+        let exports = Exports::new(Exports::PUBLIC.parse()?)?;
+        let feeds = Feeds::new(None, None)?;
+        Ok(match &self.advisories {
+            AdvisorySource::Api(url) => {
+                AdvisorySources { osv: Some(Osv::new(url.clone())?), exports, mirrored: BTreeSet::new(), feeds }
+            }
+            AdvisorySource::Mirror => {
+                let mirrored = store.advisory_sources().await?.into_iter().map(|row| row.name).collect();
+                AdvisorySources { osv: None, exports, mirrored, feeds }
+            }
+        })
+    }
 }
 
 /// When registries are asked what the images are.
@@ -136,14 +167,14 @@ fn docker_config() -> Option<PathBuf> {
 }
 
 /// `$XDG_CACHE_HOME/restow/registries.db`, or below `~/.cache`. Source: XDG Base Directory Specification 0.8.
-fn cache_file() -> Option<PathBuf> {
+pub(super) fn cache_file() -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let named = variable("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
     let folder = named.or_else(|| Some(absolute(PathBuf::from(variable("HOME")?))?.join(".cache")))?;
     Some(folder.join("restow").join("registries.db"))
 }
 
-async fn cached(file: &Path, clock: &Clock) -> anyhow::Result<Store> {
+pub(super) async fn cached(file: &Path, clock: &Clock) -> anyhow::Result<Store> {
     let folder = file.parent().context("the cache has no folder")?;
     // What private registries hold concerns nobody else.
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -200,14 +231,14 @@ pub(super) fn vulnerabilities_of(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let (lookups, store) = args.lookups(&Clock::System).await?;
-        let osv = Osv::new(advisories.advisories.clone())?;
+        let sources = advisories.sources(&store).await?;
         let bar = output::progress("reading what the images hold");
         let mut found = Vec::new();
         for subject in subjects {
             let known = lookups.evidence(BTreeMap::from([(subject.clone(), Depth::Platforms)]), || ()).await?;
             found.push(match known.into_values().next() {
                 Some(Lookup::Known(evidence)) => {
-                    lookups.vulnerabilities(&subject.image, &evidence.digest, &osv).await?
+                    lookups.vulnerabilities(&subject.image, &evidence.digest, &sources).await?
                 }
                 Some(Lookup::Unavailable { reason, .. }) => Determination::Not(reason),
                 None => Determination::Not("the registry was not asked".to_owned()),

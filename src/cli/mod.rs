@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod advisories;
 mod audit;
 mod check;
 mod describe;
@@ -53,6 +54,9 @@ enum Command {
     /// Ask what works with a registry
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Mirror advisories, so that images are held against them without asking anybody
+    #[command(subcommand)]
+    Advisories(advisories::AdvisoriesCommand),
     /// Validate a repository's configuration file
     Check(check::Args),
     /// Shows what was decided and done: who, when, where, by which rule
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Tag(command) => tag::run(&command),
         Command::Explain(args) => explain::run(&args),
         Command::Registry(command) => registry::run(&command),
+        Command::Advisories(command) => advisories::run(&command),
         Command::Check(args) => check::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Jobs(args) => jobs::run(&args),

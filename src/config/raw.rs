@@ -56,6 +56,10 @@ macro_rules! with_settings {
             /// Whether the pull request is a draft.
             #[schemars(with = "Option<bool>")]
             pub(super) draft: Option<Spanned<bool>>,
+            /// From which severity on an update that removes a known vulnerability is urgent: `critical`, `high`,
+            /// `medium`, `low` or `never`. What is known to be exploited always is, but for `never`.
+            #[schemars(with = "Option<String>")]
+            pub(super) security: Option<Spanned<String>>,
             /// Nothing is proposed before this day or moment: `2026-12-24`.
             #[schemars(with = "Option<String>")]
             pub(super) hold_until: Option<Spanned<String>>,
@@ -79,6 +83,7 @@ macro_rules! with_settings {
                     assignees: self.assignees.take(),
                     commit: self.commit.take(),
                     draft: self.draft.take(),
+                    security: self.security.take(),
                     hold_until: self.hold_until.take(),
                 }
             }
@@ -102,6 +107,7 @@ pub(super) struct RawSettings {
     pub(super) assignees: Option<Spanned<Texts>>,
     pub(super) commit: Option<RawCommit>,
     pub(super) draft: Option<Spanned<bool>>,
+    pub(super) security: Option<Spanned<String>>,
     pub(super) hold_until: Option<Spanned<String>>,
 }
 

@@ -13,9 +13,10 @@ use crate::formats::{FORMATS, PathClass};
 use crate::image::Platform;
 use crate::policy::{
     Automerge, CommitStyle, Group, ImagePattern, Layer, LayerLimits, Matching, Method, NamePattern, PathPattern, Pin,
-    Rebase, Rule, Schedule, Settings, Source, TagFilter, UpdateKind, VersionRange,
+    Rebase, Rule, Schedule, Settings, Source, TagFilter, UpdateKind, Urgency, VersionRange,
 };
 use crate::repo::Moment;
+use crate::vulnerability::Severity;
 
 /// More entries than this in one list are refused.
 const MOST_ENTRIES: usize = 500;
@@ -30,6 +31,13 @@ const CLASSES: [(&str, PathClass); 4] = [
 const METHODS: [(&str, Method); 3] = [("squash", Method::Squash), ("merge", Method::Merge), ("rebase", Method::Rebase)];
 const REBASES: [(&str, Rebase); 3] =
     [("conflicted", Rebase::Conflicted), ("always", Rebase::Always), ("never", Rebase::Never)];
+const URGENCIES: [(&str, Urgency); 5] = [
+    ("critical", Urgency::From(Severity::Critical)),
+    ("high", Urgency::From(Severity::High)),
+    ("medium", Urgency::From(Severity::Medium)),
+    ("low", Urgency::From(Severity::Low)),
+    ("never", Urgency::Never),
+];
 const CHECKS: [(&str, bool); 2] = [("required", false), ("none-required", true)];
 
 /// What a file says, and upon what it builds; or every mistake in it.
@@ -216,6 +224,7 @@ impl Reader {
         note("reviewers", raw.reviewers.as_ref().map(|it| &it.referenced));
         note("assignees", raw.assignees.as_ref().map(|it| &it.referenced));
         note("draft", raw.draft.as_ref().map(|it| &it.referenced));
+        note("security", raw.security.as_ref().map(|it| &it.referenced));
         note("hold_until", raw.hold_until.as_ref().map(|it| &it.referenced));
         let tags = raw.tags.as_ref().and_then(|tags| tags.include.first().or(tags.exclude.first()));
         note("tags", tags.map(|it| &it.referenced));
@@ -241,6 +250,7 @@ impl Reader {
                 scope: commit.scope.map(|scope| self.subject(&scope)),
             }),
             draft: raw.draft.map(|draft| draft.value),
+            security: raw.security.and_then(|word| self.word(&word.referenced, &word.value, "severity", &URGENCIES)),
             hold_until: raw.hold_until.and_then(|until| self.moment(&until)),
         };
         (settings, lines)

@@ -69,6 +69,7 @@ pub(super) async fn write(
         open: open.collect(),
         holds: shown.plan.holds.iter().chain(shown.waiting).collect(),
         passed: shown.constraints.passed.iter().filter(|passed| refused(passed.code)).collect(),
+        unfixed: &shown.plan.unfixed,
         problems: shown.problems.clone(),
     }
     .text();

@@ -37,6 +37,8 @@ pub enum JobKind {
     LookUp,
     /// Confirm a subscription of SNS.
     Confirm,
+    /// Bring advisories, and see who is affected.
+    Advisories,
 }
 
 impl JobKind {
@@ -53,6 +55,7 @@ impl JobKind {
             Self::Redeliver => "redeliver",
             Self::LookUp => "look-up",
             Self::Confirm => "confirm",
+            Self::Advisories => "advisories",
         }
     }
 
@@ -69,6 +72,7 @@ impl JobKind {
             Self::Redeliver,
             Self::LookUp,
             Self::Confirm,
+            Self::Advisories,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == text)
@@ -141,6 +145,11 @@ pub(super) struct ConfirmPayload {
 /// Queues a comparison of all that is known with GitHub.
 pub fn reconcile_job(run_at: Moment) -> NewJob {
     new_job(JobKind::Reconcile, "app".to_owned(), json!({}), 10, run_at)
+}
+
+/// Queues the bringing of advisories.
+pub fn advisories_job(run_at: Moment) -> NewJob {
+    new_job(JobKind::Advisories, "advisories".to_owned(), json!({}), 28, run_at)
 }
 
 /// Queues a look for webhooks that did not arrive.

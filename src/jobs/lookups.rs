@@ -1,10 +1,13 @@
 //! What registries say, asked once for each image and interval, however many repositories name it.
 
+mod advisories;
 mod evidence;
 mod pulls;
 mod refresh;
 mod tag_lists;
 mod vulnerabilities;
+
+pub use advisories::AdvisorySources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

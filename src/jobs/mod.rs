@@ -1,6 +1,7 @@
 //! The queue's work: event → jobs, and one file for each job. Every job has three visible steps: gather (async
 //! reads), decide (one pure call), apply (async writes).
 
+mod advisories;
 mod closed;
 mod confirm;
 mod dashboard;
@@ -23,6 +24,7 @@ mod redeliver;
 mod rules;
 mod scan;
 mod watch;
+mod weigh;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -32,7 +34,6 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
-use crate::advisory::Osv;
 use crate::clock::Clock;
 use crate::config::RemoteFile;
 use crate::github::GitHub;
@@ -40,11 +41,12 @@ use crate::registry::{PackageToken, Registries};
 use crate::repo::{InstallationId, Moment};
 use crate::store::{RepositoryRow, RepositoryState, Store};
 
+pub use advisories::{BringError, Brought, bring, bring_epss, bring_kev};
 pub use error::JobError;
 pub use hook::hook_intake;
 pub use intake::intake;
-pub use kind::{Extent, JobKind, plan_job, reconcile_job, scan_job, sync_job, watch_job};
-pub use lookups::Lookups;
+pub use kind::{Extent, JobKind, advisories_job, plan_job, reconcile_job, scan_job, sync_job, watch_job};
+pub use lookups::{AdvisorySources, Lookups};
 pub use worker::{Drained, Worker};
 
 /// What the jobs work with.
@@ -63,7 +65,7 @@ pub struct Services {
     /// The intervals of the jobs.
     pub times: Times,
     /// Who tells of vulnerabilities; `None` where nobody is to be asked.
-    pub advisories: Option<Osv>,
+    pub advisories: Option<AdvisorySources>,
     /// What the operator says for all repositories, as a repository's file would.
     pub default_rules: Arc<str>,
     slug: Arc<OnceCell<String>>,
@@ -103,9 +105,9 @@ impl Services {
         }
     }
 
-    /// The same with a source of advisories.
+    /// The same with sources of advisories.
     #[must_use]
-    pub fn with_advisories(self, advisories: Option<Osv>) -> Self {
+    pub fn with_advisories(self, advisories: Option<AdvisorySources>) -> Self {
         Self { advisories, ..self }
     }
 
@@ -177,6 +179,8 @@ pub struct Times {
     pub plans: Duration,
     /// How long after a comparison with GitHub the next one is due.
     pub reconcile: Duration,
+    /// How long after advisories were brought they are brought again.
+    pub advisories: Duration,
     /// How long a claim holds without being renewed.
     pub lease: Duration,
 }

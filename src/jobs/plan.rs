@@ -12,19 +12,17 @@ use super::onboard::onboard;
 use super::publish::Publisher;
 use super::rules::rules_of;
 use super::scan::StoredScan;
+use super::weigh::Scales;
 use super::worker::Guard;
 use super::{JobError, Services, preview, record};
 use crate::formats::EXTRACTOR_VERSION;
 use crate::github::{Pull, Repo, WorkflowsPermission};
-use crate::plan::{
-    self, Candidates, ChangeSet, Constraints, ContentPair, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan,
-};
+use crate::plan::{self, Candidates, ChangeSet, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan};
 use crate::policy::{Rebase, Rules};
 use crate::pull::{self, Memory, Step, Wish};
 use crate::repo::{BranchName, Moment};
 use crate::report::Withdrawal;
 use crate::store::{Ignore, NewJob, PullRow, RepositoryRow, RepositoryState};
-use crate::vulnerability::Change;
 
 /// A pull request row's state while the pull request is open.
 pub(super) const OPEN: &str = "open";
@@ -33,8 +31,6 @@ const WORKFLOWS: &str = ".github/workflows/";
 pub(super) const ENDED: &str = "ended";
 /// When a plan is made again that lacked the answer of a registry.
 const SOON: Duration = Duration::from_secs(30 * 60);
-/// Images whose vulnerabilities one plan compares: each may cost the reading of its layers.
-const MOST_COMPARED: usize = 20;
 /// How often something older is looked for where the newest is too young.
 const MOST_ROUNDS: usize = 5;
 
@@ -252,7 +248,7 @@ fn constraints(ignores: &[Ignore]) -> Constraints {
 /// come soon.
 async fn decide(services: &Services, gathered: &mut Gathered) -> Result<(Plan, bool), JobError> {
     let lookups = services.lookups_for(&gathered.row);
-    let mut round = 0;
+    let (mut scales, mut round) = (Scales::default(), 0);
     loop {
         let (inventory, rules, now) = (&gathered.scan.inventory, &gathered.rules, gathered.now);
         let wanted = plan::wanted_digests(inventory, &gathered.candidates, rules, &gathered.constraints, now);
@@ -266,35 +262,24 @@ async fn decide(services: &Services, gathered: &mut Gathered) -> Result<(Plan, b
         }
         let evidence = assess(services, gathered, &plan).await?;
         plan.weigh(&evidence, rules);
-        plan.compare(&evidence, &compare(services, gathered, &plan, &evidence).await?);
+        if let Some(sources) = &services.advisories {
+            let changes = scales.compare((&lookups, sources), &plan, &evidence).await?;
+            plan.compare(&evidence, &changes, rules);
+        }
         let mut passed = plan.worse();
         passed.extend(plan.too_young(rules, now));
         round += 1;
         if passed.is_empty() || round > MOST_ROUNDS {
+            if let Some(sources) = &services.advisories {
+                let standing = scales.standing((&lookups, sources), inventory).await?;
+                plan.stand(inventory, &standing, rules);
+                scales.keep(services, gathered.row.id).await?;
+            }
             let may_pass = gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
             return Ok((plan, may_pass));
         }
         gathered.constraints.passed.extend(passed);
     }
-}
-
-/// Compares the known vulnerabilities of what stands there and of what would, where somebody is to be asked.
-async fn compare(
-    services: &Services,
-    gathered: &Gathered,
-    plan: &Plan,
-    evidence: &EvidenceMap,
-) -> Result<BTreeMap<ContentPair, Change>, JobError> {
-    let Some(osv) = &services.advisories else { return Ok(BTreeMap::new()) };
-    let lookups = services.lookups_for(&gathered.row);
-    let mut changes = BTreeMap::new();
-    for pair in plan.content_pairs(evidence).into_iter().take(MOST_COMPARED) {
-        let (image, before, after) = &pair;
-        let before = lookups.vulnerabilities(image, before, osv).await?;
-        let after = lookups.vulnerabilities(image, after, osv).await?;
-        changes.insert(pair, Change { before, after });
-    }
-    Ok(changes)
 }
 
 /// Asks what the images are that would be proposed now; what is open already was asked before.

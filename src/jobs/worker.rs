@@ -12,7 +12,8 @@ use tracing::Instrument;
 
 use super::kind::{ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, RepoPayload, SyncPayload};
 use super::{
-    JobError, Services, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, scan, watch,
+    JobError, Services, advisories, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, scan,
+    watch,
 };
 use crate::clock::Clock;
 use crate::store::{Claim, Held, NewJob, Retry, StoreError};
@@ -157,6 +158,7 @@ impl Worker {
             Some(JobKind::Scan) => scan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::Watch) => watch::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::Preview) => preview::run(&self.services, &payload::<PreviewPayload>(claim)?).await,
+            Some(JobKind::Advisories) => advisories::run(&self.services).await,
             Some(JobKind::Redeliver) => redeliver::run(&self.services).await,
             Some(JobKind::Order) => order::run(&self.services, &payload::<OrderPayload>(claim)?, guard).await,
             Some(JobKind::Plan) => plan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,

@@ -161,6 +161,11 @@ impl ChangeSet {
         self.updates.iter().any(Update::is_security)
     }
 
+    /// Whether one of its moves removes a vulnerability that is known to be exploited.
+    pub fn removes_exploited(&self) -> bool {
+        self.updates.iter().any(Update::removes_exploited)
+    }
+
     /// The images that move.
     pub fn images(&self) -> BTreeSet<&ImageName> {
         self.updates.iter().map(|update| update.site.reference.image()).collect()

@@ -36,7 +36,7 @@ pub fn paced(sets: Vec<ChangeSet>, pace: &Pace, rules: &Rules, now: Moment) -> P
     let mut paced = Paced { sets: open, holds: Vec::new() };
     let mut timely: Vec<ChangeSet> =
         new.into_iter().filter_map(|set| in_time(set, rules, now, &mut paced.holds)).collect();
-    timely.sort_by_key(|set| (!set.is_security(), urgency(set.kind()), set.branch.clone()));
+    timely.sort_by_key(|set| (!set.is_security(), !set.removes_exploited(), urgency(set.kind()), set.branch.clone()));
     let mut room = Room::new(pace, rules, now);
     let mut urgent = 0;
     for set in timely {

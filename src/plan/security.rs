@@ -1,28 +1,79 @@
 //! What known vulnerabilities say of an update: whether it is urgent, or makes things worse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
 
 use super::constraints::Passed;
 use super::evidence::{EvidenceMap, Subject};
 use super::update::{HoldCode, Plan, Update};
-use crate::image::{Digest, ImageName};
+use crate::formats::Inventory;
+use crate::image::{Digest, ImageName, Reference};
 use crate::plan::Lookup;
-use crate::vulnerability::{Change, Severity};
+use crate::policy::{Decision, Rules, UpdateKind, Urgency};
+use crate::vulnerability::{Change, Determination, Difference, Finding};
 
-/// From this severity on an update that removes a vulnerability is urgent.
-const URGENT: Severity = Severity::High;
+/// Vulnerabilities of an image that are named.
+const MOST_NAMED: usize = 3;
 
 /// Two contents of an image: what stands there, and what would.
 pub type ContentPair = (ImageName, Digest, Digest);
 
+/// What is known of each image that a repository names.
+pub type Standing = BTreeMap<Subject, Determination>;
+
+/// An image whose urgent vulnerabilities no update removes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unfixed {
+    /// The image, as it is written.
+    pub written: String,
+    /// Urgent vulnerabilities.
+    pub vulnerabilities: usize,
+    /// The first of them, the worst first.
+    pub named: Vec<String>,
+    /// Packages that have them.
+    pub packages: usize,
+    /// Those packages for which the distribution has a fixed version.
+    pub fixable: usize,
+}
+
 impl Update {
-    /// Whether it removes a vulnerability that is urgent, by a comparison that is good enough, and is not worse itself.
+    /// Whether it is urgent.
     pub fn is_security(&self) -> bool {
-        let Some(difference) = self.vulnerabilities.as_ref().and_then(|change| change.difference()) else {
-            return false;
-        };
-        let urgent = difference.fixed.iter().any(|finding| finding.severity >= URGENT);
+        self.security
+    }
+
+    fn difference(&self) -> Option<Difference<'_>> {
+        self.vulnerabilities.as_ref()?.difference()
+    }
+
+    /// Whether it removes a vulnerability that is urgent, by a comparison that is good enough, and is not worse itself.
+    fn removes_urgent(&self, urgency: Urgency) -> bool {
+        let Some(difference) = self.difference() else { return false };
+        let urgent = difference.fixed.iter().any(|finding| is_urgent(finding, urgency));
         urgent && difference.is_even() && !difference.is_worse()
+    }
+
+    /// Whether it removes what is exploited.
+    pub fn removes_exploited(&self) -> bool {
+        self.difference().is_some_and(|difference| difference.fixed.iter().any(|finding| finding.is_exploited()))
+    }
+}
+
+/// `nginx:1.25`, or with the digest where there is no tag.
+fn name_of(reference: &Reference) -> String {
+    let image = reference.image().familiar();
+    match (reference.tag(), reference.digest()) {
+        (Some(tag), _) => format!("{image}:{tag}"),
+        (None, Some(digest)) => format!("{image}@{}", digest.short()),
+        (None, None) => image,
+    }
+}
+
+fn is_urgent(finding: &Finding, urgency: Urgency) -> bool {
+    match urgency {
+        Urgency::From(severity) => finding.is_urgent(severity),
+        Urgency::Never => false,
     }
 }
 
@@ -39,11 +90,44 @@ impl Plan {
     }
 
     /// Puts the comparisons beside the updates that they are about.
-    pub fn compare(&mut self, evidence: &EvidenceMap, changes: &BTreeMap<ContentPair, Change>) {
+    pub fn compare(&mut self, evidence: &EvidenceMap, changes: &BTreeMap<ContentPair, Change>, rules: &Rules) {
         for update in &mut self.updates {
             let change = content_pair(update, evidence).and_then(|pair| changes.get(&pair));
             update.vulnerabilities = change.cloned().map(Box::new);
+            update.security = update.removes_urgent(rules.terms(&update.site, update.kind).security);
         }
+    }
+
+    /// Says what is vulnerable and stays so: an image with urgent vulnerabilities that no update of it removes.
+    pub fn stand(&mut self, inventory: &Inventory, standing: &Standing, rules: &Rules) {
+        let mut unfixed: BTreeMap<String, Unfixed> = BTreeMap::new();
+        for site in &inventory.sites {
+            let assessment = standing.get(&Subject::of(&site.reference)).and_then(Determination::assessment);
+            let (Some(assessment), Decision::Allowed(_)) = (assessment, rules.decide(site)) else { continue };
+            let urgency = rules.terms(site, UpdateKind::Patch).security;
+            let urgent: Vec<&Finding> =
+                assessment.findings.iter().filter(|finding| is_urgent(finding, urgency)).collect();
+            let moves = |update: &&Update| update.site.reference == site.reference;
+            // What was not compared may remove them.
+            let may_fix = |update: &Update| update.difference().is_none() || update.removes_urgent(urgency);
+            if urgent.is_empty() || self.updates.iter().filter(moves).any(may_fix) {
+                continue;
+            }
+            let packages: BTreeSet<_> = urgent.iter().flat_map(|finding| &finding.packages).collect();
+            unfixed.entry(name_of(&site.reference)).or_insert_with_key(|written| Unfixed {
+                written: written.clone(),
+                vulnerabilities: urgent.len(),
+                named: urgent.iter().take(MOST_NAMED).map(|finding| finding.id.clone()).collect(),
+                packages: packages.iter().map(|one| &one.name).collect::<BTreeSet<_>>().len(),
+                fixable: packages
+                    .iter()
+                    .filter(|one| one.fixed.is_some())
+                    .map(|one| &one.name)
+                    .collect::<BTreeSet<_>>()
+                    .len(),
+            });
+        }
+        self.unfixed = unfixed.into_values().collect();
     }
 
     /// What is worse than what stands there. It is to be planned again without it, for something else may be better.
@@ -59,7 +143,7 @@ fn content_pair(update: &Update, evidence: &EvidenceMap) -> Option<ContentPair> 
 }
 
 fn worse(update: &Update) -> Option<Passed> {
-    let difference = update.vulnerabilities.as_ref()?.difference()?;
+    let difference = update.difference()?;
     if !difference.is_even() || !difference.is_worse() {
         return None;
     }
@@ -81,6 +165,6 @@ fn worse(update: &Update) -> Option<Passed> {
     Passed::of(update, HoldCode::WorseVersion, reason, None)
 }
 
-fn packages(finding: &crate::vulnerability::Finding) -> &str {
+fn packages(finding: &Finding) -> &str {
     finding.packages.first().map_or("no package", |one| one.name.as_str())
 }

@@ -253,6 +253,7 @@ impl<'a> Selector<'a> {
             alternatives: choice.alternatives.into_iter().chain(choice.not_allowed).collect(),
             evidence: None,
             vulnerabilities: None,
+            security: false,
         });
         decided
     }

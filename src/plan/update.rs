@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+use super::security::Unfixed;
 use crate::formats::Site;
 use crate::image::{Reference, Tag};
 use crate::policy::UpdateKind;
@@ -30,6 +31,8 @@ pub struct Update {
     /// What is known of the vulnerabilities of both images, where they were compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vulnerabilities: Option<Box<Change>>,
+    /// Whether it is urgent, since it removes what the rules call so.
+    pub security: bool,
 }
 
 /// Another move that is open to a site.
@@ -109,6 +112,8 @@ pub struct Plan {
     pub updates: Vec<Update>,
     /// What is not proposed now, and why.
     pub holds: Vec<Hold>,
+    /// What is vulnerable, and no update removes it.
+    pub unfixed: Vec<Unfixed>,
 }
 
 impl Plan {

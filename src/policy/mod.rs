@@ -13,4 +13,4 @@ pub use pattern::{ImagePattern, InvalidPattern, NamePattern, PathPattern};
 pub use range::{InvalidRange, VersionRange};
 pub use rules::{Allowed, Decision, Layer, LayerLimits, Limits, Matching, Rule, Rules, Said, Source, Terms};
 pub use schedule::{InvalidSchedule, Schedule};
-pub use settings::{Automerge, CommitStyle, Group, Method, Pin, Rebase, Settings, TagFilter};
+pub use settings::{Automerge, CommitStyle, Group, Method, Pin, Rebase, Settings, TagFilter, Urgency};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::settings::{Automerge, CommitStyle, Group, Pin, Rebase, Settings, TagFilter};
+use super::settings::{Automerge, CommitStyle, Group, Pin, Rebase, Settings, TagFilter, Urgency};
 use super::{ImagePattern, NamePattern, PathPattern, Schedule, UpdateKind, VersionRange};
 use crate::formats::{PathClass, Site};
 use crate::image::{Platform, Tag};
@@ -268,6 +268,8 @@ pub struct Terms {
     pub commit: CommitStyle,
     /// Whether it is a draft.
     pub draft: bool,
+    /// What known vulnerabilities are urgent.
+    pub security: Urgency,
     /// Why the rules are as they are, in the words of whoever wrote them.
     pub reasons: Vec<String>,
 }
@@ -348,6 +350,7 @@ impl Rules {
             assignees: said.value(|settings| settings.assignees.clone()),
             commit: said.value(|settings| settings.commit.clone()),
             draft: said.value(|settings| settings.draft),
+            security: said.value(|settings| settings.security),
             reasons: rules.iter().rev().filter_map(|rule| rule.reason.clone()).collect(),
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{NamePattern, Schedule, UpdateKind, VersionRange};
 use crate::image::{Platform, Tag};
 use crate::repo::Moment;
+use crate::vulnerability::Severity;
 
 /// Whether references are pinned to a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,6 +39,22 @@ pub enum Rebase {
     Always,
     /// Only when somebody asks.
     Never,
+}
+
+/// From which severity on an update that removes a known vulnerability is urgent; what is exploited always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// From this severity on.
+    From(Severity),
+    /// Nothing is urgent.
+    Never,
+}
+
+impl Default for Urgency {
+    fn default() -> Self {
+        Self::From(Severity::High)
+    }
 }
 
 /// How a pull request gets into the base branch.
@@ -125,6 +142,8 @@ pub struct Settings {
     pub commit: Option<CommitStyle>,
     /// Whether the pull request is a draft.
     pub draft: Option<bool>,
+    /// What known vulnerabilities are urgent.
+    pub security: Option<Urgency>,
     /// Nothing is proposed before.
     pub hold_until: Option<Moment>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::markdown::code;
-use crate::plan::{Hold, HoldCode, Passed, PassedOver};
+use crate::plan::{Hold, HoldCode, Passed, PassedOver, Unfixed};
 use crate::repo::{BranchName, Moment, PullNumber};
 
 /// Its title.
@@ -35,6 +35,8 @@ pub struct Dashboard<'a> {
     pub holds: Vec<&'a Hold>,
     /// What people do not want.
     pub passed: Vec<&'a Passed>,
+    /// What is vulnerable, and no update removes it.
+    pub unfixed: &'a [Unfixed],
     /// What could not be read: file and reason.
     pub problems: Vec<(String, String)>,
 }
@@ -64,8 +66,10 @@ impl Dashboard<'_> {
             HoldCode::PermissionMissing,
             HoldCode::KindNotAllowed,
             HoldCode::Excluded,
+            HoldCode::WorseVersion,
         ];
         self.waiting(&mut text, "Held", &held);
+        self.unfixed(&mut text);
         self.ignored(&mut text);
         self.problems(&mut text);
         text.push_str(&format!("\n{DASHBOARD_MARKER}\n"));
@@ -96,6 +100,29 @@ impl Dashboard<'_> {
             text.push_str(&format!("| {} | {places} | {} |\n", code(image), code(reason)));
         }
         if let Some(more) = reasons.len().checked_sub(MOST).filter(|more| *more > 0) {
+            text.push_str(&format!("\nand {more} more\n"));
+        }
+    }
+
+    /// One line for each image: what is known of it, and what can be done.
+    fn unfixed(&self, text: &mut String) {
+        if self.unfixed.is_empty() {
+            return;
+        }
+        text.push_str(&format!("\n### No upstream fix: {}\n\n", self.unfixed.len()));
+        for one in self.unfixed.iter().take(MOST) {
+            let more = one.vulnerabilities.saturating_sub(one.named.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let named: Vec<String> = one.named.iter().map(|id| code(id)).collect();
+            text.push_str(&format!(
+                "- {}: {} packages with {}{more}. {}\n",
+                code(&one.written),
+                one.packages,
+                named.join(", "),
+                advice(one)
+            ));
+        }
+        if let Some(more) = self.unfixed.len().checked_sub(MOST).filter(|more| *more > 0) {
             text.push_str(&format!("\nand {more} more\n"));
         }
     }
@@ -134,6 +161,18 @@ impl Dashboard<'_> {
         for (path, message) in self.problems.iter().take(MOST) {
             text.push_str(&format!("- {}: {}\n", code(path), code(message)));
         }
+    }
+}
+
+/// What a person can do where no tag of the line helps.
+fn advice(one: &Unfixed) -> String {
+    match one.fixable {
+        0 => "The distribution has no fix either: another variant or distribution may not have these packages."
+            .to_owned(),
+        fixable => format!(
+            "The distribution has fixed {fixable} of them: rebuild the image on its packages of today, patch it with Copa, \
+             or take another variant."
+        ),
     }
 }
 

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use super::dates::day;
 use super::markdown::code;
-use crate::vulnerability::{Assessment, Determination, Difference, Finding, difference};
+use crate::vulnerability::{Assessment, Determination, Difference, Exploitation, Finding, difference};
 
 /// Vulnerabilities that are listed by name.
 const MOST: usize = 30;
 /// Packages that are named for one vulnerability.
 const MOST_PACKAGES: usize = 3;
+
+/// The column that says what is exploited.
+const EXPLOITED: usize = 2;
 
 /// How texts are marked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,29 +103,51 @@ fn named(title: &str, findings: &[&Finding], markup: Markup) -> Vec<String> {
     if findings.is_empty() {
         return Vec::new();
     }
-    let header = [title, "Severity", "Package", "Installed", "Fixed in"].map(str::to_owned);
+    let mut header = vec![title, "Severity", "Exploited", "Package", "Installed", "Fixed in"];
+    let told = findings.iter().take(MOST).any(|finding| finding.exploitation != Exploitation::default());
+    if !told {
+        header.remove(EXPLOITED);
+    }
+    let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
     let row = |finding: &&Finding| {
         let first = finding.packages.first();
         let names: Vec<&str> = finding.packages.iter().take(MOST_PACKAGES).map(|one| one.name.as_str()).collect();
         let more = finding.packages.len().saturating_sub(MOST_PACKAGES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        vec![
+        let mut cells = vec![
             said(&finding.id, markup),
             finding.severity.to_string(),
+            exploited(&finding.exploitation),
             format!("{}{more}", said(&names.join(", "), markup)),
             said(first.map_or("", |one| one.installed.as_str()), markup),
             first
                 .and_then(|one| one.fixed.as_deref())
                 .map_or_else(|| "no fix known".to_owned(), |fix| said(fix, markup)),
-        ]
+        ];
+        if !told {
+            cells.remove(EXPLOITED);
+        }
+        cells
     };
     let mut lines = table(&header, &findings.iter().take(MOST).map(row).collect::<Vec<_>>(), markup);
     if let Some(more) = findings.len().checked_sub(MOST).filter(|more| *more > 0) {
         lines.push(String::new());
-        lines.push(format!("and {more} more, less severe or equally so."));
+        lines.push(format!("and {more} more, not more urgent than these."));
     }
     lines.push(String::new());
     lines
+}
+
+/// `in KEV since 2024-03-29, EPSS 94.4 %`.
+fn exploited(known: &Exploitation) -> String {
+    let kev = known.kev.as_deref().map(|since| {
+        let ransomware = if known.ransomware { ", by ransomware" } else { "" };
+        // Others' text, of which a date has only these.
+        let since: String = since.chars().filter(|c| c.is_ascii_digit() || *c == '-').take(10).collect();
+        format!("in KEV since {since}{ransomware}")
+    });
+    let epss = known.epss_percent().map(|percent| format!("EPSS {percent}"));
+    kev.into_iter().chain(epss).collect::<Vec<_>>().join("; ")
 }
 
 /// From what this is known, and what is not.
@@ -138,7 +163,7 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     let gaps: BTreeSet<&str> = sides.iter().flat_map(|(_, one)| &one.gaps).map(String::as_str).collect();
     lines.extend(gaps.into_iter().map(|gap| format!("{bullet}Not determined: {}.", said(gap, markup))));
     if let Some((_, one)) = sides.first() {
-        lines.push(format!("{bullet}Advisories: {}, asked on {}.", said(&one.data.name, markup), day(one.data.as_of)));
+        lines.push(format!("{bullet}Advisories: {}, as of {}.", said(&one.data.name, markup), day(one.data.as_of)));
     }
     lines
 }

@@ -1,5 +1,7 @@
 //! Every setting, once: its name, default and meaning. The documentation is made from this table.
 
+use crate::advisory::{Exports, Feeds, Osv};
+
 /// One setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
@@ -14,9 +16,6 @@ pub struct Field {
 const fn field(name: &'static str, default: &'static str, meaning: &'static str) -> Field {
     Field { name, default, meaning }
 }
-
-/// Where OSV answers everybody.
-pub(super) const PUBLIC_OSV: &str = "https://api.osv.dev/";
 
 /// Every setting of the server.
 pub const FIELDS: &[Field] = &[
@@ -77,8 +76,21 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "advisories_url",
-        PUBLIC_OSV,
+        Osv::PUBLIC,
         "Who is asked for known vulnerabilities: a server that answers as OSV's API does. It is told names and versions of packages, never images. `none` asks nobody.",
+    ),
+    field(
+        "advisories_mirror",
+        "none",
+        "Ecosystems of OSV (`Debian`, `Alpine`) whose exports are mirrored into the database: their packages are matched here, and nobody is asked for them.",
+    ),
+    field("advisories_exports_url", Exports::PUBLIC, "Where OSV's exports are, or a copy of them."),
+    field("kev_url", Feeds::KEV, "CISA's catalogue of what is exploited, or a copy of it; `none` brings none."),
+    field("epss_url", Feeds::EPSS, "FIRST's daily scores, or a copy of them; `none` brings none."),
+    field(
+        "advisory_interval",
+        "21600",
+        "Seconds after which exports and feeds are brought again, and images in use are held against the advisories again.",
     ),
     field(
         "default_rules_file",

@@ -3,6 +3,7 @@
 //! Each setting stands in the TOML file under its name, or in the environment as `RESTOW_` and its name in upper
 //! case; the environment wins. [`FIELDS`] documents them all.
 
+mod advisories;
 mod fields;
 mod hooks;
 mod raw;
@@ -22,6 +23,7 @@ use registries::CloudIdentities;
 
 use crate::registry::{Alias, AllowedAddress, ClientCertificate, Credential, Proxy};
 
+pub use advisories::AdvisorySettings;
 pub use fields::{FIELDS, Field, fields_table};
 pub use hooks::RegistryHook;
 
@@ -74,8 +76,8 @@ pub struct Settings {
     pub allowed_private_addresses: Vec<AllowedAddress>,
     /// What the operator says for all repositories, in the form of a repository's file.
     pub default_rules: String,
-    /// Where OSV is asked for vulnerabilities; `None` where nobody is.
-    pub advisories_url: Option<Url>,
+    /// Who tells of vulnerabilities; `None` where nobody is asked and nothing mirrored.
+    pub advisories: Option<AdvisorySettings>,
     /// Docker's `config.json`, for the other registries.
     pub docker_config: Option<PathBuf>,
     /// What is shown to registries.

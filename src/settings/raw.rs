@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+use super::advisories::{self, AdvisorySettings, RawAdvisories};
 use super::fields::FIELDS;
 use super::hooks::{RawHook, RegistryHook};
 use super::registries::{
@@ -22,7 +23,8 @@ use crate::registry::{AllowedAddress, Proxy};
 
 const PREFIX: &str = "RESTOW_";
 /// Settings that are lists; in the environment their values are parted by commas.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 6] = [
+    "advisories_mirror",
     "webhook_secrets",
     "webhook_secret_files",
     "insecure_registries",
@@ -33,7 +35,8 @@ const LISTS: [&str; 5] = [
 const TABLES: [&str; 5] =
     ["registry_credentials", "registry_aliases", "registry_hosts", "registry_client_certificates", "registry_hooks"];
 /// Settings that are numbers; every other value of the environment is text, whatever it looks like.
-const NUMBERS: [&str; 6] = ["app_id", "workers", "tag_list_interval", "plan_interval", "reconcile_interval", "lease"];
+const NUMBERS: [&str; 7] =
+    ["app_id", "workers", "tag_list_interval", "plan_interval", "reconcile_interval", "advisory_interval", "lease"];
 /// Names that a server's environment may hold for other reasons.
 const OTHER_VARIABLES: [&str; 2] = ["RESTOW_SETTINGS", "RESTOW_TEST_POSTGRES"];
 
@@ -64,6 +67,11 @@ pub(super) struct Raw {
     docker_config: Option<PathBuf>,
     default_rules_file: Option<PathBuf>,
     advisories_url: Option<String>,
+    advisories_exports_url: Option<String>,
+    advisories_mirror: Vec<String>,
+    kev_url: Option<String>,
+    epss_url: Option<String>,
+    advisory_interval: Option<u64>,
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
     plan_interval: Option<u64>,
@@ -209,6 +217,7 @@ impl Raw {
         let tag_list_interval = interval("tag_list_interval", self.tag_list_interval, 1800);
         let plan_interval = interval("plan_interval", self.plan_interval, 21_600);
         let reconcile_interval = interval("reconcile_interval", self.reconcile_interval, 86_400);
+        let advisory_interval = interval("advisory_interval", self.advisory_interval, 21_600);
         let lease = within(&mut mistakes, "lease", self.lease.unwrap_or(60), 5..=3600);
         let allowed_private_addresses = self.allowed(&mut mistakes);
         let registry_credentials = credentials(&self.registry_credentials, clouds, &mut mistakes);
@@ -224,7 +233,7 @@ impl Raw {
         if let Some(file) = self.docker_config.as_ref().filter(|file| !file.is_file()) {
             mistakes.0.push(format!("docker_config: {} is no file", file.display()));
         }
-        let advisories_url = advisories(self.advisories_url.as_deref(), &mut mistakes);
+        let advisories = self.advisories(advisory_interval, &mut mistakes);
         let default_rules = default_rules(self.default_rules_file.as_deref(), &mut mistakes);
         let database_url = match &overrides.database_url {
             Some(url) => SecretString::from(url.as_str()),
@@ -257,13 +266,25 @@ impl Raw {
             registry_hooks,
             docker_config: self.docker_config,
             default_rules,
-            advisories_url,
+            advisories,
             log_format: self.log_format.unwrap_or(LogFormat::Human),
             tag_list_interval,
             plan_interval,
             reconcile_interval,
             lease: Duration::from_secs(lease),
         })
+    }
+
+    fn advisories(&self, interval: Duration, mistakes: &mut Mistakes) -> Option<AdvisorySettings> {
+        let read = advisories::read(&RawAdvisories {
+            api: self.advisories_url.as_deref(),
+            exports: self.advisories_exports_url.as_deref(),
+            mirrored: &self.advisories_mirror,
+            kev: self.kev_url.as_deref(),
+            epss: self.epss_url.as_deref(),
+            interval,
+        });
+        read.map_err(|wrong| mistakes.0.extend(wrong)).ok().flatten()
     }
 
     fn private_key(&self, mistakes: &mut Mistakes) -> Option<SecretString> {
@@ -346,19 +367,6 @@ fn within(mistakes: &mut Mistakes, setting: &str, value: u64, range: std::ops::R
 }
 
 /// The operator's rules for all repositories, checked as a repository's are.
-/// `none`, or an address; OSV's own where nothing is said.
-fn advisories(written: Option<&str>, mistakes: &mut Mistakes) -> Option<Url> {
-    let written = written.unwrap_or(crate::settings::fields::PUBLIC_OSV);
-    if written == "none" {
-        return None;
-    }
-    let url = Url::parse(written).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
-    if url.is_none() {
-        mistakes.0.push("advisories_url: write an address as https://api.osv.dev/, or none".to_owned());
-    }
-    url
-}
-
 fn default_rules(file: Option<&Path>, mistakes: &mut Mistakes) -> String {
     let Some(file) = file else { return String::new() };
     let text = match std::fs::read_to_string(file) {

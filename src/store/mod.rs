@@ -17,6 +17,7 @@ mod image_key;
 mod installations;
 mod jobs;
 mod ledger;
+mod mirror;
 mod missing_tags;
 mod open;
 mod pulls;
@@ -26,6 +27,7 @@ mod repository_images;
 mod stories;
 mod tag_lists;
 mod vulnerabilities;
+mod weighed;
 
 use std::sync::Arc;
 
@@ -47,12 +49,14 @@ pub use image_key::ImageKey;
 pub use installations::{InstallationRow, InstallationState};
 pub use jobs::{JobCounts, JobFilter, JobRow, JobState, NewJob};
 pub use ledger::Sighting;
+pub use mirror::{MirroredAffected, MirroredRecord, SourceRow};
 pub use pulls::PullRow;
 pub use quotas::QuotaRow;
 pub use repositories::{RepositoryRow, RepositoryState};
 pub use stories::StoryRow;
 pub use tag_lists::TagListRow;
 pub use vulnerabilities::{AdvisoryRow, rpm_headers};
+pub use weighed::WeighedRow;
 
 use database::{Database, Sql};
 use deliveries::Intake;

@@ -24,11 +24,28 @@ impl Scene {
 
     /// What `restow explain` prints, and its exit code.
     fn explain(&self, image: &str, more: &[&str]) -> (Option<i32>, String) {
+        self.explain_by(self.osv.address(), image, more)
+    }
+
+    fn explain_by(&self, advisories: &str, image: &str, more: &[&str]) -> (Option<i32>, String) {
+        let host = self.registry.address();
+        let image = format!("{host}/{image}");
+        let asked = ["explain", &image, "--insecure-registry", &host, "--allow-private", "127.0.0.1"];
+        self.run(&[&asked[..], &["--advisories", advisories], more].concat())
+    }
+
+    /// What `restow advisories sync` prints, and its exit code.
+    fn sync(&self, more: &[&str]) -> (Option<i32>, String) {
+        let [exports, kev, epss] =
+            ["exports/", "kev.json", "epss.csv.gz"].map(|path| self.osv.address().to_owned() + path);
+        let from = ["advisories", "sync", "--exports", &exports, "--kev", &kev, "--epss", &epss];
+        self.run(&[&from[..], more].concat())
+    }
+
+    fn run(&self, args: &[&str]) -> (Option<i32>, String) {
         let host = self.registry.address();
         let run = Command::new(env!("CARGO_BIN_EXE_restow"))
-            .args(["explain", &format!("{host}/{image}"), "--insecure-registry", &host, "--allow-private", "127.0.0.1"])
-            .args(["--advisories", self.osv.address()])
-            .args(more)
+            .args(args)
             .env("HOME", self.folder.path())
             .env_remove("XDG_CACHE_HOME")
             .output()
@@ -152,4 +169,72 @@ async fn unknown_is_never_shown_as_clean() {
     check("acme/debian:1", "it answered 503");
     scene.osv.behave(|osv| osv.drops_answers = true);
     check("acme/debian:1", "another number of questions than it was asked");
+}
+
+/// Enough records that the archive is taken, each of the package `filler`, and one of openssl.
+fn fill(osv: &Osv) {
+    for number in 0..600 {
+        let name = format!("DEBIAN-CVE-2025-{number:04}");
+        osv.publish((&name, &name[7..]), ("Debian:12", "filler"), Some("2.0-1"), LOW);
+    }
+    osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_mirrored_is_matched_without_asking() {
+    let scene = Scene::new().await;
+    scene.registry.push_layers("acme/base", "1.0", &[debian(&[("openssl", "3.0.1-1")])], None);
+    let (code, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("not determined: nobody is asked for advisories of Debian"), "{said}");
+    let (code, said) = scene.sync(&[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("--ecosystem Debian"), "{said}");
+    fill(&scene.osv);
+    scene.osv.exploit("CVE-2026-1", "2026-11-20");
+    let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
+    assert_eq!(code, Some(0), "{said}");
+    insta::assert_snapshot!("sync", said);
+    assert_eq!((scene.osv.take_count("all.zip"), scene.osv.take_count(".json") - scene.osv.take_count("kev")), (1, 1));
+    let (code, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("CVE-2026-1  critical  in KEV since 2026-11-20"), "{said}");
+    assert_eq!(scene.osv.take_count("/v1/"), 0);
+    // Little changed: it is asked for alone, and what is gone is forgotten.
+    scene.osv.remove("DEBIAN-CVE-2026-1");
+    scene.osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "openssl"), None, LOW);
+    let (code, said) = scene.sync(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("Debian  601      1               1     0"), "{said}");
+    assert_eq!((scene.osv.take_count("all.zip"), scene.osv.take_count("DEBIAN-CVE")), (0, 1));
+    let (_, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
+    assert!(said.contains("CVE-2026-2") && !said.contains("CVE-2026-1"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_download_goes_on_and_a_false_one_is_refused() {
+    let scene = Scene::new().await;
+    scene.registry.push_layers("acme/base", "1.0", &[debian(&[("openssl", "3.0.1-1")])], None);
+    fill(&scene.osv);
+    scene.osv.behave(|osv| osv.breaks = vec![1000, 2000, 3000]);
+    let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(scene.osv.take_count("all.zip"), 4);
+    let scene = Scene::new().await;
+    fill(&scene.osv);
+    scene.osv.behave(|osv| osv.lies_about_archives = true);
+    let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("its archive is not what its checksum says"), "{said}");
+    scene.osv.behave(|osv| (osv.lies_about_archives, osv.archives_lack) = (false, 550));
+    let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("lacks 550 records that its list names"), "{said}");
+    // A half mirror is none.
+    scene.registry.push_layers("acme/base", "1.0", &[debian(&[("openssl", "3.0.1-1")])], None);
+    let (code, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
+    assert_eq!(code, Some(3), "{said}");
+    scene.osv.behave(|osv| osv.archives_lack = 0);
+    let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
+    assert_eq!(code, Some(0), "{said}");
 }

@@ -1,20 +1,17 @@
 //! Known vulnerabilities of an image: its packages, read once for each digest, held against advisories of now.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 
 use super::Lookups;
+use super::advisories::AdvisorySources;
 use super::pulls::Need;
-use crate::advisory::{AdvisoryError, Named, Osv};
 use crate::image::{Digest, ImageName};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
 use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError};
-use crate::store::{AdvisoryRow, rpm_headers};
+use crate::store::rpm_headers;
 use crate::vulnerability::{
-    Advisory, DataSource, Determination, LayerSearch, PackageList, PackageQuery, Predicate, assess, packages_of_sbom,
-    statements,
+    Determination, LayerSearch, PackageList, PackageQuery, Predicate, assess, packages_of_sbom, statements,
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
@@ -24,14 +21,8 @@ const LARGEST_LAYER: u64 = 512 << 20;
 /// Packed bytes of all layers of one image that are read.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Distributions without releases.
-const ROLLING: [&str; 2] = ["Wolfi", "Chainguard"];
-
 /// What an image holds on one platform, or why that is not known.
 type Held = Result<Examined, String>;
-
-/// The advisories for each question.
-type Known = BTreeMap<PackageQuery, Vec<Advisory>>;
 
 /// What is kept of an image.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,84 +40,53 @@ impl Lookups {
         &self,
         image: &ImageName,
         digest: &Digest,
-        osv: &Osv,
+        sources: &AdvisorySources,
     ) -> Result<Determination, JobError> {
-        let mut examined = match self.examined(image, digest).await? {
-            Ok(examined) => examined,
-            Err(reason) => return Ok(Determination::Not(reason)),
-        };
-        let distribution = examined.list.distribution.as_ref();
-        let questions = examined.list.packages.iter().flat_map(|package| package.queries(distribution)).collect();
-        let as_of = self.clock.now();
-        let (known, unreadable) = match self.advisories(&questions, osv).await? {
-            Ok(answer) => answer,
-            Err(error) => return Ok(Determination::Not(error.to_string())),
-        };
-        // What cannot be read might be about this image.
-        examined.list.gaps.extend(unreadable.iter().map(|id| format!("the advisory {id}, which cannot be read")));
-        match uncovered(&questions, &known, osv).await {
-            Ok(None) => {}
-            Ok(Some(ecosystem)) => {
-                let reason = format!("{} shows no advisory at all for {ecosystem}", osv.host());
-                return Ok(Determination::Not(reason));
-            }
-            Err(error) => return Ok(Determination::Not(error.to_string())),
+        match self.examined(image, digest).await? {
+            Ok(examined) => self.determine(examined, sources).await,
+            Err(reason) => Ok(Determination::Not(reason)),
         }
-        let data = DataSource { name: format!("OSV ({})", osv.host()), as_of };
-        let of = |query: &PackageQuery| known.get(query).into_iter().flatten();
-        Ok(assess(&examined.list, &examined.platform, data, of))
     }
 
-    /// The advisories for each question, and the names of those that cannot be read; a record is read once, and again only when it changed.
-    async fn advisories(
+    /// The same where it is kept what the image holds; `None` where it is not: no registry is asked.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(crate) async fn vulnerabilities_of_kept(
         &self,
-        questions: &BTreeSet<PackageQuery>,
-        osv: &Osv,
-    ) -> Result<Result<(Known, BTreeSet<String>), AdvisoryError>, JobError> {
-        let named = match osv.query(questions).await {
-            Ok(named) => named,
-            Err(error) => return Ok(Err(error)),
+        image: &ImageName,
+        digest: &Digest,
+        sources: &AdvisorySources,
+    ) -> Result<Option<Determination>, JobError> {
+        match self.kept(&self.audience(image), digest).await? {
+            Some(Ok(examined)) => self.determine(examined, sources).await.map(Some),
+            Some(Err(_)) | None => Ok(None),
+        }
+    }
+
+    /// Holds what an image holds against the advisories of now.
+    async fn determine(&self, mut examined: Examined, sources: &AdvisorySources) -> Result<Determination, JobError> {
+        let distribution = examined.list.distribution.as_ref();
+        let questions = examined.list.packages.iter().flat_map(|package| package.queries(distribution)).collect();
+        let answer = match self.advisories(&questions, sources).await? {
+            Ok(answer) => answer,
+            Err(reason) => return Ok(Determination::Not(reason)),
         };
-        let all: BTreeSet<&Named> = named.values().flatten().collect();
-        let ids: Vec<&str> = all.iter().map(|named| named.id.as_str()).collect();
-        let mut rows = self.store.advisories(&ids).await?;
-        let is_current = |named: &&&Named| rows.get(&named.id).is_some_and(|row| row.modified == named.modified);
-        let missing: Vec<&&Named> = all.iter().filter(|named| !is_current(named)).collect();
-        let wanted: Vec<&str> = missing.iter().map(|named| named.id.as_str()).collect();
-        let mut told = match osv.records(&wanted).await {
-            Ok(told) => told,
-            Err(error) => return Ok(Err(error)),
-        };
-        let new: Vec<AdvisoryRow> = missing
-            .iter()
-            .filter_map(|named| {
-                let body = told.remove(&named.id)?;
-                // What cannot be read is asked for again.
-                Advisory::read(&body).ok()?;
-                let body = String::from_utf8(body).ok()?;
-                Some(AdvisoryRow { id: named.id.clone(), modified: named.modified.clone(), body })
-            })
-            .collect();
-        self.store.save_advisories(&new).await?;
-        rows.extend(new.into_iter().map(|row| (row.id.clone(), row)));
-        let mut unreadable = BTreeSet::new();
-        let mut read = |named: &Named| {
-            let read = rows.get(&named.id).and_then(|row| Advisory::read(row.body.as_bytes()).ok());
-            if read.is_none() {
-                unreadable.insert(named.id.clone());
-            }
-            read
-        };
-        let known =
-            named.iter().map(|(query, named)| (query.clone(), named.iter().filter_map(&mut read).collect())).collect();
-        Ok(Ok((known, unreadable)))
+        examined.list.gaps.extend(answer.gaps);
+        let of = |query: &PackageQuery| answer.known.get(query).into_iter().flatten();
+        let mut determination = assess(&examined.list, &examined.platform, answer.source, of);
+        if let Determination::Known(assessment) = &mut determination {
+            let ids: Vec<&str> = assessment.findings.iter().map(|finding| finding.id.as_str()).collect();
+            let exploited = self.store.exploitation(&ids).await?;
+            assessment.rank(&exploited);
+        }
+        Ok(determination)
     }
 
     /// What an image holds: kept for ever, unless a registry did not answer.
     async fn examined(&self, image: &ImageName, digest: &Digest) -> Result<Held, JobError> {
         let audience = self.audience(image);
-        let kept = self.store.package_list(&audience, digest, READER).await?;
-        if let Some(kept) = kept.and_then(|body| serde_json::from_str::<Held>(&body).ok()) {
+        if let Some(kept) = self.kept(&audience, digest).await? {
             return Ok(kept);
         }
         let examined = match self.examine(image, digest).await? {
@@ -136,6 +96,11 @@ impl Lookups {
         let body = serde_json::to_string(&examined).unwrap_or_default();
         self.store.save_package_list(&audience, digest, READER, &body).await?;
         Ok(examined)
+    }
+
+    async fn kept(&self, audience: &str, digest: &Digest) -> Result<Option<Held>, JobError> {
+        let kept = self.store.package_list(audience, digest, READER).await?;
+        Ok(kept.and_then(|body| serde_json::from_str::<Held>(&body).ok()))
     }
 
     async fn examine(&self, image: &ImageName, digest: &Digest) -> Result<Lookup<Held>, JobError> {
@@ -219,27 +184,6 @@ impl Lookups {
         };
         Ok(search.packages(&headers))
     }
-}
-
-/// A distribution's release of which the source has nothing, not even of other versions of the same packages: that
-/// nothing was found there says nothing.
-async fn uncovered(
-    questions: &BTreeSet<PackageQuery>,
-    known: &Known,
-    osv: &Osv,
-) -> Result<Option<String>, AdvisoryError> {
-    let has_release =
-        |query: &&PackageQuery| query.ecosystem.contains(':') || ROLLING.contains(&query.ecosystem.as_str());
-    let of_distribution: Vec<&PackageQuery> = questions.iter().filter(has_release).collect();
-    let Some(first) = of_distribution.first() else { return Ok(None) };
-    let has_some = |query: &&PackageQuery| known.get(*query).is_some_and(|found| !found.is_empty());
-    if of_distribution.iter().any(has_some) {
-        return Ok(None);
-    }
-    let any_version = |query: &&PackageQuery| PackageQuery { version: String::new(), ..(*query).clone() };
-    let probe = of_distribution.iter().map(any_version).collect();
-    let told = osv.query(&probe).await?;
-    Ok(told.values().all(BTreeSet::is_empty).then(|| first.ecosystem.clone()))
 }
 
 /// The first list of packages that is about this image. A document without a statement around it counts only where the

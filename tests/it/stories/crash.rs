@@ -44,6 +44,7 @@ impl Server {
             .env("RESTOW_DATABASE_URL", format!("sqlite:{}", folder.join("restow.db").display()))
             .env("RESTOW_INSECURE_REGISTRIES", world.registry.address())
             .env("RESTOW_ALLOWED_PRIVATE_ADDRESSES", "127.0.0.1")
+            .env("RESTOW_ADVISORIES_URL", "none")
             .env("RESTOW_DEFAULT_RULES_FILE", &rules)
             .env("RESTOW_LEASE", "5")
             .stderr(Stdio::null())

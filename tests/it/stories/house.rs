@@ -44,7 +44,7 @@ pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
         workers: 2,
         role: Role::All,
         default_rules: EAGER.to_owned(),
-        advisories_url: None,
+        advisories: None,
         docker_config: None,
         insecure_registries: vec![world.registry.address()],
         allowed_private_addresses: vec!["127.0.0.1".parse().expect("an address")],

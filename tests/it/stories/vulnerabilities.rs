@@ -1,16 +1,36 @@
 //! Known vulnerabilities decide: what is urgent goes first, what is worse is held, what is unknown is said.
 
+use std::time::Duration;
+
+use restow::settings::AdvisorySettings;
 use restow::store::AuditFilter;
 use world::osv::Osv;
 
 use super::house::House;
 use crate::vulnerabilities::{CRITICAL, LOW, debian};
 
+/// Everything from the simulated source; what is mirrored is not asked for.
+fn sources(osv: &Osv, mirrored: &[&str]) -> AdvisorySettings {
+    let at = |path: &str| format!("{}{path}", osv.address()).parse().expect("a URL");
+    AdvisorySettings {
+        api: mirrored.is_empty().then(|| at("")),
+        exports: at("exports/"),
+        mirrored: mirrored.iter().map(|one| (*one).to_owned()).collect(),
+        kev: Some(at("kev.json")),
+        epss: Some(at("epss.csv.gz")),
+        interval: Duration::from_secs(3600),
+    }
+}
+
 /// A house that asks a simulated source of advisories, with two images of one line.
 async fn house(config: &str, present: &[(&str, &str)], new: &[(&str, &str)]) -> (House, Osv) {
     let osv = Osv::start().await.expect("a source of advisories");
-    let url = osv.address().parse().expect("a URL");
-    let house = House::with_settings(&[("README.md", "x")], |settings| settings.advisories_url = Some(url)).await;
+    let house = House::with_settings(&[("README.md", "x")], |settings| {
+        settings.advisories = Some(sources(&osv, &[]));
+        // What opens a pull request below is the advisory, not the next plan.
+        settings.plan_interval = Duration::from_secs(20 * 86_400);
+    })
+    .await;
     house.world.registry.push_layers("acme/base", "1.0.0", &[debian(present)], None);
     house.world.registry.push_layers("acme/base", "1.1.0", &[debian(new)], None);
     if !config.is_empty() {
@@ -34,7 +54,7 @@ async fn what_removes_a_severe_vulnerability_waits_for_no_schedule_and_no_cool_d
     assert!(pull.title.ends_with("[security]"), "{}", pull.title);
     assert!(pull.labels.contains(&"security".to_owned()), "{:?}", pull.labels);
     let section = pull.body.split_once("**Known vulnerabilities**").expect("the section").1;
-    let section = section.split_once("asked on").expect("its end").0;
+    let section = section.split_once("as of").expect("its end").0;
     insta::assert_snapshot!("section", house.plain(section));
     house.world.github.assert_clean();
 }
@@ -80,5 +100,92 @@ async fn a_source_that_does_not_answer_is_said_and_holds_nothing_back() {
     let body = house.only_pull().body;
     assert!(body.contains("Known vulnerabilities: not determined"), "{body}");
     assert!(body.contains("it answered 503"), "{body}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_new_advisory_alone_opens_a_pull_request_and_plans_nobody_else() {
+    let (house, osv) = house("cooldown: 30d\n", &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    house.world.registry.push_layers("acme/other", "1.0.0", &[debian(&[("curl", "8.0-1")])], None);
+    house.push("Dockerfile", DOCKERFILE);
+    let other = house.world.repository("acme/other").file("README.md", "x").create();
+    house.world.github.add_repository(house.installation, "acme/other");
+    let dockerfile = format!("FROM {}/acme/other:1.0.0\n", house.world.registry.address());
+    other.commit_as_person("main", &[("Dockerfile", dockerfile.as_str())], "work");
+    house.settle().await;
+    house.later(2).await;
+    assert_eq!(house.open().len(), 0, "it is too young, and nothing is urgent");
+    osv.publish(("DEBIAN-CVE-2026-9", "CVE-2026-9"), ("Debian:12", "zlib"), Some("1.3-1"), CRITICAL);
+    house.world.github.clear_requests();
+    house.later(2).await;
+    assert!(house.only_pull().title.ends_with("[security]"));
+    let asked = house.world.github.requests();
+    assert!(!asked.iter().any(|request| request.path.contains("acme/other")), "{asked:#?}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_is_exploited_is_urgent_however_mild() {
+    let (house, osv) = house("cooldown: 30d\n", &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    osv.exploit("CVE-2026-2", "2026-11-20");
+    osv.score("CVE-2026-2", "0.94430");
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.ends_with("[security]"), "{}", pull.title);
+    assert!(pull.body.contains("| low | in KEV since 2026-11-20; EPSS 94.4 % |"), "{}", pull.body);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn the_rules_say_what_is_urgent() {
+    for (rule, urgent) in [("security: never", false), ("security: low", true)] {
+        let config = format!("cooldown: 30d\n{rule}\n");
+        let (house, osv) = house(&config, &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+        osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+        house.push("Dockerfile", DOCKERFILE);
+        house.settle().await;
+        assert_eq!(house.open().len(), usize::from(urgent), "{rule}");
+        house.world.github.assert_clean();
+    }
+}
+
+#[tokio::test]
+async fn what_no_tag_mends_is_one_line_of_the_dashboard() {
+    let (house, osv) = house("dashboard: true\n", &[("openssl", "3.0.1-1")], &[("openssl", "3.0.1-1")]).await;
+    house.push("Dockerfile", "FROM REGISTRY/acme/base:1.1.0\n");
+    house.settle().await;
+    let text = |house: &House| house.plain(&house.repo.issues()[0].1);
+    assert!(!text(&house).contains("No upstream fix"), "{}", text(&house));
+    osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);
+    house.later(2).await;
+    let told = text(&house);
+    let line = told.lines().find(|line| line.contains("acme/base:1.1.0")).expect("its line");
+    insta::assert_snapshot!("no_upstream_fix", line);
+    let edits = house.repo.issues()[0].2;
+    house.later(2).await;
+    assert_eq!(house.repo.issues()[0].2, edits, "nothing new, nothing edited");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_is_mirrored_is_asked_of_nobody() {
+    let osv = Osv::start().await.expect("a source of advisories");
+    osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);
+    let house = House::with_settings(&[("README.md", "x")], |settings| {
+        settings.advisories = Some(sources(&osv, &["Debian"]));
+    })
+    .await;
+    for (tag, version) in [("1.0.0", "3.0.1-1"), ("1.1.0", "3.0.9-1")] {
+        house.world.registry.push_layers("acme/base", tag, &[debian(&[("openssl", version)])], None);
+    }
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.ends_with("[security]"), "{}", pull.title);
+    assert!(pull.body.contains("OSV's exports (Debian)"), "{}", pull.body);
+    assert_eq!(osv.take_count("/v1/"), 0);
     house.world.github.assert_clean();
 }

@@ -1,13 +1,16 @@
 //! A simulated OSV on the wire: `querybatch` page by page, records by name; it can fail and lie.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine;
+use md5::Digest;
 use serde_json::{Value, json};
 
 /// How the server behaves; each test sets what it needs.
@@ -21,12 +24,22 @@ pub struct Behaviour {
     pub drops_answers: bool,
     /// Whether records are told as something else.
     pub garbles_records: bool,
+    /// Bytes after which the next archives break off.
+    pub breaks: Vec<usize>,
+    /// Whether archives are told with another content's checksum.
+    pub lies_about_archives: bool,
+    /// Records that archives lack, although the list names them.
+    pub archives_lack: usize,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     /// Name → record.
     records: BTreeMap<String, Value>,
+    /// CVE number → since when it is in the catalogue.
+    kev: BTreeMap<String, String>,
+    /// CVE number → score.
+    epss: BTreeMap<String, String>,
     behaviour: Behaviour,
     requests: Vec<String>,
 }
@@ -49,6 +62,9 @@ impl Osv {
         let router = Router::new()
             .route("/v1/querybatch", post(query_batch))
             .route("/v1/vulns/{id}", get(record))
+            .route("/exports/{ecosystem}/{file}", get(export))
+            .route("/kev.json", get(kev))
+            .route("/epss.csv.gz", get(epss))
             .with_state(osv.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(osv)
@@ -74,6 +90,27 @@ impl Osv {
             "affected": [{ "package": { "ecosystem": ecosystem, "name": package },
                 "ranges": [{ "type": "ECOSYSTEM", "events": events }] }] });
         self.lock().records.insert(id.to_owned(), record);
+    }
+
+    /// Publishes a record as it is.
+    pub fn publish_record(&self, record: Value) {
+        let id = record["id"].as_str().unwrap_or_default().to_owned();
+        self.lock().records.insert(id, record);
+    }
+
+    /// Takes a record away.
+    pub fn remove(&self, id: &str) {
+        self.lock().records.remove(id);
+    }
+
+    /// Puts a vulnerability into CISA's catalogue.
+    pub fn exploit(&self, cve: &str, since: &str) {
+        self.lock().kev.insert(cve.to_owned(), since.to_owned());
+    }
+
+    /// Gives a vulnerability a score of FIRST's.
+    pub fn score(&self, cve: &str, epss: &str) {
+        self.lock().epss.insert(cve.to_owned(), epss.to_owned());
     }
 
     /// Changes its behaviour.
@@ -150,4 +187,115 @@ async fn record(State(osv): State<Osv>, Path(id): Path<String>) -> Response {
         Some(record) => Json(record.clone()).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// A file of an ecosystem's export: the list, the archive, or one record.
+async fn export(
+    State(osv): State<Osv>,
+    Path((ecosystem, file)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = osv.refusal(&format!("/exports/{ecosystem}/{file}")) {
+        return refusal;
+    }
+    let mut inner = osv.lock();
+    let records: Vec<Value> =
+        inner.records.values().filter(|record| is_in_export(record, &ecosystem)).cloned().collect();
+    match file.as_str() {
+        "modified_id.csv" => {
+            let line = |record: &Value| {
+                let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+                format!("{},{}\n", text("modified"), text("id"))
+            };
+            records.iter().map(line).collect::<String>().into_response()
+        }
+        "all.zip" => {
+            let lacks = inner.behaviour.archives_lack;
+            let body = zipped(&records[lacks.min(records.len())..]);
+            inner.archive(&body, &headers)
+        }
+        one => {
+            let id = one.trim_end_matches(".json");
+            let record = records.into_iter().find(|record| record["id"] == id);
+            record.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |record| Json(record).into_response())
+        }
+    }
+}
+
+fn is_in_export(record: &Value, ecosystem: &str) -> bool {
+    let affected = record["affected"].as_array().cloned().unwrap_or_default();
+    let of =
+        |one: &Value| one["package"]["ecosystem"].as_str().and_then(|name| name.split(':').next().map(str::to_owned));
+    affected.iter().any(|one| of(one).as_deref() == Some(ecosystem))
+}
+
+fn zipped(records: &[Value]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for record in records {
+        let name = format!("{}.json", record["id"].as_str().unwrap_or_default());
+        if zip.start_file(name, zip::write::SimpleFileOptions::default()).is_ok() {
+            zip.write_all(record.to_string().as_bytes()).unwrap_or_default();
+        }
+    }
+    zip.finish().map(std::io::Cursor::into_inner).unwrap_or_default()
+}
+
+impl Inner {
+    /// An archive, or from a byte on; a break is a connection that ends before the length that was told.
+    fn archive(&mut self, body: &[u8], headers: &HeaderMap) -> Response {
+        let hash = match self.behaviour.lies_about_archives {
+            true => md5::Md5::digest(b"another"),
+            false => md5::Md5::digest(body),
+        };
+        let tag = format!("\"{}\"", hex::encode(hash));
+        let from = headers
+            .get(header::RANGE)
+            .and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok())
+            .filter(|_| headers.get(header::IF_RANGE).is_some_and(|given| given.as_bytes() == tag.as_bytes()))
+            .filter(|from| *from <= body.len());
+        let rest = body[from.unwrap_or_default()..].to_vec();
+        let length = rest.len();
+        let breaks = (!self.behaviour.breaks.is_empty()).then(|| self.behaviour.breaks.remove(0));
+        let mut parts = vec![Ok(rest[..breaks.unwrap_or(length).min(length)].to_vec())];
+        if breaks.is_some() {
+            parts.push(Err(std::io::Error::other("broken")));
+        }
+        let status = if from.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+        let hash = format!("crc32c=AAAAAA==,md5={}", base64::engine::general_purpose::STANDARD.encode(hash));
+        let body = axum::body::Body::from_stream(futures::stream::iter(parts));
+        let told = [
+            (header::CONTENT_LENGTH, length.to_string()),
+            (header::ETAG, tag),
+            (header::HeaderName::from_static("x-goog-hash"), hash),
+        ];
+        (status, told, body).into_response()
+    }
+}
+
+async fn kev(State(osv): State<Osv>) -> Response {
+    if let Some(refusal) = osv.refusal("/kev.json") {
+        return refusal;
+    }
+    let inner = osv.lock();
+    // The real catalogue is never empty.
+    let entry = |(cve, since): (&String, &String)| json!({ "cveID": cve, "dateAdded": since, "dueDate": since, "knownRansomwareCampaignUse": "Unknown" });
+    let first = ("CVE-2002-0367".to_owned(), "2022-03-03".to_owned());
+    let entries: Vec<Value> = std::iter::once((&first.0, &first.1)).chain(&inner.kev).map(entry).collect();
+    Json(json!({ "catalogVersion": "2026.11.24", "count": entries.len(), "vulnerabilities": entries })).into_response()
+}
+
+async fn epss(State(osv): State<Osv>) -> Response {
+    if let Some(refusal) = osv.refusal("/epss.csv.gz") {
+        return refusal;
+    }
+    let inner = osv.lock();
+    let mut text =
+        "#model_version:v2025.03.14,score_date:2026-11-24T00:00:00Z\ncve,epss,percentile\nCVE-1999-0001,0.01,0.7\n"
+            .to_owned();
+    for (cve, score) in &inner.epss {
+        text.push_str(&format!("{cve},{score},0.9\n"));
+    }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap_or_default();
+    packed.finish().unwrap_or_default().into_response()
 }

@@ -1,0 +1,227 @@
+//! OSV's exports: for each ecosystem one archive of all records, and a list of when each last changed. Source:
+//! <https://google.github.io/osv.dev/data/>: `ECOSYSTEM/all.zip`, `ECOSYSTEM/modified_id.csv`, `ECOSYSTEM/ID.json`.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
+use reqwest::header::{ETAG, HeaderMap, IF_RANGE, RANGE};
+use reqwest::{RequestBuilder, StatusCode};
+use url::Url;
+use zip::ZipArchive;
+
+use super::http::{AdvisoryError, Failure, Server};
+use super::osv::Named;
+
+/// Bytes of a list; 600,000 records have 40 MB.
+const LIST_LIMIT: usize = 256 << 20;
+/// Bytes of one record.
+const RECORD_LIMIT: usize = 8 << 20;
+/// Bytes of one archive.
+const ARCHIVE_LIMIT: u64 = 4 << 30;
+/// How often a broken download is gone on with.
+const MOST_RESUMES: usize = 20;
+
+/// The exports, or a copy of them.
+#[derive(Debug, Clone)]
+pub struct Exports {
+    server: Server,
+}
+
+impl Exports {
+    /// The public exports.
+    pub const PUBLIC: &'static str = "https://storage.googleapis.com/osv-vulnerabilities/";
+
+    /// Exports below an address; asks nothing yet.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn new(base: Url) -> Result<Self, AdvisoryError> {
+        Ok(Self { server: Server::new(base)? })
+    }
+
+    /// Who is asked, for people.
+    pub fn host(&self) -> &str {
+        self.server.host()
+    }
+
+    /// All records of an ecosystem (`Debian`), and when each last changed.
+    ///
+    /// # Errors
+    /// It is not there, or a line of it is none: half a list would say that there is less.
+    pub async fn list(&self, ecosystem: &str) -> Result<Vec<Named>, AdvisoryError> {
+        let url = self.server.address(&[ecosystem, "modified_id.csv"])?;
+        let body = self.server.ask(|| self.server.http.get(url.clone()), LIST_LIMIT).await?;
+        let text = String::from_utf8(body).map_err(|_| self.server.failed("its list of records is no text"))?;
+        let line = |line: &str| {
+            let (modified, id) = line.split_once(',')?;
+            // The list of all ecosystems names the ecosystem first.
+            let id = id.rsplit('/').next().unwrap_or(id).trim();
+            (!id.is_empty()).then(|| Named { id: id.to_owned(), modified: modified.to_owned() })
+        };
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let named: Option<Vec<Named>> = lines.map(line).collect();
+        named.filter(|named| !named.is_empty()).ok_or_else(|| self.server.failed("its list of records is malformed"))
+    }
+
+    /// One record, as JSON.
+    ///
+    /// # Errors
+    /// It is not told.
+    pub async fn record(&self, ecosystem: &str, id: &str) -> Result<Vec<u8>, AdvisoryError> {
+        let url = self.server.address(&[ecosystem, &format!("{id}.json")])?;
+        self.server.ask(|| self.server.http.get(url.clone()), RECORD_LIMIT).await
+    }
+
+    /// Brings the archive of an ecosystem into `file`, which is made; a broken download goes on where it broke.
+    /// `progress` is told of the bytes that are there and, where it is known, of all.
+    ///
+    /// # Errors
+    /// It is not there, is larger than 4 GiB, or is not what the server's checksum says.
+    pub async fn archive(
+        &self,
+        ecosystem: &str,
+        file: &Path,
+        progress: impl Fn(u64, Option<u64>),
+    ) -> Result<(), AdvisoryError> {
+        let url = self.server.address(&[ecosystem, "all.zip"])?;
+        let mut download = Download::new(file).map_err(|error| self.server.failed(&error.to_string()))?;
+        for _ in 0..MOST_RESUMES {
+            match self.go_on(&url, &mut download, &progress).await {
+                Ok(()) => return download.check().map_err(|reason| self.server.failed(&reason)),
+                Err(Failure::Passing(_)) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        self.go_on(&url, &mut download, &progress).await?;
+        download.check().map_err(|reason| self.server.failed(&reason))
+    }
+
+    async fn go_on(
+        &self,
+        url: &Url,
+        download: &mut Download,
+        progress: &impl Fn(u64, Option<u64>),
+    ) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| Failure::Lasting(self.server.failed(&error.to_string()));
+        let mut answer = self.server.send(download.rest(self.server.http.get(url.clone()))).await?;
+        if answer.status() == StatusCode::OK {
+            download.begin(answer.headers(), answer.content_length()).map_err(failed)?;
+        }
+        while let Some(chunk) = self.server.chunk(&mut answer).await? {
+            download.add(&chunk).map_err(failed)?;
+            if download.has > ARCHIVE_LIMIT {
+                return Err(Failure::Lasting(self.server.failed("its archive is larger than Restow reads")));
+            }
+            progress(download.has, download.length);
+        }
+        match download.length.is_some_and(|length| download.has < length) {
+            true => Err(Failure::Passing(self.server.failed("its archive ended early"))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What is there of a file.
+struct Download {
+    file: File,
+    has: u64,
+    length: Option<u64>,
+    /// Which content the bytes are of.
+    tag: Option<String>,
+    expected: Option<Vec<u8>>,
+    hash: Md5,
+}
+
+impl Download {
+    fn new(path: &Path) -> std::io::Result<Self> {
+        let file = File::create(path)?;
+        Ok(Self { file, has: 0, length: None, tag: None, expected: None, hash: Md5::new() })
+    }
+
+    /// Asks for what is missing, of the same content only.
+    fn rest(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.tag {
+            Some(tag) if self.has > 0 => request.header(RANGE, format!("bytes={}-", self.has)).header(IF_RANGE, tag),
+            _ => request,
+        }
+    }
+
+    /// A whole content begins.
+    fn begin(&mut self, headers: &HeaderMap, length: Option<u64>) -> std::io::Result<()> {
+        use std::io::Seek;
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        let text = |value: &reqwest::header::HeaderValue| value.to_str().ok().map(str::to_owned);
+        // A weak tag does not tell that the bytes are the same.
+        self.tag = headers.get(ETAG).and_then(text).filter(|tag| !tag.starts_with("W/"));
+        let hashes: Vec<String> = headers.get_all("x-goog-hash").iter().filter_map(text).collect();
+        let md5 = hashes.iter().flat_map(|line| line.split(',')).find_map(|one| one.trim().strip_prefix("md5="));
+        self.expected = md5.and_then(|md5| STANDARD.decode(md5).ok());
+        (self.has, self.length, self.hash) = (0, length, Md5::new());
+        Ok(())
+    }
+
+    fn add(&mut self, chunk: &[u8]) -> std::io::Result<()> {
+        self.hash.update(chunk);
+        self.has += chunk.len() as u64;
+        self.file.write_all(chunk)
+    }
+
+    fn check(self) -> Result<(), String> {
+        let found = self.hash.finalize();
+        match self.expected {
+            Some(expected) if expected != found.as_slice() => {
+                Err("its archive is not what its checksum says".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An archive of records.
+#[derive(Debug)]
+pub struct Archive {
+    zip: ZipArchive<File>,
+}
+
+impl Archive {
+    /// Opens one.
+    ///
+    /// # Errors
+    /// It is no archive; the text is for a person.
+    pub fn open(file: &Path) -> Result<Self, String> {
+        let broken = |error: &dyn std::fmt::Display| format!("the archive of advisories cannot be read: {error}");
+        let file = File::open(file).map_err(|error| broken(&error))?;
+        Ok(Self { zip: ZipArchive::new(file).map_err(|error| broken(&error))? })
+    }
+
+    /// How many files it holds.
+    pub fn len(&self) -> usize {
+        self.zip.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.zip.is_empty()
+    }
+
+    /// A file's name without its ending, and its bytes, whose checksum was right.
+    ///
+    /// # Errors
+    /// It is damaged, or no record has so many bytes; the text is for a person.
+    pub fn record(&mut self, number: usize) -> Result<(String, Vec<u8>), String> {
+        let broken = |error: &dyn std::fmt::Display| format!("the archive of advisories is damaged: {error}");
+        let mut entry = self.zip.by_index(number).map_err(|error| broken(&error))?;
+        let name = entry.name().map_err(|error| broken(&error))?.into_owned();
+        let mut body = Vec::new();
+        entry.by_ref().take(RECORD_LIMIT as u64 + 1).read_to_end(&mut body).map_err(|error| broken(&error))?;
+        if body.len() > RECORD_LIMIT {
+            return Err(format!("the archive of advisories is damaged: {name} is larger than a record"));
+        }
+        Ok((name.strip_suffix(".json").unwrap_or(&name).to_owned(), body))
+    }
+}

@@ -1,0 +1,166 @@
+//! `restow advisories`: mirrors advisories, so that images are held against them without asking anybody.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use comfy_table::{Table, presets};
+use indicatif::ProgressBar;
+use secrecy::SecretString;
+use url::Url;
+
+use super::lookup::{cache_file, cached};
+use super::{DONE, FAILED, Outcome, USAGE, output};
+use crate::advisory::{Exports, Feeds};
+use crate::clock::Clock;
+use crate::jobs::{BringError, Brought, bring, bring_epss, bring_kev};
+use crate::store::{Store, StoreError};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum AdvisoriesCommand {
+    /// Bring what changed of OSV's exports, of KEV and of EPSS
+    Sync(SyncArgs),
+    /// List what is mirrored, and of when it is
+    List(DatabaseArgs),
+}
+
+/// Where the mirror is.
+#[derive(Debug, clap::Args)]
+pub(super) struct DatabaseArgs {
+    /// A server's database in the place of your own cache: sqlite:FILE or postgres://…
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SyncArgs {
+    /// An ecosystem of OSV: Debian, Alpine, "Rocky Linux"; without any, those that are mirrored already
+    #[arg(long = "ecosystem", value_name = "NAME")]
+    ecosystems: Vec<String>,
+    /// Where OSV's exports are, or a copy of them
+    #[arg(long, value_name = "URL", default_value = Exports::PUBLIC)]
+    exports: Url,
+    /// CISA's catalogue of what is exploited, or a copy of it; none
+    #[arg(long, value_name = "URL", default_value = Feeds::KEV)]
+    kev: String,
+    /// FIRST's scores, or a copy of them; none
+    #[arg(long, value_name = "URL", default_value = Feeds::EPSS)]
+    epss: String,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+pub(super) fn run(command: &AdvisoriesCommand) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(async {
+        let database = match command {
+            AdvisoriesCommand::Sync(args) => &args.database,
+            AdvisoriesCommand::List(args) => args,
+        };
+        let Some(store) = database.open().await? else { return Ok(USAGE) };
+        let outcome = match command {
+            AdvisoriesCommand::Sync(args) => sync(&store, args).await,
+            AdvisoriesCommand::List(_) => list(&store).await,
+        };
+        store.close().await;
+        outcome
+    })
+}
+
+impl DatabaseArgs {
+    async fn open(&self) -> anyhow::Result<Option<Store>> {
+        let clock = Clock::System;
+        let Some(url) = &self.database else {
+            let file = cache_file().context("there is no cache: set HOME, or name a database with --database")?;
+            return cached(&file, &clock).await.map(Some);
+        };
+        match Store::open_existing(&SecretString::from(url.as_str()), clock).await {
+            Ok(store) => Ok(Some(store)),
+            Err(error @ (StoreError::Url { .. } | StoreError::Missing { .. })) => {
+                eprintln!("restow: {error}; name the server's database with --database");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Brings everything that was asked for; what fails costs nothing of the rest.
+async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
+    let mirrored = store.advisory_sources().await?;
+    let ecosystems: Vec<String> = match args.ecosystems.is_empty() {
+        true => mirrored.into_iter().map(|row| row.name).filter(|name| name != "KEV" && name != "EPSS").collect(),
+        false => args.ecosystems.clone(),
+    };
+    if ecosystems.is_empty() {
+        eprintln!(
+            "restow: nothing is mirrored yet; name what your images are made of: --ecosystem Debian --ecosystem Alpine"
+        );
+        return Ok(USAGE);
+    }
+    let feed = |url: &str| (url != "none").then(|| Url::parse(url)).transpose();
+    let feeds = Feeds::new(feed(&args.kev).context("--kev")?, feed(&args.epss).context("--epss")?)?;
+    let exports = Exports::new(args.exports.clone())?;
+    let (mut brought, mut failed) = (BTreeMap::new(), false);
+    for ecosystem in &ecosystems {
+        let bar = output::progress("");
+        let progress = |what: &str, has: u64, of: Option<u64>| show(&bar, ecosystem, (what, has, of));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let done = bring(store, &exports, ecosystem, &progress).await;
+        bar.finish_and_clear();
+        failed |= note(&mut brought, ecosystem, done);
+    }
+    for (name, done) in [("KEV", bring_kev(store, &feeds).await), ("EPSS", bring_epss(store, &feeds).await)] {
+        if let Some(done) = done.transpose() {
+            failed |= note(&mut brought, name, done);
+        }
+    }
+    if !brought.is_empty() {
+        output::line(&table(&brought))?;
+    }
+    Ok(if failed { FAILED } else { DONE })
+}
+
+fn show(bar: &ProgressBar, ecosystem: &str, (what, has, of): (&str, u64, Option<u64>)) {
+    let part = of.filter(|of| *of > 0).map(|of| format!(" {} %", has.min(of) * 100 / of));
+    bar.set_message(format!("{ecosystem}: {what}{}", part.unwrap_or_default()));
+}
+
+/// Whether it failed.
+fn note(brought: &mut BTreeMap<String, Brought>, source: &str, done: Result<Brought, BringError>) -> bool {
+    match done {
+        Ok(done) => {
+            brought.insert(source.to_owned(), done);
+            false
+        }
+        Err(error) => {
+            eprintln!("restow: {source}: {error}");
+            true
+        }
+    }
+}
+
+fn table(brought: &BTreeMap<String, Brought>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["source", "records", "new or changed", "gone", "unreadable"]);
+    for (source, one) in brought {
+        let counts = [one.records, one.changed, one.gone, one.unreadable].map(|count| count.to_string());
+        table.add_row(std::iter::once(source.clone()).chain(counts));
+    }
+    table.trim_fmt()
+}
+
+async fn list(store: &Store) -> Outcome {
+    let sources = store.advisory_sources().await?;
+    if sources.is_empty() {
+        output::line("Nothing is mirrored; `restow advisories sync --ecosystem Debian` begins.")?;
+        return Ok(DONE);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["source", "records", "as of"]);
+    for source in sources {
+        table.add_row([source.name, source.records.to_string(), source.synced_at.to_string()]);
+    }
+    output::line(&table.trim_fmt())?;
+    Ok(DONE)
+}

@@ -1,0 +1,322 @@
+//! Brings exports and feeds, holds the images in use against them again, and plans the repositories whose images are
+//! affected in another way than before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream;
+
+use super::kind::{advisories_job, plan_job};
+use super::lookups::AdvisorySources;
+use super::weigh::fingerprint;
+use super::{JobError, Services};
+use crate::advisory::{AdvisoryError, Archive, Exports, Feeds, Named};
+use crate::repo::{Moment, RepoId};
+use crate::store::{MirroredAffected, MirroredRecord, NewJob, RepositoryState, Store};
+use crate::vulnerability::{Advisory, read_epss, read_kev};
+
+/// Rises when records are taken apart in another way: what was brought before is brought again.
+const FORM: &str = "1 ";
+/// Records that are asked for one by one; more are taken out of the archive.
+const FEW: usize = 500;
+/// Records asked for at once.
+const AT_ONCE: usize = 16;
+/// Records that are saved at once.
+const CHUNK: usize = 1000;
+/// When it is tried again where a source did not answer.
+const SOON_MS: i64 = 30 * 60_000;
+
+/// What was brought of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brought {
+    /// `Debian`, `KEV`.
+    pub source: String,
+    /// Records that there are.
+    pub records: usize,
+    /// Those of them that are new or have changed.
+    pub changed: usize,
+    /// Records that are no more.
+    pub gone: usize,
+    /// Records that cannot be read, which are left as they were.
+    pub unreadable: usize,
+}
+
+/// How far a source is brought: what is done, and the part of it.
+pub(crate) type Progress<'a> = &'a (dyn Fn(&str, u64, Option<u64>) + Send + Sync);
+
+/// Runs the job.
+pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
+    let Some(sources) = &services.advisories else { return Ok(Vec::new()) };
+    let mut whole = true;
+    for ecosystem in &sources.mirrored {
+        whole &= told(ecosystem, bring(&services.store, &sources.exports, ecosystem, &|_, _, _| ()).await)?;
+    }
+    for (name, brought) in [
+        ("KEV", bring_kev(&services.store, &sources.feeds).await),
+        ("EPSS", bring_epss(&services.store, &sources.feeds).await),
+    ] {
+        whole &= told(name, brought.map(|brought| brought.unwrap_or_else(|| nothing(name))))?;
+    }
+    let mut jobs = affected(services, sources).await?;
+    let interval = i64::try_from(services.times.advisories.as_millis()).unwrap_or(i64::MAX);
+    let next = if whole { interval } else { interval.min(SOON_MS) };
+    jobs.push(advisories_job(services.clock.now().plus_ms(next)));
+    Ok(jobs)
+}
+
+fn nothing(source: &str) -> Brought {
+    Brought { source: source.to_owned(), records: 0, changed: 0, gone: 0, unreadable: 0 }
+}
+
+/// Whether a source was brought; a database that fails is another matter than a source that does.
+fn told(source: &str, brought: Result<Brought, BringError>) -> Result<bool, JobError> {
+    match brought {
+        Ok(brought) => {
+            tracing::info!(
+                source,
+                records = brought.records,
+                changed = brought.changed,
+                gone = brought.gone,
+                "brought"
+            );
+            Ok(true)
+        }
+        Err(BringError::Source(reason)) => {
+            tracing::warn!(source, reason, "not brought; what was known of it holds");
+            Ok(false)
+        }
+        Err(BringError::Store(error)) => Err(error),
+    }
+}
+
+/// The plans of the repositories that weighed something of which other things are known now.
+async fn affected(services: &Services, sources: &AdvisorySources) -> Result<Vec<NewJob>, JobError> {
+    let mut known: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
+    let mut changed: BTreeSet<RepoId> = BTreeSet::new();
+    let mut jobs = Vec::new();
+    let now = services.clock.now();
+    for weighed in services.store.weighed().await? {
+        if changed.contains(&weighed.repo) {
+            continue;
+        }
+        let Some(row) = services.store.repository(weighed.repo).await? else { continue };
+        if row.state != RepositoryState::Active {
+            continue;
+        }
+        let lookups = services.lookups_for(&row);
+        let key = (lookups.key(&weighed.image).as_str().to_owned(), weighed.digest.to_string());
+        if !known.contains_key(&key) {
+            let found = lookups.vulnerabilities_of_kept(&weighed.image, &weighed.digest, sources).await?;
+            // What is not known now, for a source that does not answer, is no news.
+            let print = found.as_ref().map(fingerprint).filter(|print| !print.is_empty());
+            known.insert(key.clone(), print);
+        }
+        if known.get(&key).is_some_and(|print| print.as_ref().is_some_and(|print| *print != weighed.fingerprint)) {
+            changed.insert(weighed.repo);
+            jobs.push(plan_job(row.installation, row.id, &row.name, now));
+        }
+    }
+    tracing::info!(repositories = jobs.len(), "affected by advisories");
+    Ok(jobs)
+}
+
+/// Why a source was not brought.
+#[derive(Debug, thiserror::Error)]
+pub enum BringError {
+    /// The source does not answer, or not as it should.
+    #[error("{0}")]
+    Source(String),
+    /// The database fails.
+    #[error(transparent)]
+    Store(JobError),
+}
+
+impl From<AdvisoryError> for BringError {
+    fn from(error: AdvisoryError) -> Self {
+        Self::Source(error.to_string())
+    }
+}
+
+impl From<crate::store::StoreError> for BringError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Brings CISA's catalogue; `None` where it is not wanted.
+///
+/// # Errors
+/// It cannot be had.
+pub async fn bring_kev(store: &Store, feeds: &Feeds) -> Result<Option<Brought>, BringError> {
+    let Some(body) = feeds.kev().await? else { return Ok(None) };
+    let catalogue = read_kev(&body).map_err(|error| BringError::Source(error.to_string()))?;
+    store.save_kev(&catalogue).await?;
+    store.save_advisory_source("KEV", catalogue.len()).await?;
+    Ok(Some(Brought { records: catalogue.len(), changed: catalogue.len(), ..nothing("KEV") }))
+}
+
+/// Brings FIRST's scores; `None` where they are not wanted.
+///
+/// # Errors
+/// They cannot be had.
+pub async fn bring_epss(store: &Store, feeds: &Feeds) -> Result<Option<Brought>, BringError> {
+    let Some(body) = feeds.epss().await? else { return Ok(None) };
+    let scores = read_epss(&body).map_err(|error| BringError::Source(error.to_string()))?;
+    store.save_epss(&scores).await?;
+    store.save_advisory_source("EPSS", scores.len()).await?;
+    Ok(Some(Brought { records: scores.len(), changed: scores.len(), ..nothing("EPSS") }))
+}
+
+/// Brings what changed of an ecosystem's export. What an earlier, broken run saved is not brought again; the source
+/// counts as there only when all of it is.
+///
+/// # Errors
+/// It cannot be had, or lacks what its own list names.
+pub async fn bring(
+    store: &Store,
+    exports: &Exports,
+    ecosystem: &str,
+    progress: Progress<'_>,
+) -> Result<Brought, BringError> {
+    let list = exports.list(ecosystem).await?;
+    let known = store.mirrored_records(ecosystem).await?;
+    let form = |named: &Named| format!("{FORM}{}", named.modified);
+    let changed: BTreeMap<String, Named> = list
+        .iter()
+        .filter(|named| known.get(&named.id) != Some(&form(named)))
+        .map(|named| (named.id.clone(), named.clone()))
+        .collect();
+    let mut brought = Brought { records: list.len(), changed: changed.len(), ..nothing(ecosystem) };
+    let mut left = changed;
+    if left.len() > FEW {
+        brought.unreadable += take_archive(store, exports, ecosystem, &mut left, progress).await?;
+        // The list may be a little newer than the archive, never much.
+        if left.len() > FEW.max(list.len() / 20) {
+            let reason = format!("the archive of {ecosystem} lacks {} records that its list names", left.len());
+            return Err(BringError::Source(reason));
+        }
+    }
+    brought.unreadable += take_one_by_one(store, exports, ecosystem, left.into_values().collect(), progress).await?;
+    let there: BTreeSet<&str> = list.iter().map(|named| named.id.as_str()).collect();
+    let gone: Vec<&str> = known.keys().map(String::as_str).filter(|id| !there.contains(id)).collect();
+    store.forget_mirrored(ecosystem, &gone).await?;
+    brought.gone = gone.len();
+    store.save_advisory_source(ecosystem, list.len()).await?;
+    Ok(brought)
+}
+
+/// Saves those records of the archive that are wanted, takes them from what is left, and returns how many could not be
+/// read.
+async fn take_archive(
+    store: &Store,
+    exports: &Exports,
+    ecosystem: &str,
+    left: &mut BTreeMap<String, Named>,
+    progress: Progress<'_>,
+) -> Result<usize, BringError> {
+    let failed = |error: &dyn std::fmt::Display| BringError::Source(format!("reading the archive: {error}"));
+    let file = tempfile::NamedTempFile::new().map_err(|error| failed(&error))?;
+    exports.archive(ecosystem, file.path(), |has, of| progress("downloading", has, of)).await?;
+    let mut archive = Archive::open(file.path()).map_err(BringError::Source)?;
+    let (mut next, mut unreadable, all) = (0, 0, archive.len());
+    let wanted = Arc::new(left.clone());
+    while next < all {
+        let wanted = Arc::clone(&wanted);
+        let ecosystem_of_chunk = ecosystem.to_owned();
+        let reading = tokio::task::spawn_blocking(move || {
+            let chunk = read_chunk(&mut archive, next, &wanted, &ecosystem_of_chunk);
+            (archive, chunk)
+        });
+        let (back, chunk) = reading.await.map_err(|error| failed(&error))?;
+        archive = back;
+        let chunk = chunk.map_err(BringError::Source)?;
+        for record in &chunk.records {
+            left.remove(&record.id);
+        }
+        for id in &chunk.unreadable {
+            left.remove(id);
+        }
+        unreadable += chunk.unreadable.len();
+        store.save_mirrored(ecosystem, &chunk.records).await?;
+        next = chunk.next;
+        progress("reading", next as u64, Some(all as u64));
+    }
+    Ok(unreadable)
+}
+
+/// Some records out of an archive.
+#[derive(Default)]
+struct Chunk {
+    records: Vec<MirroredRecord>,
+    unreadable: Vec<String>,
+    next: usize,
+}
+
+fn read_chunk(
+    archive: &mut Archive,
+    from: usize,
+    wanted: &BTreeMap<String, Named>,
+    ecosystem: &str,
+) -> Result<Chunk, String> {
+    let mut chunk = Chunk { next: from, ..Chunk::default() };
+    while chunk.next < archive.len() && chunk.records.len() < CHUNK {
+        let (id, body) = archive.record(chunk.next)?;
+        chunk.next += 1;
+        let Some(named) = wanted.get(&id) else { continue };
+        match Advisory::read(&body) {
+            // The archive is older than the list: this one is asked for.
+            Ok(advisory) if is_older(&advisory, named) => {}
+            Ok(advisory) => chunk.records.push(taken_apart(&advisory, named, ecosystem)),
+            Err(_) => chunk.unreadable.push(id),
+        }
+    }
+    Ok(chunk)
+}
+
+/// By more than the second that one of the two may not name.
+fn is_older(advisory: &Advisory, named: &Named) -> bool {
+    let (Some(has), Some(wanted)) = (Moment::parse_rfc3339(&advisory.modified), Moment::parse_rfc3339(&named.modified))
+    else {
+        return false;
+    };
+    has.plus_ms(1000) < wanted
+}
+
+fn taken_apart(advisory: &Advisory, named: &Named, ecosystem: &str) -> MirroredRecord {
+    let part = |part: Advisory| {
+        let affected = part.affected.first()?;
+        let (release, package) = (affected.ecosystem.clone(), affected.name.clone());
+        Some(MirroredAffected { release, package, body: serde_json::to_string(&part).ok()? })
+    };
+    MirroredRecord {
+        id: named.id.clone(),
+        modified: format!("{FORM}{}", named.modified),
+        affected: advisory.parts(ecosystem).into_iter().filter_map(part).collect(),
+    }
+}
+
+async fn take_one_by_one(
+    store: &Store,
+    exports: &Exports,
+    ecosystem: &str,
+    left: Vec<Named>,
+    progress: Progress<'_>,
+) -> Result<usize, BringError> {
+    let (mut unreadable, mut done, all) = (0, 0, left.len() as u64);
+    let ask = |named: Named| async move { (exports.record(ecosystem, &named.id).await, named) };
+    let mut answers = stream::iter(left).map(ask).buffer_unordered(AT_ONCE).chunks(CHUNK);
+    while let Some(some) = answers.next().await {
+        let mut records = Vec::new();
+        for (body, named) in some {
+            match Advisory::read(&body?) {
+                Ok(advisory) => records.push(taken_apart(&advisory, &named, ecosystem)),
+                Err(_) => unreadable += 1,
+            }
+        }
+        done += records.len() as u64;
+        store.save_mirrored(ecosystem, &records).await?;
+        progress("reading", done, Some(all));
+    }
+    Ok(unreadable)
+}

@@ -1,0 +1,94 @@
+//! What is known of the vulnerabilities of what a repository runs, and of what its plan would have it run.
+
+use std::collections::BTreeMap;
+
+use super::lookups::{AdvisorySources, Lookups};
+use super::{JobError, Services};
+use crate::formats::Inventory;
+use crate::image::{Digest, ImageName};
+use crate::plan::{ContentPair, Depth, EvidenceMap, Lookup, Plan, Standing, Subject};
+use crate::repo::RepoId;
+use crate::vulnerability::{Change, Determination};
+
+/// Images that one plan examines which nobody examined before: each may cost the reading of its layers. The next plan
+/// goes on.
+const MOST_NEW: usize = 20;
+
+/// What one plan weighed.
+#[derive(Default)]
+pub(super) struct Scales {
+    known: BTreeMap<(ImageName, Digest), Determination>,
+    examined: usize,
+}
+
+impl Scales {
+    /// Compares what stands there with what would, for each update.
+    pub(super) async fn compare(
+        &mut self,
+        (lookups, sources): (&Lookups, &AdvisorySources),
+        plan: &Plan,
+        evidence: &EvidenceMap,
+    ) -> Result<BTreeMap<ContentPair, Change>, JobError> {
+        let mut changes = BTreeMap::new();
+        for pair in plan.content_pairs(evidence) {
+            let (image, before, after) = &pair;
+            let before = self.weigh((lookups, sources), image, before).await?;
+            let after = self.weigh((lookups, sources), image, after).await?;
+            changes.insert(pair, Change { before, after });
+        }
+        Ok(changes)
+    }
+
+    /// What is known of each image that the repository names.
+    pub(super) async fn standing(
+        &mut self,
+        (lookups, sources): (&Lookups, &AdvisorySources),
+        inventory: &Inventory,
+    ) -> Result<Standing, JobError> {
+        let subjects: BTreeMap<Subject, Depth> =
+            inventory.sites.iter().map(|site| (Subject::of(&site.reference), Depth::Platforms)).collect();
+        let mut standing = Standing::new();
+        for (subject, evidence) in lookups.evidence(subjects, || ()).await? {
+            let Lookup::Known(evidence) = evidence else { continue };
+            let known = self.weigh((lookups, sources), &subject.image, &evidence.digest).await?;
+            standing.insert(subject, known);
+        }
+        Ok(standing)
+    }
+
+    async fn weigh(
+        &mut self,
+        (lookups, sources): (&Lookups, &AdvisorySources),
+        image: &ImageName,
+        digest: &Digest,
+    ) -> Result<Determination, JobError> {
+        let key = (image.clone(), digest.clone());
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let kept = lookups.vulnerabilities_of_kept(image, digest, sources).await?;
+        let found = match kept {
+            Some(found) => found,
+            None if self.examined >= MOST_NEW => {
+                return Ok(Determination::Not("too many images are new here; the next look goes on".to_owned()));
+            }
+            None => {
+                self.examined += 1;
+                lookups.vulnerabilities(image, digest, sources).await?
+            }
+        };
+        self.known.insert(key, found.clone());
+        Ok(found)
+    }
+
+    /// Keeps what was weighed, so that an advisory alone leads back here.
+    pub(super) async fn keep(&self, services: &Services, repo: RepoId) -> Result<(), JobError> {
+        let weighed = self.known.iter().map(|(key, known)| (key.clone(), fingerprint(known))).collect();
+        Ok(services.store.save_weighed(repo, &weighed).await?)
+    }
+}
+
+/// What is known, in a text that changes when it does; empty where nothing is.
+pub(super) fn fingerprint(known: &Determination) -> String {
+    known.assessment().map(crate::vulnerability::Assessment::fingerprint).unwrap_or_default()
+}
