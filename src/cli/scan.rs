@@ -1,18 +1,21 @@
 //! `restow scan`: lists the images that a folder names, and what they could move to.
 
+mod findings;
 mod json;
 mod render;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::ValueEnum;
 
-use super::lookup::{LookupArgs, look_up};
+use super::lookup::{AdvisoryArgs, LookupArgs, look_up, vulnerabilities_of};
 use super::output::{self, ColorChoice};
 use super::walk::{Walked, walk};
 use super::{DONE, FAILED, FINDINGS, Outcome, rules};
-use crate::plan::{HoldCode, Plan};
+use crate::plan::{HoldCode, Plan, Standing, Subject};
+use crate::vulnerability::Determination;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,8 +28,13 @@ pub(super) struct Args {
     /// Ask no registry
     #[arg(long)]
     offline: bool,
-    /// Exit with 1 where an update is found (with --offline: where an image is found), and with 3 where none is
-    /// found but a registry gave no answer
+    /// Show the known vulnerabilities of each image; the names of its packages go to OSV
+    #[arg(long, conflicts_with = "offline")]
+    vulnerabilities: bool,
+    #[command(flatten)]
+    advisories: AdvisoryArgs,
+    /// Exit with 1 where an update or, with --vulnerabilities, a vulnerability is found (with --offline: where an image
+    /// is found), and with 3 where none is found but something could not be determined
     #[arg(long)]
     exit_code: bool,
     /// When to colour
@@ -54,6 +62,8 @@ pub(super) struct Scan {
     pub(super) walked: Walked,
     /// `None` where no registry was asked.
     pub(super) plan: Option<Plan>,
+    /// What is known of each image's vulnerabilities; `None` where nobody asked.
+    pub(super) vulnerabilities: Option<Standing>,
     pub(super) elapsed_ms: u128,
 }
 
@@ -67,11 +77,14 @@ impl Scan {
     /// The exit code. Where a registry gave no answer, it is never said that nothing was found.
     fn exit_code(&self, asked: ExitCodes) -> u8 {
         let sites = self.walked.inventory.sites.len();
-        let found = self.plan.as_ref().map_or(sites > 0, |plan| !plan.updates.is_empty());
+        let vulnerable = |known: &Determination| known.assessment().is_some_and(|one| !one.findings.is_empty());
+        let known = || self.vulnerabilities.iter().flat_map(|all| all.values());
+        let found = self.plan.as_ref().map_or(sites > 0, |plan| !plan.updates.is_empty()) || known().any(vulnerable);
+        let undetermined = known().filter(|known| known.assessment().is_none()).count();
         let unanswered = self.unanswered();
         match asked {
             ExitCodes::Findings if found => FINDINGS,
-            ExitCodes::Findings if unanswered > 0 => FAILED,
+            ExitCodes::Findings if unanswered + undetermined > 0 => FAILED,
             ExitCodes::Done if unanswered > 0 && unanswered == sites => FAILED,
             ExitCodes::Findings | ExitCodes::Done => DONE,
         }
@@ -92,7 +105,12 @@ pub(super) fn run(args: &Args) -> Outcome {
         true => None,
         false => Some(look_up(&args.lookup, &walked.inventory, &rules::of_folder(&args.path)?)?),
     };
-    let scan = Scan { root: args.path.display().to_string(), walked, plan, elapsed_ms: start.elapsed().as_millis() };
+    let vulnerabilities = match args.vulnerabilities {
+        true => Some(standing(args, &walked)?),
+        false => None,
+    };
+    let root = args.path.display().to_string();
+    let scan = Scan { root, walked, plan, vulnerabilities, elapsed_ms: start.elapsed().as_millis() };
     let text = match args.format {
         Format::Human => render::human(&scan, args.color.paint()),
         Format::Json => serde_json::to_string_pretty(&json::scan(&scan))?,
@@ -101,4 +119,12 @@ pub(super) fn run(args: &Args) -> Outcome {
     };
     output::line(&text)?;
     Ok(scan.exit_code(if args.exit_code { ExitCodes::Findings } else { ExitCodes::Done }))
+}
+
+/// What is known of the vulnerabilities of each image that the folder names.
+fn standing(args: &Args, walked: &Walked) -> anyhow::Result<Standing> {
+    let subjects: BTreeSet<Subject> = walked.inventory.sites.iter().map(|site| Subject::of(&site.reference)).collect();
+    let subjects: Vec<Subject> = subjects.into_iter().collect();
+    let found = vulnerabilities_of(&args.lookup, &args.advisories, &subjects)?;
+    Ok(subjects.into_iter().zip(found).collect())
 }

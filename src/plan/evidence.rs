@@ -31,6 +31,16 @@ impl Subject {
         let image = reference.image().clone();
         Self { image, tag: reference.tag().cloned(), digest: reference.digest().cloned() }
     }
+
+    /// For people: `nginx:1.25`, or with the digest where there is no tag.
+    pub fn familiar(&self) -> String {
+        let image = self.image.familiar();
+        match (&self.tag, &self.digest) {
+            (Some(tag), _) => format!("{image}:{tag}"),
+            (None, Some(digest)) => format!("{image}@{}", digest.short()),
+            (None, None) => image,
+        }
+    }
 }
 
 /// What is known of a subject.

@@ -8,7 +8,7 @@ use super::constraints::Passed;
 use super::evidence::{EvidenceMap, Subject};
 use super::update::{HoldCode, Plan, Update};
 use crate::formats::Inventory;
-use crate::image::{Digest, ImageName, Reference};
+use crate::image::{Digest, ImageName};
 use crate::plan::Lookup;
 use crate::policy::{Decision, Rules, UpdateKind, Urgency};
 use crate::vulnerability::{Change, Determination, Difference, Finding};
@@ -60,16 +60,6 @@ impl Update {
     }
 }
 
-/// `nginx:1.25`, or with the digest where there is no tag.
-fn name_of(reference: &Reference) -> String {
-    let image = reference.image().familiar();
-    match (reference.tag(), reference.digest()) {
-        (Some(tag), _) => format!("{image}:{tag}"),
-        (None, Some(digest)) => format!("{image}@{}", digest.short()),
-        (None, None) => image,
-    }
-}
-
 fn is_urgent(finding: &Finding, urgency: Urgency) -> bool {
     match urgency {
         Urgency::From(severity) => finding.is_urgent(severity),
@@ -114,7 +104,7 @@ impl Plan {
                 continue;
             }
             let packages: BTreeSet<_> = urgent.iter().flat_map(|finding| &finding.packages).collect();
-            unfixed.entry(name_of(&site.reference)).or_insert_with_key(|written| Unfixed {
+            unfixed.entry(Subject::of(&site.reference).familiar()).or_insert_with_key(|written| Unfixed {
                 written: written.clone(),
                 vulnerabilities: urgent.len(),
                 named: urgent.iter().take(MOST_NAMED).map(|finding| finding.id.clone()).collect(),

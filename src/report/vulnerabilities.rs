@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::dates::day;
 use super::markdown::code;
-use crate::vulnerability::{Assessment, Determination, Difference, Exploitation, Finding, difference};
+use crate::vulnerability::{Assessment, Determination, Difference, Exploitation, Finding, Severity, difference};
 
 /// Vulnerabilities that are listed by name.
 const MOST: usize = 30;
@@ -48,6 +48,43 @@ pub fn vulnerabilities(before: &Determination, after: Option<&Determination>, ma
     lines.join("\n")
 }
 
+/// What is known of several images, a line for each, the worst first.
+pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Markup) -> String {
+    let mut known: Vec<(&str, &Assessment)> =
+        images.iter().filter_map(|(name, one)| Some((name.as_str(), one.assessment()?))).collect();
+    let exploited = |one: &Assessment| one.findings.iter().filter(|finding| finding.is_exploited()).count();
+    let counts = |one: &Assessment| Severity::ALL.map(|severity| one.count(severity));
+    known.sort_by_key(|(_, one)| std::cmp::Reverse((exploited(one), counts(one))));
+    let severities = Severity::ALL.iter().map(ToString::to_string);
+    let header: Vec<String> =
+        std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(["exploited".to_owned()]).collect();
+    let row = |(name, one): &(&str, &Assessment)| {
+        let counted = counts(one).into_iter().chain([exploited(one)]).map(|count| count.to_string());
+        std::iter::once(said(name, markup)).chain(counted).collect()
+    };
+    let rows: Vec<Vec<String>> = known.iter().map(row).collect();
+    let mut lines = if rows.is_empty() { Vec::new() } else { table(&header, &rows, markup) };
+    lines.push(String::new());
+    let not = images.iter().filter_map(|(name, one)| match one {
+        Determination::Not(reason) => Some((name, reason)),
+        Determination::Known(_) => None,
+    });
+    lines.extend(not.map(|(name, reason)| {
+        format!("{}{}: not determined: {}.", bullet(markup), said(name, markup), said(reason, markup))
+    }));
+    let sources: BTreeSet<String> = known.iter().map(|(_, one)| advisories(one, markup)).collect();
+    lines.extend(sources);
+    lines.join("\n")
+}
+
+fn bullet(markup: Markup) -> &'static str {
+    if markup == Markup::Markdown { "- " } else { "" }
+}
+
+fn advisories(one: &Assessment, markup: Markup) -> String {
+    format!("{}Advisories: {}, as of {}.", bullet(markup), said(&one.data.name, markup), day(one.data.as_of))
+}
+
 /// Others' words: code in Markdown, so that they do nothing there.
 fn said(text: &str, markup: Markup) -> String {
     match markup {
@@ -73,7 +110,7 @@ fn counts(change: &Difference<'_>, markup: Markup) -> Vec<String> {
         return vec!["No known vulnerabilities, before and after.".to_owned()];
     }
     let header = ["Severity", "Before", "After", "Removed", "Added"].map(str::to_owned);
-    let row = |(severity, counts): &(crate::vulnerability::Severity, crate::vulnerability::SeverityCounts)| {
+    let row = |(severity, counts): &(Severity, crate::vulnerability::SeverityCounts)| {
         let counted = [counts.before, counts.after, counts.fixed, counts.introduced].map(|count| count.to_string());
         std::iter::once(severity.to_string()).chain(counted).collect()
     };
@@ -85,7 +122,7 @@ fn alone(one: &Assessment, markup: Markup) -> Vec<String> {
     if one.findings.is_empty() {
         lines.push("No known vulnerabilities.".to_owned());
     } else {
-        let rows: Vec<Vec<String>> = crate::vulnerability::Severity::ALL
+        let rows: Vec<Vec<String>> = Severity::ALL
             .iter()
             .filter(|severity| one.count(**severity) > 0)
             .map(|severity| vec![severity.to_string(), one.count(*severity).to_string()])
@@ -152,7 +189,7 @@ fn exploited(known: &Exploitation) -> String {
 
 /// From what this is known, and what is not.
 fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
-    let bullet = if markup == Markup::Markdown { "- " } else { "" };
+    let bullet = bullet(markup);
     let mut lines = Vec::new();
     for (name, one) in sides {
         let of = one.distribution.as_ref().map(|of| format!(" of {}", said(of, markup))).unwrap_or_default();
@@ -163,7 +200,7 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     let gaps: BTreeSet<&str> = sides.iter().flat_map(|(_, one)| &one.gaps).map(String::as_str).collect();
     lines.extend(gaps.into_iter().map(|gap| format!("{bullet}Not determined: {}.", said(gap, markup))));
     if let Some((_, one)) = sides.first() {
-        lines.push(format!("{bullet}Advisories: {}, as of {}.", said(&one.data.name, markup), day(one.data.as_of)));
+        lines.push(advisories(one, markup));
     }
     lines
 }

@@ -238,3 +238,43 @@ async fn a_broken_download_goes_on_and_a_false_one_is_refused() {
     let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
     assert_eq!(code, Some(0), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_tells_what_each_image_has_and_where_it_is_named() {
+    let scene = Scene::new().await;
+    scene.registry.push_layers("acme/old", "1.0", &[debian(&[("openssl", "3.0.1-1"), ("zlib", "1.2-1")])], None);
+    scene.registry.push_layers("acme/new", "1.0", &[debian(&[("openssl", "3.0.9-1")])], None);
+    scene.registry.push_layers("acme/bare", "1.0", &[layer(&[("app", "x")])], None);
+    scene.osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);
+    scene.osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), None, LOW);
+    let host = scene.registry.address();
+    let folder = tempfile::tempdir().expect("a folder");
+    let dockerfile = ["old", "new", "bare"].map(|name| format!("FROM {host}/acme/{name}:1.0\n")).concat();
+    std::fs::write(folder.path().join("Dockerfile"), dockerfile).expect("written");
+    let path = folder.path().display().to_string();
+    let asked = ["scan", &path, "--vulnerabilities", "--advisories", scene.osv.address()];
+    let asked = [&asked[..], &["--insecure-registry", &host, "--allow-private", "127.0.0.1"]].concat();
+    let scan = |more: &[&str]| scene.run(&[&asked[..], more].concat());
+    let (code, said) = scan(&["--exit-code"]);
+    assert_eq!(code, Some(1), "{said}");
+    let told = said.split_once("\n\n").expect("the overview").1;
+    let told = told.split_once("Advisories:").expect("the source").0;
+    insta::assert_snapshot!("scan_overview", told.replace(&host, "registry.test"));
+    let (_, said) = scan(&["--format", "json"]);
+    let json: Value = serde_json::from_str(&said).expect("JSON");
+    let of = |number: usize| &json["sites"][number]["vulnerabilities"];
+    assert_eq!(
+        of(0)["findings"][0]["packages"],
+        json!([{ "name": "libopenssl", "installed": "3.0.1-1", "fixed": "3.0.5-1" }])
+    );
+    assert_eq!((&of(1)["determined"], &of(1)["findings"]), (&json!(true), &json!([])));
+    assert_eq!(of(2)["determined"], false);
+    let (_, said) = scan(&["--format", "sarif"]);
+    let sarif: Value = serde_json::from_str(&said).expect("JSON");
+    let results = sarif["runs"][0]["results"].as_array().expect("results");
+    assert_eq!(results.len(), 2, "{results:#?}");
+    assert_eq!((&results[0]["ruleId"], &results[0]["level"]), (&json!("CVE-2026-1"), &json!("error")));
+    assert_eq!(results[0]["locations"][0]["physicalLocation"]["region"]["startLine"], 1);
+    let told = sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"].to_string();
+    assert!(told.contains("acme/bare are not determined"), "{told}");
+}

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use super::Scan;
+use super::{Scan, findings};
 use crate::formats::Site;
-use crate::plan::{Hold, Plan, Update};
+use crate::plan::{Hold, Plan, Subject, Update};
 use crate::repo::FilePath;
+use crate::vulnerability::Determination;
 
 /// What a plan says of each site, by where the site stands.
 #[derive(Default)]
@@ -40,7 +41,7 @@ pub(super) fn scan(scan: &Scan) -> Value {
     json!({
         "version": 1,
         "root": scan.root,
-        "sites": inventory.sites.iter().map(|one| site(one, &decisions)).collect::<Vec<_>>(),
+        "sites": inventory.sites.iter().map(|one| site(one, &decisions, scan)).collect::<Vec<_>>(),
         "problems": inventory.problems,
         "stats": {
             "files_listed": scan.walked.files_listed,
@@ -52,7 +53,7 @@ pub(super) fn scan(scan: &Scan) -> Value {
     })
 }
 
-fn site(site: &Site, decisions: &Decisions<'_>) -> Value {
+fn site(site: &Site, decisions: &Decisions<'_>, scan: &Scan) -> Value {
     let found = decisions.updates.get(&place(site)).copied();
     let holds = decisions.holds.get(&place(site)).into_iter().flatten();
     let holds: Vec<Value> = holds.map(|hold| json!({ "code": hold.code, "reason": hold.reason })).collect();
@@ -73,6 +74,7 @@ fn site(site: &Site, decisions: &Decisions<'_>) -> Value {
         "update": found.map(update),
         "alternatives": found.map(|update| &update.alternatives),
         "holds": holds,
+        "vulnerabilities": scan.vulnerabilities.as_ref().map(|all| findings::known(all.get(&Subject::of(&site.reference)))),
     })
 }
 
@@ -95,6 +97,22 @@ pub(super) fn sarif(scan: &Scan) -> Value {
     let problems = scan.walked.inventory.problems.iter().map(|problem| {
         result("unreadable-reference", "warning", &problem.message, problem.path.as_str(), problem.line)
     });
+    let (found, all, rules) = findings::sarif(scan);
+    let cut = (all > found.len()).then(|| {
+        let text = format!("{all} vulnerabilities were found; the {} most urgent are here", found.len());
+        json!({ "level": "warning", "message": { "text": text } })
+    });
+    let unknown = scan.vulnerabilities.iter().flatten().filter_map(|(subject, known)| match known {
+        Determination::Not(reason) => {
+            let text = format!("the vulnerabilities of {} are not determined: {reason}", subject.image);
+            Some(json!({ "level": "warning", "message": { "text": text } }))
+        }
+        Determination::Known(_) => None,
+    });
+    let own = [
+        json!({ "id": "outdated-image", "shortDescription": { "text": "A newer image is there" } }),
+        json!({ "id": "unreadable-reference", "shortDescription": { "text": "A reference could not be read" } }),
+    ];
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -102,17 +120,18 @@ pub(super) fn sarif(scan: &Scan) -> Value {
             "tool": { "driver": {
                 "name": "restow",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": [
-                    { "id": "outdated-image", "shortDescription": { "text": "A newer image is there" } },
-                    { "id": "unreadable-reference", "shortDescription": { "text": "A reference could not be read" } },
-                ],
+                "rules": own.into_iter().chain(rules).collect::<Vec<_>>(),
             }},
-            "results": updates.chain(problems).collect::<Vec<_>>(),
+            "invocations": [{
+                "executionSuccessful": true,
+                "toolExecutionNotifications": cut.into_iter().chain(unknown).collect::<Vec<_>>(),
+            }],
+            "results": updates.chain(problems).chain(found).collect::<Vec<_>>(),
         }],
     })
 }
 
-fn result(rule: &str, level: &str, text: &str, path: &str, line: u32) -> Value {
+pub(super) fn result(rule: &str, level: &str, text: &str, path: &str, line: u32) -> Value {
     json!({
         "ruleId": rule,
         "level": level,

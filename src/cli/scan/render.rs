@@ -8,8 +8,10 @@ use super::Scan;
 use crate::cli::output::{Paint, counted};
 use crate::formats::Site;
 use crate::image::ImageName;
-use crate::plan::{HoldCode, Update};
+use crate::plan::{HoldCode, Standing, Update};
 use crate::repo::FilePath;
+use crate::report::{Markup, vulnerability_overview};
+use crate::vulnerability::Determination;
 
 /// Sites of an image named in full; of more, the count.
 const SITES_SHOWN: usize = 5;
@@ -72,6 +74,9 @@ pub(super) fn human(scan: &Scan, paint: Paint) -> String {
         parts.push(format!("{}:{}: {}", problem.path, problem.line, problem.message));
     }
     parts.push(summary(scan));
+    if let Some(known) = &scan.vulnerabilities {
+        parts.push(format!("\n{}", vulnerability_overview(&named(known), Markup::Plain)));
+    }
     parts.join("\n")
 }
 
@@ -227,7 +232,16 @@ pub(super) fn markdown(scan: &Scan) -> String {
     for problem in &scan.walked.inventory.problems {
         text.push_str(&format!("\n- {}:{}: {}", cell(problem.path.as_str()), problem.line, cell(&problem.message)));
     }
-    format!("{text}\n{}\n", summary(scan))
+    let text = format!("{text}\n{}\n", summary(scan));
+    match &scan.vulnerabilities {
+        Some(known) => format!("{text}\n{}\n", vulnerability_overview(&named(known), Markup::Markdown)),
+        None => text,
+    }
+}
+
+/// What is known, by the images' names for people.
+fn named(known: &Standing) -> Vec<(String, &Determination)> {
+    known.iter().map(|(subject, known)| (subject.familiar(), known)).collect()
 }
 
 /// Text that stays inside its cell.

@@ -1,0 +1,107 @@
+//! The known vulnerabilities of a scan's images, in the scan's JSON and SARIF.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Scan;
+use super::json::result;
+use crate::plan::Subject;
+use crate::vulnerability::{AffectedPackage, Assessment, Determination, Finding, Severity};
+
+/// Results of one run that GitHub's code scanning shows. Source: GitHub, "SARIF support for code scanning", limits.
+const MOST_RESULTS: usize = 5000;
+
+/// What is known of one image: `null` where nobody asked.
+pub(super) fn known(known: Option<&Determination>) -> Value {
+    match known {
+        None => Value::Null,
+        Some(Determination::Not(reason)) => json!({ "determined": false, "reason": reason }),
+        Some(Determination::Known(one)) => assessment(one),
+    }
+}
+
+fn assessment(one: &Assessment) -> Value {
+    json!({
+        "determined": true,
+        "platform": one.platform,
+        "distribution": one.distribution,
+        "packages": one.packages,
+        "list": one.list.describe(),
+        "source": one.data.name,
+        "as_of": one.data.as_of.to_string(),
+        "gaps": one.gaps,
+        "findings": one.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn finding(one: &Finding) -> Value {
+    json!({
+        "id": one.id,
+        "severity": one.severity,
+        "summary": one.summary,
+        "exploited_since": one.exploitation.kev,
+        "epss": one.exploitation.epss.map(|millionths| f64::from(millionths) / 1e6),
+        "advisories": one.advisories,
+        "packages": one.packages,
+    })
+}
+
+/// Each vulnerability at each place that names the image, the most urgent first; how many there are; the rules that
+/// the results name.
+pub(super) fn sarif(scan: &Scan) -> (Vec<Value>, usize, Vec<Value>) {
+    let mut all: Vec<(&Finding, Value)> = Vec::new();
+    for site in &scan.walked.inventory.sites {
+        let known = scan.vulnerabilities.as_ref().and_then(|known| known.get(&Subject::of(&site.reference)));
+        let Some(assessment) = known.and_then(Determination::assessment) else { continue };
+        for finding in &assessment.findings {
+            let text = message(&site.reference.to_string(), finding);
+            let place = (site.path.as_str(), site.line);
+            all.push((finding, result(&finding.id, level(finding.severity), &text, place.0, place.1)));
+        }
+    }
+    all.sort_by_key(|(finding, _)| std::cmp::Reverse((finding.is_exploited(), finding.severity)));
+    let count = all.len();
+    all.truncate(MOST_RESULTS);
+    let rules: BTreeMap<&str, Value> = all.iter().map(|(finding, _)| (finding.id.as_str(), rule(finding))).collect();
+    let rules = rules.into_values().collect();
+    (all.into_iter().map(|(_, result)| result).collect(), count, rules)
+}
+
+fn message(image: &str, finding: &Finding) -> String {
+    let package = |one: &AffectedPackage| match &one.fixed {
+        Some(fixed) => format!("{} {} (fixed in {fixed})", one.name, one.installed),
+        None => format!("{} {} (no fix known)", one.name, one.installed),
+    };
+    let packages: Vec<String> = finding.packages.iter().take(3).map(package).collect();
+    let more = finding.packages.len().saturating_sub(packages.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let exploited = if finding.is_exploited() { ", known to be exploited" } else { "" };
+    format!("{image} has {} ({}{exploited}): {}{more}", finding.id, finding.severity, packages.join(", "))
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low | Severity::Negligible | Severity::Unknown => "note",
+    }
+}
+
+/// A rule with the number by which code scanning sorts: the middle of what the word stands for; none where nobody says.
+fn rule(finding: &Finding) -> Value {
+    let score = match finding.severity {
+        Severity::Critical => Some("9.5"),
+        Severity::High => Some("8.0"),
+        Severity::Medium => Some("5.5"),
+        Severity::Low => Some("2.0"),
+        Severity::Negligible => Some("0.1"),
+        Severity::Unknown => None,
+    };
+    let mut properties = json!({ "tags": ["security"] });
+    if let Some(score) = score {
+        properties["security-severity"] = Value::from(score);
+    }
+    let text = if finding.summary.is_empty() { &finding.id } else { &finding.summary };
+    json!({ "id": finding.id, "shortDescription": { "text": text }, "properties": properties })
+}
