@@ -278,3 +278,84 @@ async fn a_scan_tells_what_each_image_has_and_where_it_is_named() {
     let told = sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"].to_string();
     assert!(told.contains("acme/bare are not determined"), "{told}");
 }
+
+/// Versions as distributions write them, and odd ones; always the same.
+#[cfg(feature = "real-servers")]
+fn versions(parts: &[&str], count: usize, state: &mut u64) -> Vec<String> {
+    let mut random = |below: usize| {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*state >> 33).expect("small") % below
+    };
+    let version = |_| {
+        let epoch = if random(4) == 0 { format!("{}:", random(3)) } else { String::new() };
+        let upstream: String = (0..=random(6)).map(|_| parts[random(parts.len())]).collect();
+        let release =
+            if random(2) == 0 { format!("-{}{}", random(12), parts[random(parts.len())]) } else { String::new() };
+        format!("{epoch}{}{upstream}{release}", random(30))
+    };
+    (0..count).map(version).collect()
+}
+
+#[cfg(feature = "real-servers")]
+fn sign(order: std::cmp::Ordering) -> i32 {
+    order as i32
+}
+
+#[cfg(feature = "real-servers")]
+#[test]
+fn debian_versions_are_ordered_as_dpkg_orders_them() {
+    use restow::vulnerability::{VersionOrder, compare};
+    let parts =
+        [".", "1", "0", "~rc1", "~", "+b1", "+dfsg", "a", "Z", "09", "10", "~~", "+deb12u3", ".el", "git20240101"];
+    let installed = Command::new("dpkg-query").args(["-W", "-f", "${Version}\n"]).output().expect("dpkg is there");
+    let mut all: Vec<String> = String::from_utf8_lossy(&installed.stdout).lines().map(str::to_owned).collect();
+    all.extend(versions(&parts, 1200, &mut 7));
+    // Neighbours in an odd order, so that real versions meet made-up ones.
+    let pairs: Vec<(&String, &String)> =
+        (0..2200).map(|number| (&all[number * 31 % all.len()], &all[number * 57 % all.len()])).collect();
+    let script = "while read -r a b; do if dpkg --compare-versions \"$a\" lt \"$b\"; then echo -1; \
+                  elif dpkg --compare-versions \"$a\" eq \"$b\"; then echo 0; else echo 1; fi; done";
+    let asked: String = pairs.iter().map(|(a, b)| format!("{a} {b}\n")).collect();
+    let told = fed("bash", &["-c", script], &asked);
+    let told: Vec<i32> = told.lines().map(|line| line.parse().expect("a number")).collect();
+    assert_eq!(told.len(), pairs.len());
+    for ((a, b), told) in pairs.iter().zip(told) {
+        assert_eq!(compare(VersionOrder::Dpkg, a, b).map(sign), Some(told), "{a} {b}");
+    }
+}
+
+#[cfg(feature = "real-servers")]
+#[test]
+fn rpm_versions_are_ordered_as_rpm_orders_them() {
+    use restow::vulnerability::{VersionOrder, compare};
+    let parts = [".", "1", "0", "~rc1", "~", "^", "^git1", "_", "a", "Z", "09", "10", "~~", ".el9_4", "fc40"];
+    let all = versions(&parts, 3000, &mut 11);
+    let pairs: Vec<(&String, &String)> =
+        (0..2200).map(|number| (&all[number * 31 % all.len()], &all[number * 57 % all.len()])).collect();
+    let mut numbers = Vec::new();
+    for some in pairs.chunks(500) {
+        let calls: String = some.iter().map(|(a, b)| format!("print(rpm.vercmp('{a}','{b}')..' ') ")).collect();
+        let run = Command::new("rpm").args(["--eval", &format!("%{{lua: {calls}}}")]).output().expect("rpm is there");
+        let told = String::from_utf8_lossy(&run.stdout).into_owned();
+        numbers.extend(told.split_whitespace().map(|number| number.parse::<i32>().expect("a number")));
+    }
+    assert_eq!(numbers.len(), pairs.len());
+    for ((a, b), told) in pairs.iter().zip(numbers) {
+        assert_eq!(compare(VersionOrder::Rpm, a, b).map(sign), Some(told), "{a} {b}");
+    }
+}
+
+/// What a program says to what it is given.
+#[cfg(feature = "real-servers")]
+fn fed(program: &str, args: &[&str], text: &str) -> String {
+    use std::io::Write;
+    use std::process::Stdio;
+    let mut run =
+        Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut input = run.stdin.take().expect("its input");
+    let text = text.to_owned();
+    let writing = std::thread::spawn(move || input.write_all(text.as_bytes()));
+    let told = run.wait_with_output().expect("it ends");
+    writing.join().expect("written").expect("written");
+    String::from_utf8_lossy(&told.stdout).into_owned()
+}
