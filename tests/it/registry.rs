@@ -596,4 +596,4 @@ async fn a_broken_registry_may_be_asked_again() {
 
 mod hostile;
 #[cfg(feature = "real-servers")]
-mod real;
+pub(crate) mod real;

@@ -359,3 +359,44 @@ fn fed(program: &str, args: &[&str], text: &str) -> String {
     writing.join().expect("written").expect("written");
     String::from_utf8_lossy(&told.stdout).into_owned()
 }
+
+/// This machine's own package database, as other programs pack and push it, on a real registry: every package of it is
+/// read, from the layer below one that hides nothing of it.
+#[cfg(feature = "real-servers")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_database_in_layers_of_other_programs_is_read_whole() {
+    let (real, scene) = (crate::registry::real::Real::open().await, Scene::new().await);
+    let root = scene.folder.path().join("root");
+    std::fs::create_dir_all(root.join("dpkg")).expect("a folder");
+    std::fs::copy("/var/lib/dpkg/status", root.join("dpkg/status")).expect("a copy");
+    std::fs::create_dir_all(root.join("etc")).expect("a folder");
+    std::fs::create_dir_all(root.join("lib")).expect("a folder");
+    std::fs::write(root.join("lib/os-release"), "ID=debian\nVERSION_ID=\"12\"\n").expect("written");
+    std::os::unix::fs::symlink("../usr/lib/os-release", root.join("etc/os-release")).expect("a link");
+    let layout = scene.folder.path().join("layout").display().to_string();
+    let image = format!("{layout}:1");
+    let (from, to) =
+        (|path: &str| root.join(path).display().to_string(), format!("docker://{}/team/root:1", real.host));
+    let done = |program: &str, args: &[&str]| {
+        let run = Command::new(program).args(args).output().expect("it is installed");
+        assert!(run.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&run.stderr));
+    };
+    done("umoci", &["init", "--layout", &layout]);
+    done("umoci", &["new", "--image", &image]);
+    done("umoci", &["insert", "--image", &image, &from("dpkg"), "/var/lib/dpkg"]);
+    done("umoci", &["insert", "--image", &image, &from("lib"), "/usr/lib"]);
+    done("umoci", &["insert", "--image", &image, &from("etc"), "/etc"]);
+    done("skopeo", &["copy", "-q", "--dest-tls-verify=false", &format!("oci:{image}"), &to]);
+    let query = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status} ${source:Package}\n"]).output();
+    let told = String::from_utf8_lossy(&query.expect("dpkg is there").stdout).into_owned();
+    let installed = told.lines().filter(|line| line.starts_with("installed ")).count();
+    scene.osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "bash"), Some("99-1"), CRITICAL);
+    let host = real.host.as_str();
+    let image = format!("{host}/team/root:1");
+    let asked = ["explain", &image, "--insecure-registry", host, "--allow-private", "127.0.0.1", "--vulnerabilities"];
+    let (code, said) = scene.run(&[&asked[..], &["--advisories", scene.osv.address()]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&format!("{installed} packages of debian 12")), "{installed} {said}");
+    assert!(said.contains("read from the layers (var/lib/dpkg/status)"), "{said}");
+    assert!(said.contains("CVE-2026-1  critical  bash"), "{said}");
+}

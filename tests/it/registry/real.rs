@@ -23,8 +23,8 @@ enum Authentication {
 }
 
 /// A running registry, which ends with this value.
-struct Real {
-    host: String,
+pub(crate) struct Real {
+    pub(crate) host: String,
     _process: Child,
     _folder: tempfile::TempDir,
 }
@@ -50,6 +50,11 @@ fn config(folder: &Path, host: &str, authentication: &Authentication) -> String 
 }
 
 impl Real {
+    /// One that asks for nothing.
+    pub(crate) async fn open() -> Self {
+        Self::start(Authentication::None).await
+    }
+
     async fn start(authentication: Authentication) -> Self {
         Self::start_in(tempfile::tempdir().expect("a folder"), &authentication).await
     }
