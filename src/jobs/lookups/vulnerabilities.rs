@@ -15,7 +15,7 @@ use crate::vulnerability::{
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
-const READER: i64 = 2;
+const READER: i64 = 3;
 /// Packed bytes of one layer.
 const LARGEST_LAYER: u64 = 512 << 20;
 /// Packed bytes of all layers of one image that are read.
