@@ -17,7 +17,7 @@ use crate::store::{MirroredAffected, MirroredRecord, NewJob, RepositoryState, St
 use crate::vulnerability::{Advisory, read_epss, read_kev};
 
 /// Rises when records are taken apart in another way: what was brought before is brought again.
-const FORM: &str = "1 ";
+const FORM: &str = "2 ";
 /// Records that are asked for one by one; more are taken out of the archive.
 const FEW: usize = 500;
 /// Records asked for at once.
