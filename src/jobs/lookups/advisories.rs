@@ -56,7 +56,9 @@ impl Lookups {
         if !asked.is_empty() {
             answers.push(match &sources.osv {
                 Some(osv) => self.asked(&asked, osv).await?,
-                None => Err(format!("nobody is asked for advisories of {}, and they are not mirrored", ecosystems(&asked))),
+                None => {
+                    Err(format!("nobody is asked for advisories of {}, and they are not mirrored", ecosystems(&asked)))
+                }
             });
         }
         Ok(joined(answers))
