@@ -65,7 +65,8 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Readiness::NothingToDo => return Ok(Vec::new()),
     };
-    let (plan, incomplete) = decide(services, &mut gathered).await?;
+    let Decided { mut plan, incomplete, scales } = decide(services, &mut gathered).await?;
+    look_at_standing(services, &gathered, &mut plan, scales).await?;
     let sets = change_sets(&plan, &gathered);
     let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     tell(&plan, &paced);
@@ -161,7 +162,7 @@ pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rul
     let Readiness::Ready(mut gathered) = gather(services, &payload, Some(rules)).await? else {
         return Ok(Foresight::default());
     };
-    let (plan, _) = decide(services, &mut gathered).await?;
+    let Decided { plan, .. } = decide(services, &mut gathered).await?;
     let pace = pace(&gathered);
     let paced = plan::paced(change_sets(&plan, &gathered), &pace, &gathered.rules, gathered.now);
     let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
@@ -244,9 +245,32 @@ fn constraints(ignores: &[Ignore]) -> Constraints {
     Constraints { passed: passed.collect() }
 }
 
-/// Plans, and where what is newest is too young, plans again without it. Also whether an answer is missing that may
-/// come soon.
-async fn decide(services: &Services, gathered: &mut Gathered) -> Result<(Plan, bool), JobError> {
+/// A plan, and what it was weighed by.
+struct Decided {
+    plan: Plan,
+    /// Whether an answer is missing that may come soon.
+    incomplete: bool,
+    scales: Scales,
+}
+
+/// Says what is vulnerable and stays so, and keeps what was weighed.
+async fn look_at_standing(
+    services: &Services,
+    gathered: &Gathered,
+    plan: &mut Plan,
+    mut scales: Scales,
+) -> Result<(), JobError> {
+    // Who is still to be asked is shown updates only.
+    let Some(sources) = services.advisories.as_ref().filter(|_| !must_be_asked(gathered)) else { return Ok(()) };
+    let (inventory, rules) = (&gathered.scan.inventory, &gathered.rules);
+    let lookups = services.lookups_for(&gathered.row);
+    let standing = scales.standing((&lookups, sources), inventory, rules).await?;
+    plan.stand(inventory, &standing, rules);
+    scales.keep(services, gathered.row.id).await
+}
+
+/// Plans, and where what is newest is too young or worse, plans again without it.
+async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided, JobError> {
     let lookups = services.lookups_for(&gathered.row);
     let (mut scales, mut round) = (Scales::default(), 0);
     loop {
@@ -270,13 +294,8 @@ async fn decide(services: &Services, gathered: &mut Gathered) -> Result<(Plan, b
         passed.extend(plan.too_young(rules, now));
         round += 1;
         if passed.is_empty() || round > MOST_ROUNDS {
-            if let Some(sources) = &services.advisories {
-                let standing = scales.standing((&lookups, sources), inventory).await?;
-                plan.stand(inventory, &standing, rules);
-                scales.keep(services, gathered.row.id).await?;
-            }
             let may_pass = gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
-            return Ok((plan, may_pass));
+            return Ok(Decided { plan, incomplete: may_pass, scales });
         }
         gathered.constraints.passed.extend(passed);
     }

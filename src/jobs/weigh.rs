@@ -6,7 +6,8 @@ use super::lookups::{AdvisorySources, Lookups};
 use super::{JobError, Services};
 use crate::formats::Inventory;
 use crate::image::{Digest, ImageName};
-use crate::plan::{ContentPair, Depth, EvidenceMap, Lookup, Plan, Standing, Subject};
+use crate::plan::{ContentPair, Depth, EvidenceMap, Lookup, Plan, Standing, Subject, allowed_sites};
+use crate::policy::Rules;
 use crate::repo::RepoId;
 use crate::vulnerability::{Change, Determination};
 
@@ -39,14 +40,15 @@ impl Scales {
         Ok(changes)
     }
 
-    /// What is known of each image that the repository names.
+    /// What is known of each image that the repository names and the rules do not leave alone.
     pub(super) async fn standing(
         &mut self,
         (lookups, sources): (&Lookups, &AdvisorySources),
         inventory: &Inventory,
+        rules: &Rules,
     ) -> Result<Standing, JobError> {
         let subjects: BTreeMap<Subject, Depth> =
-            inventory.sites.iter().map(|site| (Subject::of(&site.reference), Depth::Platforms)).collect();
+            allowed_sites(inventory, rules).map(|site| (Subject::of(&site.reference), Depth::Platforms)).collect();
         let mut standing = Standing::new();
         for (subject, evidence) in lookups.evidence(subjects, || ()).await? {
             let Lookup::Known(evidence) = evidence else { continue };

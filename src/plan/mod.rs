@@ -16,9 +16,9 @@ mod update;
 
 use std::collections::BTreeSet;
 
-use crate::formats::Inventory;
+use crate::formats::{Inventory, Site};
 use crate::image::{ImageName, Tag};
-use crate::policy::Rules;
+use crate::policy::{Decision, Rules};
 use crate::repo::Moment;
 
 pub use candidates::{Candidates, Completeness, Lookup, TagList};
@@ -34,11 +34,13 @@ use select::Selector;
 
 /// The images whose tags the plan of this inventory needs: those of every site that the rules do not ignore.
 pub fn wanted_images(inventory: &Inventory, rules: &Rules) -> BTreeSet<ImageName> {
-    if !rules.enabled.value {
-        return BTreeSet::new();
-    }
-    let allowed = |site: &&crate::formats::Site| matches!(rules.decide(site), crate::policy::Decision::Allowed { .. });
-    inventory.sites.iter().filter(allowed).map(|site| site.reference.image().clone()).collect()
+    allowed_sites(inventory, rules).map(|site| site.reference.image().clone()).collect()
+}
+
+/// The sites that the rules do not leave alone.
+pub fn allowed_sites<'a>(inventory: &'a Inventory, rules: &'a Rules) -> impl Iterator<Item = &'a Site> {
+    let is_allowed = |site: &&Site| rules.enabled.value && matches!(rules.decide(site), Decision::Allowed(_));
+    inventory.sites.iter().filter(is_allowed)
 }
 
 /// The tags whose digests the plan needs, given the tag lists in `candidates`.

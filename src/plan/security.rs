@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::allowed_sites;
 use super::constraints::Passed;
 use super::evidence::{EvidenceMap, Subject};
 use super::update::{HoldCode, Plan, Update};
 use crate::formats::Inventory;
 use crate::image::{Digest, ImageName};
 use crate::plan::Lookup;
-use crate::policy::{Decision, Rules, UpdateKind, Urgency};
+use crate::policy::{Rules, UpdateKind, Urgency};
 use crate::vulnerability::{Change, Determination, Difference, Finding};
 
 /// Vulnerabilities of an image that are named.
@@ -91,9 +92,9 @@ impl Plan {
     /// Says what is vulnerable and stays so: an image with urgent vulnerabilities that no update of it removes.
     pub fn stand(&mut self, inventory: &Inventory, standing: &Standing, rules: &Rules) {
         let mut unfixed: BTreeMap<String, Unfixed> = BTreeMap::new();
-        for site in &inventory.sites {
+        for site in allowed_sites(inventory, rules) {
             let assessment = standing.get(&Subject::of(&site.reference)).and_then(Determination::assessment);
-            let (Some(assessment), Decision::Allowed(_)) = (assessment, rules.decide(site)) else { continue };
+            let Some(assessment) = assessment else { continue };
             let urgency = rules.terms(site, UpdateKind::Patch).security;
             let urgent: Vec<&Finding> =
                 assessment.findings.iter().filter(|finding| is_urgent(finding, urgency)).collect();

@@ -189,3 +189,16 @@ async fn what_is_mirrored_is_asked_of_nobody() {
     assert_eq!(osv.take_count("/v1/"), 0);
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn what_the_rules_leave_alone_is_not_looked_at() {
+    for rules in ["enabled: false\n", "ignore: {images: [\"**/acme/base\"]}\n"] {
+        let (house, osv) = house(rules, &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+        osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), None, CRITICAL);
+        house.push("Dockerfile", DOCKERFILE);
+        house.settle().await;
+        assert_eq!(house.world.registry.count("", "/v2/"), 0, "{rules}");
+        assert_eq!(osv.take_count("/v1/"), 0, "{rules}");
+        house.world.github.assert_clean();
+    }
+}
