@@ -59,7 +59,9 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     let header: Vec<String> =
         std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(["exploited".to_owned()]).collect();
     let row = |(name, one): &(&str, &Assessment)| {
-        let counted = counts(one).into_iter().chain([exploited(one)]).map(|count| count.to_string());
+        let unknown = || "?".to_owned();
+        let exploited = if one.knows_exploited { exploited(one).to_string() } else { unknown() };
+        let counted = counts(one).into_iter().map(|count| count.to_string()).chain([exploited]);
         std::iter::once(said(name, markup)).chain(counted).collect()
     };
     let rows: Vec<Vec<String>> = known.iter().map(row).collect();

@@ -77,8 +77,9 @@ impl Lookups {
         let mut determination = assess(&examined.list, &examined.platform, answer.source, of);
         if let Determination::Known(assessment) = &mut determination {
             let ids: Vec<&str> = assessment.findings.iter().map(|finding| finding.id.as_str()).collect();
-            let exploited = self.store.exploitation(&ids).await?;
-            assessment.rank(&exploited);
+            let brought = self.store.advisory_sources().await?.iter().any(|source| source.name == "KEV");
+            let exploited = if brought { Some(self.store.exploitation(&ids).await?) } else { None };
+            assessment.rank(exploited.as_ref());
         }
         Ok(determination)
     }
