@@ -105,7 +105,7 @@ async fn what_an_update_removes_and_adds_is_told() {
     scene.osv.behave(|osv| osv.page_size = Some(1));
     let (code, text) = scene.explain("acme/base:1.0", &["--to", "1.1"]);
     assert_eq!(code, Some(0), "{text}");
-    let today = text.rsplit_once("asked on ").map(|(_, day)| day.trim().to_owned()).unwrap_or_default();
+    let today = text.rsplit_once("as of ").expect("the day of the advisories").1.trim().to_owned();
     insta::assert_snapshot!("compared", text.replace(&today, "DAY."));
     // Every record was read once; a second look reads none, and no layer.
     assert_eq!(scene.osv.take_count("/v1/vulns/"), 4);
