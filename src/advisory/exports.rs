@@ -13,7 +13,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use url::Url;
 use zip::ZipArchive;
 
-use super::http::{AdvisoryError, Failure, Server};
+use super::http::{AdvisoryError, Failure, SECOND_TRY, Server};
 use super::osv::Named;
 
 /// Bytes of a list; 600,000 records have 40 MB.
@@ -41,11 +41,6 @@ impl Exports {
     /// The system's certificates cannot be read.
     pub fn new(base: Url) -> Result<Self, AdvisoryError> {
         Ok(Self { server: Server::new(base)? })
-    }
-
-    /// Who is asked, for people.
-    pub fn host(&self) -> &str {
-        self.server.host()
     }
 
     /// All records of an ecosystem (`Debian`), and when each last changed.
@@ -90,8 +85,11 @@ impl Exports {
         let url = self.server.address(&[ecosystem, "all.zip"])?;
         let mut download = Download::new(file).map_err(|error| self.server.failed(&error.to_string()))?;
         for _ in 0..MOST_RESUMES {
+            let had = download.has;
             match self.go_on(&url, &mut download, &progress).await {
                 Ok(()) => return download.check().map_err(|reason| self.server.failed(&reason)),
+                // Who sent nothing is not asked again at once.
+                Err(Failure::Passing(_)) if download.has == had => tokio::time::sleep(SECOND_TRY).await,
                 Err(Failure::Passing(_)) => {}
                 Err(failure) => return Err(failure.into()),
             }

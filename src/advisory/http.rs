@@ -7,7 +7,7 @@ use url::Url;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A request that fails for a moment is made once more after this time.
-const SECOND_TRY: Duration = Duration::from_millis(300);
+pub(super) const SECOND_TRY: Duration = Duration::from_millis(300);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +47,9 @@ impl Server {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let http = Client::builder().user_agent(concat!("restow/", env!("CARGO_PKG_VERSION"))).build();
+        let agent = concat!("restow/", env!("CARGO_PKG_VERSION"));
+        // An archive may take long, but no part of it.
+        let http = Client::builder().user_agent(agent).connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
         let failed = |error: reqwest::Error| AdvisoryError {
             host: base.host_str().unwrap_or_default().to_owned(),
             reason: innermost(&error),

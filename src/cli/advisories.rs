@@ -6,15 +6,15 @@ use std::time::Duration;
 use anyhow::Context;
 use comfy_table::{Table, presets};
 use indicatif::ProgressBar;
-use secrecy::SecretString;
 use url::Url;
 
+use super::jobs::open_existing;
 use super::lookup::{cache_file, cached};
 use super::{DONE, FAILED, Outcome, USAGE, output};
 use crate::advisory::{Exports, Feeds};
 use crate::clock::Clock;
 use crate::jobs::{BringError, Brought, bring, bring_epss, bring_kev};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum AdvisoriesCommand {
@@ -69,19 +69,11 @@ pub(super) fn run(command: &AdvisoriesCommand) -> Outcome {
 
 impl DatabaseArgs {
     async fn open(&self) -> anyhow::Result<Option<Store>> {
-        let clock = Clock::System;
-        let Some(url) = &self.database else {
-            let file = cache_file().context("there is no cache: set HOME, or name a database with --database")?;
-            return cached(&file, &clock).await.map(Some);
-        };
-        match Store::open_existing(&SecretString::from(url.as_str()), clock).await {
-            Ok(store) => Ok(Some(store)),
-            Err(error @ (StoreError::Url { .. } | StoreError::Missing { .. })) => {
-                eprintln!("restow: {error}; name the server's database with --database");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
+        if let Some(url) = &self.database {
+            return open_existing(url).await;
         }
+        let file = cache_file().context("there is no cache: set HOME, or name a database with --database")?;
+        cached(&file, &Clock::System).await.map(Some)
     }
 }
 

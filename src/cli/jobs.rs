@@ -47,15 +47,19 @@ pub(super) struct Database {
 impl Database {
     /// Opens it; where it is not there, says how to name it.
     pub(super) async fn open(&self) -> anyhow::Result<Option<Store>> {
-        let url = SecretString::from(self.url.as_str());
-        match Store::open_existing(&url, Clock::System).await {
-            Ok(store) => Ok(Some(store)),
-            Err(error @ (StoreError::Url { .. } | StoreError::Missing { .. })) => {
-                writeln!(io::stderr(), "restow: {error}; name the server's database with --database")?;
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
+        open_existing(&self.url).await
+    }
+}
+
+/// Opens a server's database; where it is not there, says how to name it.
+pub(super) async fn open_existing(url: &str) -> anyhow::Result<Option<Store>> {
+    match Store::open_existing(&SecretString::from(url), Clock::System).await {
+        Ok(store) => Ok(Some(store)),
+        Err(error @ (StoreError::Url { .. } | StoreError::Missing { .. })) => {
+            writeln!(io::stderr(), "restow: {error}; name the server's database with --database")?;
+            Ok(None)
         }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -8,12 +8,13 @@ use futures::StreamExt;
 use futures::stream;
 
 use super::kind::{advisories_job, plan_job};
-use super::lookups::AdvisorySources;
+use super::lookups::{AdvisorySources, Lookups};
 use super::weigh::fingerprint;
 use super::{JobError, Services};
 use crate::advisory::{AdvisoryError, Archive, Exports, Feeds, Named};
+use crate::image::Digest;
 use crate::repo::{Moment, RepoId};
-use crate::store::{MirroredAffected, MirroredRecord, NewJob, RepositoryState, Store};
+use crate::store::{ImageKey, MirroredAffected, MirroredRecord, NewJob, RepositoryState, Store, WeighedRow};
 use crate::vulnerability::{Advisory, read_epss, read_kev};
 
 /// Rises when records are taken apart in another way: what was brought before is brought again.
@@ -92,33 +93,48 @@ fn told(source: &str, brought: Result<Brought, BringError>) -> Result<bool, JobE
 
 /// The plans of the repositories that weighed something of which other things are known now.
 async fn affected(services: &Services, sources: &AdvisorySources) -> Result<Vec<NewJob>, JobError> {
-    let mut known: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
-    let mut changed: BTreeSet<RepoId> = BTreeSet::new();
-    let mut jobs = Vec::new();
-    let now = services.clock.now();
+    let mut repositories: BTreeMap<RepoId, Vec<WeighedRow>> = BTreeMap::new();
     for weighed in services.store.weighed().await? {
-        if changed.contains(&weighed.repo) {
-            continue;
-        }
-        let Some(row) = services.store.repository(weighed.repo).await? else { continue };
-        if row.state != RepositoryState::Active {
-            continue;
-        }
-        let lookups = services.lookups_for(&row);
-        let key = (lookups.key(&weighed.image).as_str().to_owned(), weighed.digest.to_string());
-        if !known.contains_key(&key) {
-            let found = lookups.vulnerabilities_of_kept(&weighed.image, &weighed.digest, sources).await?;
-            // What is not known now, for a source that does not answer, is no news.
-            let print = found.as_ref().map(fingerprint).filter(|print| !print.is_empty());
-            known.insert(key.clone(), print);
-        }
-        if known.get(&key).is_some_and(|print| print.as_ref().is_some_and(|print| *print != weighed.fingerprint)) {
-            changed.insert(weighed.repo);
+        repositories.entry(weighed.repo).or_default().push(weighed);
+    }
+    let (mut prints, mut jobs, now) = (Prints::new(), Vec::new(), services.clock.now());
+    for (repo, weighed) in repositories {
+        let row = services.store.repository(repo).await?.filter(|row| row.state == RepositoryState::Active);
+        let Some(row) = row else { continue };
+        if is_affected(&services.lookups_for(&row), sources, &weighed, &mut prints).await? {
             jobs.push(plan_job(row.installation, row.id, &row.name, now));
         }
     }
     tracing::info!(repositories = jobs.len(), "affected by advisories");
     Ok(jobs)
+}
+
+/// What is known now of each content, by who reads it; `None` where nothing is.
+type Prints = BTreeMap<(ImageKey, Digest), Option<String>>;
+
+async fn is_affected(
+    lookups: &Lookups,
+    sources: &AdvisorySources,
+    weighed: &[WeighedRow],
+    prints: &mut Prints,
+) -> Result<bool, JobError> {
+    for WeighedRow { image, digest, fingerprint: before, .. } in weighed {
+        let key = (lookups.key(image), digest.clone());
+        let print = match prints.get(&key) {
+            Some(print) => print.clone(),
+            None => {
+                let found = lookups.vulnerabilities_of_kept(image, digest, sources).await?;
+                let print = found.as_ref().map(fingerprint).filter(|print| !print.is_empty());
+                prints.insert(key, print.clone());
+                print
+            }
+        };
+        // What is not known now, for a source that does not answer, is no news.
+        if print.is_some_and(|print| print != *before) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Why a source was not brought.

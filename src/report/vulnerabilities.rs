@@ -59,8 +59,7 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     let header: Vec<String> =
         std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(["exploited".to_owned()]).collect();
     let row = |(name, one): &(&str, &Assessment)| {
-        let unknown = || "?".to_owned();
-        let exploited = if one.knows_exploited { exploited(one).to_string() } else { unknown() };
+        let exploited = if one.knows_exploited { exploited(one).to_string() } else { "?".to_owned() };
         let counted = counts(one).into_iter().map(|count| count.to_string()).chain([exploited]);
         std::iter::once(said(name, markup)).chain(counted).collect()
     };

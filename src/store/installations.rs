@@ -97,8 +97,14 @@ macro_rules! erase {
     };
 }
 
-const ERASE: [Sql; 5] =
-    [erase!("pulls"), erase!("ignores"), erase!("audit"), erase!("holds"), erase!("repository_images")];
+const ERASE: [Sql; 6] = [
+    erase!("pulls"),
+    erase!("ignores"),
+    erase!("audit"),
+    erase!("holds"),
+    erase!("repository_images"),
+    erase!("weighed_contents"),
+];
 const ERASE_REPOSITORIES: Sql = Sql::new(
     "erase a deleted installation",
     "DELETE FROM repositories WHERE installation_id IN

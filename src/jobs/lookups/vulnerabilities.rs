@@ -60,7 +60,8 @@ impl Lookups {
     ) -> Result<Option<Determination>, JobError> {
         match self.kept(&self.audience(image), digest).await? {
             Some(Ok(examined)) => self.determine(examined, sources).await.map(Some),
-            Some(Err(_)) | None => Ok(None),
+            Some(Err(reason)) => Ok(Some(Determination::Not(reason))),
+            None => Ok(None),
         }
     }
 

@@ -7,7 +7,7 @@ use restow::store::AuditFilter;
 use world::osv::Osv;
 
 use super::house::House;
-use crate::vulnerabilities::{CRITICAL, LOW, debian};
+use crate::vulnerabilities::{CRITICAL, LOW, debian, layer};
 
 /// Everything from the simulated source; what is mirrored is not asked for.
 fn sources(osv: &Osv, mirrored: &[&str]) -> AdvisorySettings {
@@ -201,4 +201,22 @@ async fn what_the_rules_leave_alone_is_not_looked_at() {
         assert_eq!(osv.take_count("/v1/"), 0, "{rules}");
         house.world.github.assert_clean();
     }
+}
+
+#[tokio::test]
+async fn images_of_which_nothing_can_be_told_do_not_keep_others_from_being_looked_at() {
+    let (house, osv) = house("dashboard: true\n", &[("openssl", "3.0.1-1")], &[("openssl", "3.0.1-1")]).await;
+    osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), None, CRITICAL);
+    let bare: Vec<String> = (10..32).map(|number| format!("acme/a{number}")).collect();
+    for name in &bare {
+        house.world.registry.push_layers(name, "1.0.0", &[layer(&[("app", name)])], None);
+    }
+    let stages = bare.iter().map(|name| format!("FROM REGISTRY/{name}:1.0.0\n")).collect::<String>();
+    house.push("Dockerfile", &format!("{stages}FROM REGISTRY/acme/base:1.1.0\n"));
+    house.settle().await;
+    let text = |house: &House| house.plain(&house.repo.issues()[0].1);
+    assert!(!text(&house).contains("No upstream fix"), "there are more new images than one look examines");
+    house.later(21 * 24).await;
+    house.later(21 * 24).await;
+    assert!(text(&house).contains("No upstream fix: 1"), "{}", text(&house));
 }
