@@ -1,6 +1,6 @@
 //! The other tables, the migrations, and opening again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use restow::clock::Clock;
@@ -505,11 +505,18 @@ pub(super) async fn a_deleted_installation_is_erased_after_its_time(f: Fixture) 
     f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
     f.store.save_pull(&pull("restow/nginx-1")).await.expect("saved");
     f.store.record(&[entry("open", SHOP, START)]).await.expect("recorded");
+    let digest = Digest::sha256_of(b"weighed");
+    let image = images(&["nginx"]).into_iter().next().expect("an image");
+    let weighed = BTreeMap::from([((image, digest), "print".to_owned())]);
+    f.store.save_weighed(SHOP, &weighed).await.expect("saved");
     f.store.delete_installation(ACME).await.expect("deleted");
     let everything = AuditFilter { limit: 10, ..AuditFilter::default() };
     assert_eq!(f.store.erase_deleted(START).await.expect("erased"), 0, "not yet");
+    let before = f.store.weighed().await.expect("weighed").len();
     assert_eq!(f.store.audit(&everything).await.expect("listed").len(), 1);
     assert_eq!(f.store.erase_deleted(START.plus_ms(1)).await.expect("erased"), 1);
+    let after = f.store.weighed().await.expect("weighed");
+    assert_eq!((before, after.len()), (1, 0), "{after:?}");
     assert_eq!(f.store.audit(&everything).await.expect("listed"), []);
     assert_eq!(f.store.pulls(SHOP).await.expect("listed"), []);
     assert_eq!(f.store.repository(SHOP).await.expect("read"), None);
