@@ -500,24 +500,27 @@ pub(super) async fn the_audit_only_grows(f: Fixture) {
     assert_eq!(list(AuditFilter { repository, limit: 10, ..AuditFilter::default() }).await.len(), 3);
 }
 
-pub(super) async fn a_deleted_installation_is_erased_after_its_time(f: Fixture) {
+/// An installation with one of everything that is kept of it, as it is when somebody removes the App.
+async fn deleted_installation(f: &Fixture) {
     f.store.save_installation(&installation(ACME, InstallationState::Active)).await.expect("saved");
     f.store.save_repository(&repository(SHOP, "acme/shop")).await.expect("saved");
     f.store.save_pull(&pull("restow/nginx-1")).await.expect("saved");
     f.store.record(&[entry("open", SHOP, START)]).await.expect("recorded");
-    let digest = Digest::sha256_of(b"weighed");
     let image = images(&["nginx"]).into_iter().next().expect("an image");
-    let weighed = BTreeMap::from([((image, digest), "print".to_owned())]);
+    let weighed = BTreeMap::from([((image, Digest::sha256_of(b"weighed")), "print".to_owned())]);
     f.store.save_weighed(SHOP, &weighed).await.expect("saved");
     f.store.delete_installation(ACME).await.expect("deleted");
-    let everything = AuditFilter { limit: 10, ..AuditFilter::default() };
+}
+
+pub(super) async fn a_deleted_installation_is_erased_after_its_time(f: Fixture) {
+    deleted_installation(&f).await;
+    let audit =
+        async || f.store.audit(&AuditFilter { limit: 10, ..AuditFilter::default() }).await.expect("listed").len();
+    let weighed = async || f.store.weighed().await.expect("weighed").len();
     assert_eq!(f.store.erase_deleted(START).await.expect("erased"), 0, "not yet");
-    let before = f.store.weighed().await.expect("weighed").len();
-    assert_eq!(f.store.audit(&everything).await.expect("listed").len(), 1);
+    assert_eq!((audit().await, weighed().await), (1, 1));
     assert_eq!(f.store.erase_deleted(START.plus_ms(1)).await.expect("erased"), 1);
-    let after = f.store.weighed().await.expect("weighed");
-    assert_eq!((before, after.len()), (1, 0), "{after:?}");
-    assert_eq!(f.store.audit(&everything).await.expect("listed"), []);
+    assert_eq!((audit().await, weighed().await), (0, 0));
     assert_eq!(f.store.pulls(SHOP).await.expect("listed"), []);
     assert_eq!(f.store.repository(SHOP).await.expect("read"), None);
     assert_eq!(f.store.installation(ACME).await.expect("read"), None);
