@@ -1,15 +1,12 @@
 //! 1,000 packages of an image, held against a mirror as large as Debian's export: 60,000 records for four releases,
 //! of which 12,000 are of the kernel, which images name for its headers.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use restow::clock::Clock;
+use restow::jobs::mirrored_advisories;
 use restow::repo::Moment;
 use restow::store::{MirroredAffected, MirroredRecord, Store};
-use restow::vulnerability::{
-    Advisory, DataSource, Distribution, ListSource, Package, PackageKind, PackageList, PackageQuery, assess,
-};
+use restow::vulnerability::{Advisory, Distribution, ListSource, Package, PackageKind, PackageList, assess};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -59,21 +56,15 @@ fn packages() -> PackageList {
         packages: (0..1000).map(package).collect(),
         source: ListSource::Layers { databases: Vec::new() },
         gaps: Vec::new(),
+        is_cut: false,
     }
 }
 
+/// As a plan does it: the mirror's records of these packages, then the matching.
 async fn matched(store: &Store, list: &PackageList) -> usize {
-    let questions: BTreeSet<PackageQuery> =
-        list.packages.iter().flat_map(|package| package.queries(list.distribution.as_ref())).collect();
-    let wanted = questions.iter().map(|query| (query.ecosystem.as_str(), query.name.as_str())).collect();
-    let mut known: BTreeMap<(String, String), Vec<Advisory>> = BTreeMap::new();
-    for row in store.mirrored_matching(&wanted).await.expect("rows") {
-        let advisory = serde_json::from_str(&row.body).expect("an advisory");
-        known.entry((row.release, row.package)).or_default().push(advisory);
-    }
-    let data = DataSource { name: "OSV".to_owned(), as_of: Moment(0) };
-    let of = |query: &PackageQuery| known.get(&(query.ecosystem.clone(), query.name.clone())).into_iter().flatten();
-    let found = assess(list, "linux/amd64", data, of);
+    let questions = list.packages.iter().flat_map(|package| package.queries(list.distribution.as_ref())).collect();
+    let told = mirrored_advisories(store, &questions, Moment(0)).await.expect("rows").expect("a mirror");
+    let found = assess(list, "linux/amd64", &told);
     found.assessment().expect("packages of Debian are known").findings.len()
 }
 
@@ -87,6 +78,7 @@ fn bench(criterion: &mut Criterion) {
         for some in records.chunks(1000) {
             store.save_mirrored("Debian", some).await.expect("saved");
         }
+        store.save_advisory_source("Debian", RECORDS, 0).await.expect("saved");
         store
     });
     let list = packages();

@@ -6,7 +6,6 @@ use crate::clock::Clock;
 use crate::image::{ImageName, Reference, Tag};
 use crate::plan::{Completeness, Lookup, Subject};
 use crate::report::{Markup, vulnerabilities};
-use crate::vulnerability::Determination;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -55,8 +54,8 @@ fn compare(args: &Args, current: &Tag) -> Outcome {
         None => output::line(&format!("{}:{current}\n", image.familiar()))?,
     }
     output::line(&vulnerabilities(before, after.first(), Markup::Plain))?;
-    let known = found.iter().all(|one| matches!(one, Determination::Known(_)));
-    Ok(if known { DONE } else { FAILED })
+    let whole = found.iter().all(|one| one.assessment().is_some_and(|one| one.is_whole));
+    Ok(if whole { DONE } else { FAILED })
 }
 
 /// Asks the registry and prints what it has for someone on `current`.

@@ -80,7 +80,7 @@ impl Scan {
         let vulnerable = |known: &Determination| known.assessment().is_some_and(|one| !one.findings.is_empty());
         let known = || self.vulnerabilities.iter().flat_map(|all| all.values());
         let found = self.plan.as_ref().map_or(sites > 0, |plan| !plan.updates.is_empty()) || known().any(vulnerable);
-        let undetermined = known().filter(|known| known.assessment().is_none()).count();
+        let undetermined = known().filter(|known| known.assessment().is_none_or(|one| !one.is_whole)).count();
         let unanswered = self.unanswered();
         match asked {
             ExitCodes::Findings if found => FINDINGS,

@@ -19,6 +19,8 @@ use crate::vulnerability::{Advisory, read_epss, read_kev};
 
 /// Rises when records are taken apart in another way: what was brought before is brought again.
 const FORM: &str = "2 ";
+/// What stands behind the time of a record that cannot be read: it is brought again when it changes, not before.
+const UNREADABLE: &str = " unreadable";
 /// Records that are asked for one by one; more are taken out of the archive.
 const FEW: usize = 500;
 /// Records asked for at once.
@@ -39,7 +41,7 @@ pub struct Brought {
     pub changed: usize,
     /// Records that are no more.
     pub gone: usize,
-    /// Records that cannot be read, which are left as they were.
+    /// Records that cannot be read: what they are about is not known.
     pub unreadable: usize,
 }
 
@@ -168,7 +170,7 @@ pub async fn bring_kev(store: &Store, feeds: &Feeds) -> Result<Option<Brought>, 
     let Some(body) = feeds.kev().await? else { return Ok(None) };
     let catalogue = read_kev(&body).map_err(|error| BringError::Source(error.to_string()))?;
     store.save_kev(&catalogue).await?;
-    store.save_advisory_source("KEV", catalogue.len()).await?;
+    store.save_advisory_source("KEV", catalogue.len(), 0).await?;
     Ok(Some(Brought { records: catalogue.len(), changed: catalogue.len(), ..nothing("KEV") }))
 }
 
@@ -180,7 +182,7 @@ pub async fn bring_epss(store: &Store, feeds: &Feeds) -> Result<Option<Brought>,
     let Some(body) = feeds.epss().await? else { return Ok(None) };
     let scores = read_epss(&body).map_err(|error| BringError::Source(error.to_string()))?;
     store.save_epss(&scores).await?;
-    store.save_advisory_source("EPSS", scores.len()).await?;
+    store.save_advisory_source("EPSS", scores.len(), 0).await?;
     Ok(Some(Brought { records: scores.len(), changed: scores.len(), ..nothing("EPSS") }))
 }
 
@@ -197,45 +199,46 @@ pub async fn bring(
 ) -> Result<Brought, BringError> {
     let list = exports.list(ecosystem).await?;
     let known = store.mirrored_records(ecosystem).await?;
-    let form = |named: &Named| format!("{FORM}{}", named.modified);
-    let changed: BTreeMap<String, Named> = list
-        .iter()
-        .filter(|named| known.get(&named.id) != Some(&form(named)))
-        .map(|named| (named.id.clone(), named.clone()))
-        .collect();
+    let is_known = |named: &&Named| {
+        let was = known.get(&named.id).map(|form| form.strip_suffix(UNREADABLE).unwrap_or(form));
+        was.is_some_and(|was| was.strip_prefix(FORM) == Some(&named.modified))
+    };
+    let changed: BTreeMap<String, Named> =
+        list.iter().filter(|named| !is_known(named)).map(|named| (named.id.clone(), named.clone())).collect();
     let mut brought = Brought { records: list.len(), changed: changed.len(), ..nothing(ecosystem) };
     let mut left = changed;
     if left.len() > FEW {
-        brought.unreadable += take_archive(store, exports, ecosystem, &mut left, progress).await?;
+        take_archive(store, exports, ecosystem, &mut left, progress).await?;
         // The list may be a little newer than the archive, never much.
         if left.len() > FEW.max(list.len() / 20) {
             let reason = format!("the archive of {ecosystem} lacks {} records that its list names", left.len());
             return Err(BringError::Source(reason));
         }
     }
-    brought.unreadable += take_one_by_one(store, exports, ecosystem, left.into_values().collect(), progress).await?;
+    take_one_by_one(store, exports, ecosystem, left.into_values().collect(), progress).await?;
     let there: BTreeSet<&str> = list.iter().map(|named| named.id.as_str()).collect();
     let gone: Vec<&str> = known.keys().map(String::as_str).filter(|id| !there.contains(id)).collect();
     store.forget_mirrored(ecosystem, &gone).await?;
     brought.gone = gone.len();
-    store.save_advisory_source(ecosystem, list.len()).await?;
+    let now = store.mirrored_records(ecosystem).await?;
+    brought.unreadable = now.values().filter(|form| form.ends_with(UNREADABLE)).count();
+    store.save_advisory_source(ecosystem, list.len(), brought.unreadable).await?;
     Ok(brought)
 }
 
-/// Saves those records of the archive that are wanted, takes them from what is left, and returns how many could not be
-/// read.
+/// Saves those records of the archive that are wanted, and takes them from what is left.
 async fn take_archive(
     store: &Store,
     exports: &Exports,
     ecosystem: &str,
     left: &mut BTreeMap<String, Named>,
     progress: Progress<'_>,
-) -> Result<usize, BringError> {
+) -> Result<(), BringError> {
     let failed = |error: &dyn std::fmt::Display| BringError::Source(format!("reading the archive: {error}"));
     let file = tempfile::NamedTempFile::new().map_err(|error| failed(&error))?;
     exports.archive(ecosystem, file.path(), |has, of| progress("downloading", has, of)).await?;
     let mut archive = Archive::open(file.path()).map_err(BringError::Source)?;
-    let (mut next, mut unreadable, all) = (0, 0, archive.len());
+    let (mut next, all) = (0, archive.len());
     let wanted = Arc::new(left.clone());
     while next < all {
         let wanted = Arc::clone(&wanted);
@@ -250,22 +253,17 @@ async fn take_archive(
         for record in &chunk.records {
             left.remove(&record.id);
         }
-        for id in &chunk.unreadable {
-            left.remove(id);
-        }
-        unreadable += chunk.unreadable.len();
         store.save_mirrored(ecosystem, &chunk.records).await?;
         next = chunk.next;
         progress("reading", next as u64, Some(all as u64));
     }
-    Ok(unreadable)
+    Ok(())
 }
 
 /// Some records out of an archive.
 #[derive(Default)]
 struct Chunk {
     records: Vec<MirroredRecord>,
-    unreadable: Vec<String>,
     next: usize,
 }
 
@@ -284,7 +282,7 @@ fn read_chunk(
             // The archive is older than the list: this one is asked for.
             Ok(advisory) if is_older(&advisory, named) => {}
             Ok(advisory) => chunk.records.push(taken_apart(&advisory, named, ecosystem)),
-            Err(_) => chunk.unreadable.push(id),
+            Err(_) => chunk.records.push(unreadable(named)),
         }
     }
     Ok(chunk)
@@ -312,27 +310,31 @@ fn taken_apart(advisory: &Advisory, named: &Named, ecosystem: &str) -> MirroredR
     }
 }
 
+/// A record of which nothing can be told.
+fn unreadable(named: &Named) -> MirroredRecord {
+    let modified = format!("{FORM}{}{UNREADABLE}", named.modified);
+    MirroredRecord { id: named.id.clone(), modified, affected: Vec::new() }
+}
+
 async fn take_one_by_one(
     store: &Store,
     exports: &Exports,
     ecosystem: &str,
     left: Vec<Named>,
     progress: Progress<'_>,
-) -> Result<usize, BringError> {
-    let (mut unreadable, mut done, all) = (0, 0, left.len() as u64);
+) -> Result<(), BringError> {
+    let (mut done, all) = (0, left.len() as u64);
     let ask = |named: Named| async move { (exports.record(ecosystem, &named.id).await, named) };
     let mut answers = stream::iter(left).map(ask).buffer_unordered(AT_ONCE).chunks(CHUNK);
     while let Some(some) = answers.next().await {
         let mut records = Vec::new();
         for (body, named) in some {
-            match Advisory::read(&body?) {
-                Ok(advisory) => records.push(taken_apart(&advisory, &named, ecosystem)),
-                Err(_) => unreadable += 1,
-            }
+            let read = Advisory::read(&body?);
+            records.push(read.map_or_else(|_| unreadable(&named), |one| taken_apart(&one, &named, ecosystem)));
         }
         done += records.len() as u64;
         store.save_mirrored(ecosystem, &records).await?;
         progress("reading", done, Some(all));
     }
-    Ok(unreadable)
+    Ok(())
 }

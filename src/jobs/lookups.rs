@@ -7,7 +7,7 @@ mod refresh;
 mod tag_lists;
 mod vulnerabilities;
 
-pub use advisories::AdvisorySources;
+pub use advisories::{AdvisorySources, mirrored_advisories};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

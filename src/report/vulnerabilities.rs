@@ -60,7 +60,7 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
         std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(["exploited".to_owned()]).collect();
     let row = |(name, one): &(&str, &Assessment)| {
         let exploited = if one.knows_exploited { exploited(one).to_string() } else { "?".to_owned() };
-        let counted = counts(one).into_iter().map(|count| count.to_string()).chain([exploited]);
+        let counted = counts(one).into_iter().map(|count| at_least(one, count)).chain([exploited]);
         std::iter::once(said(name, markup)).chain(counted).collect()
     };
     let rows: Vec<Vec<String>> = known.iter().map(row).collect();
@@ -73,9 +73,22 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     lines.extend(not.map(|(name, reason)| {
         format!("{}{}: not determined: {}.", bullet(markup), said(name, markup), said(reason, markup))
     }));
+    for (name, one) in known.iter().filter(|(_, one)| !one.is_whole) {
+        let gaps = one.gaps.iter().map(|gap| said(gap, markup)).collect::<Vec<_>>().join("; ");
+        lines.push(format!("{}{}: known in part; not determined: {gaps}.", bullet(markup), said(name, markup)));
+    }
     let sources: BTreeSet<String> = known.iter().map(|(_, one)| advisories(one, markup)).collect();
     lines.extend(sources);
     lines.join("\n")
+}
+
+/// A count, as far as it can be told: `3+` where there may be more, `?` where none was found and some may be there.
+fn at_least(one: &Assessment, count: usize) -> String {
+    match (one.is_whole, count) {
+        (true, _) => count.to_string(),
+        (false, 0) => "?".to_owned(),
+        (false, _) => format!("{count}+"),
+    }
 }
 
 fn bullet(markup: Markup) -> &'static str {
@@ -96,19 +109,27 @@ fn said(text: &str, markup: Markup) -> String {
 
 fn compared(before: &Assessment, after: &Assessment, markup: Markup) -> Vec<String> {
     let change = difference(before, after);
-    let mut lines = counts(&change, markup);
+    let mut lines = counts(&change, before.is_whole && after.is_whole, markup);
     lines.push(String::new());
     lines.extend(named("Removed", &change.fixed, markup));
     lines.extend(named("Added", &change.introduced, markup));
-    lines.extend(change.cautions.iter().map(|caution| format!("Compare with care: {caution}.")));
+    if !change.cautions.is_empty() {
+        lines.extend(change.cautions.iter().map(|caution| format!("Compare with care: {caution}.")));
+        lines.push(String::new());
+    }
     lines.extend(sources(&[("Present image", before), ("New image", after)], markup));
     lines
 }
 
-fn counts(change: &Difference<'_>, markup: Markup) -> Vec<String> {
+/// Nothing found in a part of an image is no zero.
+const NOTHING_IN_PART: &str = "None found in what could be looked at; what could not is named below.";
+
+fn counts(change: &Difference<'_>, is_whole: bool, markup: Markup) -> Vec<String> {
     let counts = change.counts();
-    if counts.is_empty() {
-        return vec!["No known vulnerabilities, before and after.".to_owned()];
+    match (counts.is_empty(), is_whole) {
+        (true, true) => return vec!["No known vulnerabilities, before and after.".to_owned()],
+        (true, false) => return vec![NOTHING_IN_PART.to_owned()],
+        (false, _) => {}
     }
     let header = ["Severity", "Before", "After", "Removed", "Added"].map(str::to_owned);
     let row = |(severity, counts): &(Severity, crate::vulnerability::SeverityCounts)| {
@@ -121,7 +142,7 @@ fn counts(change: &Difference<'_>, markup: Markup) -> Vec<String> {
 fn alone(one: &Assessment, markup: Markup) -> Vec<String> {
     let mut lines = Vec::new();
     if one.findings.is_empty() {
-        lines.push("No known vulnerabilities.".to_owned());
+        lines.push(if one.is_whole { "No known vulnerabilities." } else { NOTHING_IN_PART }.to_owned());
     } else {
         let rows: Vec<Vec<String>> = Severity::ALL
             .iter()
@@ -194,7 +215,7 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, one) in sides {
         let of = one.distribution.as_ref().map(|of| format!(" of {}", said(of, markup))).unwrap_or_default();
-        let (packages, platform) = (one.packages, said(&one.platform, markup));
+        let (packages, platform) = (one.packages(), said(&one.platform, markup));
         let list = said(&one.list.describe(), markup);
         lines.push(format!("{bullet}{name}: {packages} packages{of}, for {platform}; their list: {list}."));
     }

@@ -39,6 +39,8 @@ pub struct SourceRow {
     pub name: String,
     /// How many records it has.
     pub records: i64,
+    /// How many of them cannot be read.
+    pub unreadable: i64,
     /// When it was last brought, whole.
     pub synced_at: Moment,
 }
@@ -83,13 +85,16 @@ const MATCHING: Sql = over_rows!(
 const RELEASE: Sql =
     Sql::new("read mirrored advisories", "SELECT 1 AS one FROM mirrored_affected WHERE release = $1 LIMIT 1");
 
-const SOURCES: Sql =
-    Sql::new("read the mirrored sources", "SELECT name, records, synced_at FROM advisory_sources ORDER BY name");
+const SOURCES: Sql = Sql::new(
+    "read the mirrored sources",
+    "SELECT name, records, unreadable, synced_at FROM advisory_sources ORDER BY name",
+);
 
 const SAVE_SOURCE: Sql = Sql::new(
     "save a mirrored source",
-    "INSERT INTO advisory_sources (name, records, synced_at) VALUES ($1, $2, $3)
-     ON CONFLICT (name) DO UPDATE SET records = excluded.records, synced_at = excluded.synced_at",
+    "INSERT INTO advisory_sources (name, records, unreadable, synced_at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (name) DO UPDATE SET
+        records = excluded.records, unreadable = excluded.unreadable, synced_at = excluded.synced_at",
 );
 
 const FORGET_KEV: Sql =
@@ -202,18 +207,19 @@ impl Store {
         let rows = self.database.read(SOURCES, &[]).await?;
         let read = rows.iter().map(|row| {
             let (name, synced_at) = (row.text("name")?, Moment(row.int("synced_at")?));
-            Ok(SourceRow { name, records: row.int("records")?, synced_at })
+            Ok(SourceRow { name, records: row.int("records")?, unreadable: row.int("unreadable")?, synced_at })
         });
         read.collect()
     }
 
-    /// A source is here, whole, as of now.
+    /// A source is here, whole, as of now; `unreadable` of its records cannot be read.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn save_advisory_source(&self, name: &str, records: usize) -> Result<(), StoreError> {
-        let records = i64::try_from(records).unwrap_or(i64::MAX);
-        self.database.write(SAVE_SOURCE, values![name, records, self.now().0]).await.map(|_| ())
+    pub async fn save_advisory_source(&self, name: &str, records: usize, unreadable: usize) -> Result<(), StoreError> {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let row = values![name, count(records), count(unreadable), self.now().0];
+        self.database.write(SAVE_SOURCE, row).await.map(|_| ())
     }
 
     /// Keeps CISA's catalogue in the place of the one that was known.

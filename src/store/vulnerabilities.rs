@@ -4,15 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::database::{Sql, over_rows, values};
 use super::{Store, StoreError};
 use crate::image::Digest;
-
-/// Packages of one rpm database that are read.
-const MOST_PACKAGES: i64 = 50_000;
+use crate::repo::Moment;
 
 /// An advisory, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +23,7 @@ pub struct AdvisoryRow {
 
 const LIST: Sql = Sql::new(
     "read what an image holds",
-    "SELECT body FROM package_lists WHERE audience = $1 AND digest = $2 AND reader = $3",
+    "SELECT body, determined_at FROM package_lists WHERE audience = $1 AND digest = $2 AND reader = $3",
 );
 
 const SAVE_LIST: Sql = Sql::new(
@@ -52,7 +48,7 @@ const SAVE_ADVISORIES: Sql = over_rows!(
 );
 
 impl Store {
-    /// What an image holds, as JSON, where this version of the reader determined it.
+    /// What an image holds, as JSON, and since when that is known, where this version of the reader determined it.
     ///
     /// # Errors
     /// The database fails.
@@ -61,9 +57,9 @@ impl Store {
         audience: &str,
         digest: &Digest,
         reader: i64,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<(String, Moment)>, StoreError> {
         let row = self.database.read_one(LIST, values![audience, digest.as_str(), reader]).await?;
-        row.map(|row| row.text("body")).transpose()
+        row.map(|row| Ok((row.text("body")?, Moment(row.int("determined_at")?)))).transpose()
     }
 
     /// Keeps what an image holds.
@@ -107,28 +103,4 @@ impl Store {
         let rows = Json::from(rows.iter().map(as_json).collect::<Vec<_>>()).to_string();
         self.database.write(SAVE_ADVISORIES, values![&rows, self.now().0]).await.map(|_| ())
     }
-}
-
-/// The headers of an rpm database, which is a file of SQLite that came out of an image.
-///
-/// It is opened for reading only, and nothing that its schema defines is run. Source: rpm, `lib/backend/sqlite.cc`.
-///
-/// # Errors
-/// It is no such file. The text is for a person.
-pub async fn rpm_headers(database: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("its rpm database cannot be read: {error}");
-    let file = tempfile::NamedTempFile::new().map_err(|error| failed(&error))?;
-    tokio::fs::write(file.path(), database).await.map_err(|error| failed(&error))?;
-    let options = SqliteConnectOptions::new()
-        .filename(file.path())
-        .read_only(true)
-        .immutable(true)
-        .pragma("trusted_schema", "OFF")
-        .pragma("cell_size_check", "ON");
-    let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| failed(&error))?;
-    let query = sqlx::query_scalar("SELECT blob FROM Packages LIMIT ?1").bind(MOST_PACKAGES);
-    let headers = query.fetch_all(&mut connection).await.map_err(|error| failed(&error));
-    let closed = connection.close().await;
-    closed.map_err(|error| failed(&error))?;
-    headers
 }

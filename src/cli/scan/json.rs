@@ -107,7 +107,15 @@ pub(super) fn sarif(scan: &Scan) -> Value {
             let text = format!("the vulnerabilities of {} are not determined: {reason}", subject.image);
             Some(json!({ "level": "warning", "message": { "text": text } }))
         }
-        Determination::Known(_) => None,
+        Determination::Known(one) if one.is_whole => None,
+        Determination::Known(one) => {
+            let text = format!(
+                "the vulnerabilities of {} are known in part; not determined: {}",
+                subject.image,
+                one.gaps.join("; ")
+            );
+            Some(json!({ "level": "warning", "message": { "text": text } }))
+        }
     });
     let own = [
         json!({ "id": "outdated-image", "shortDescription": { "text": "A newer image is there" } }),

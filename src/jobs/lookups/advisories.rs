@@ -6,8 +6,8 @@ use super::Lookups;
 use crate::advisory::{AdvisoryError, Exports, Feeds, Named, Osv};
 use crate::jobs::JobError;
 use crate::repo::Moment;
-use crate::store::{AdvisoryRow, Store, StoreError};
-use crate::vulnerability::{Advisory, DataSource, PackageQuery, is_of_release};
+use crate::store::{AdvisoryRow, SourceRow, Store, StoreError};
+use crate::vulnerability::{Advisory, DataSource, PackageQuery, Told, is_of_release};
 
 /// Who tells of vulnerabilities.
 #[derive(Debug, Clone)]
@@ -22,19 +22,8 @@ pub struct AdvisorySources {
     pub feeds: Feeds,
 }
 
-/// The advisories for each question.
-type Known = BTreeMap<PackageQuery, Vec<Advisory>>;
-
-/// What advisories are known.
-pub(super) struct Answer {
-    pub(super) known: Known,
-    pub(super) source: DataSource,
-    /// What is not known, each for a person.
-    pub(super) gaps: Vec<String>,
-}
-
-/// An answer, or for a person why there is none.
-type Told = Result<Answer, String>;
+/// What was told, or for a person why nothing was.
+type Answer = Result<Told, String>;
 
 impl Lookups {
     /// The advisories for each question, of a source that has some for the distribution that is asked about.
@@ -49,87 +38,50 @@ impl Lookups {
         let is_mirrored = |query: &&PackageQuery| sources.mirrored.contains(export_of(&query.ecosystem));
         let (mirrored, asked): (BTreeSet<PackageQuery>, BTreeSet<PackageQuery>) =
             questions.iter().cloned().partition(|query| is_mirrored(&query));
-        let mut answers = Vec::new();
+        let now = self.clock.now();
+        let mut told = Vec::new();
         if !mirrored.is_empty() {
-            answers.push(self.mirrored(&mirrored).await?);
+            told.push(answered(mirrored_advisories(&self.store, &mirrored, now).await?, &mirrored, now));
         }
         if !asked.is_empty() {
-            answers.push(match &sources.osv {
+            let answer = match &sources.osv {
                 Some(osv) => self.asked(&asked, osv).await?,
                 None => {
                     Err(format!("nobody is asked for advisories of {}, and they are not mirrored", ecosystems(&asked)))
                 }
-            });
+            };
+            told.push(answered(answer, &asked, now));
         }
-        Ok(joined(answers))
-    }
-
-    /// Of the database alone.
-    async fn mirrored(&self, questions: &BTreeSet<PackageQuery>) -> Result<Told, JobError> {
-        let wanted: BTreeSet<&str> = questions.iter().map(|query| export_of(&query.ecosystem)).collect();
-        let rows = self.store.advisory_sources().await?;
-        let there: BTreeMap<&str, Moment> = rows.iter().map(|row| (row.name.as_str(), row.synced_at)).collect();
-        let Some(as_of) = wanted.iter().map(|one| there.get(one).copied()).collect::<Option<Vec<_>>>() else {
-            return Ok(Err(format!("the mirror of advisories of {} is not there yet", ecosystems(questions))));
-        };
-        let releases: BTreeSet<&str> =
-            questions.iter().map(|query| query.ecosystem.as_str()).filter(|one| is_of_release(one)).collect();
-        if !releases.is_empty() && !has_any(&self.store, &releases).await? {
-            let first = releases.first().copied().unwrap_or_default();
-            return Ok(Err(format!("the mirror shows no advisory at all for {first}")));
-        }
-        let packages = questions.iter().map(|query| (query.ecosystem.as_str(), query.name.as_str())).collect();
-        let rows = self.store.mirrored_matching(&packages).await?;
-        let mut found: BTreeMap<(String, String), Vec<Advisory>> = BTreeMap::new();
-        let mut unreadable = 0;
-        for row in rows {
-            match serde_json::from_str::<Advisory>(&row.body) {
-                Ok(advisory) => found.entry((row.release, row.package)).or_default().push(advisory),
-                Err(_) => unreadable += 1,
-            }
-        }
-        let of = |query: &PackageQuery| {
-            let key = (query.ecosystem.clone(), query.name.clone());
-            (query.clone(), found.get(&key).cloned().unwrap_or_default())
-        };
-        let name = format!("OSV's exports ({})", wanted.iter().copied().collect::<Vec<_>>().join(", "));
-        let as_of = as_of.into_iter().min().unwrap_or_else(|| self.clock.now());
-        let gaps = (unreadable > 0).then(|| format!("{unreadable} mirrored advisories, which cannot be read"));
-        let known = questions.iter().map(of).collect();
-        Ok(Ok(Answer { known, source: DataSource { name, as_of }, gaps: gaps.into_iter().collect() }))
+        Ok(told.into_iter().reduce(joined).unwrap_or_else(|| nobody(now)))
     }
 
     /// Of OSV's API; a record is read once, and again only when it changed.
-    async fn asked(&self, questions: &BTreeSet<PackageQuery>, osv: &Osv) -> Result<Told, JobError> {
+    async fn asked(&self, questions: &BTreeSet<PackageQuery>, osv: &Osv) -> Result<Answer, JobError> {
         let as_of = self.clock.now();
         let named = match osv.query(questions).await {
             Ok(named) => named,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        match uncovered(questions, &named, osv).await {
-            Ok(None) => {}
-            Ok(Some(release)) => return Ok(Err(format!("{} shows no advisory at all for {release}", osv.host()))),
+        let uncovered = match uncovered(questions, &named, osv).await {
+            Ok(uncovered) => uncovered,
             Err(error) => return Ok(Err(error.to_string())),
-        }
+        };
         let all: BTreeSet<&Named> = named.values().flatten().collect();
         let rows = match self.records(&all, osv).await? {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let mut unreadable = BTreeSet::new();
-        let mut read = |named: &Named| {
-            let read = rows.get(&named.id).and_then(|row| Advisory::read(row.body.as_bytes()).ok());
-            if read.is_none() {
-                unreadable.insert(named.id.clone());
-            }
-            read
-        };
-        let known =
-            named.iter().map(|(query, named)| (query.clone(), named.iter().filter_map(&mut read).collect())).collect();
-        // What cannot be read might be about this image.
-        let gaps = unreadable.iter().map(|id| format!("the advisory {id}, which cannot be read")).collect();
-        let source = DataSource { name: format!("OSV ({})", osv.host()), as_of };
-        Ok(Ok(Answer { known, source, gaps }))
+        let mut told = Told::nothing(DataSource { name: format!("OSV ({})", osv.host()), as_of });
+        told.gaps
+            .extend(uncovered.iter().map(|release| format!("{} shows no advisory at all for {release}", osv.host())));
+        told.unanswered = uncovered;
+        let read = |named: &Named| Advisory::read(rows.get(&named.id)?.body.as_bytes()).ok();
+        told.unreadable = all.iter().filter(|named| read(named).is_none()).count();
+        for (query, named) in &named {
+            let known = told.known.entry((query.ecosystem.clone(), query.name.clone())).or_default();
+            known.extend(named.iter().filter_map(read));
+        }
+        Ok(Ok(told))
     }
 
     /// The records of these names, from the database where they did not change.
@@ -171,56 +123,97 @@ fn ecosystems(questions: &BTreeSet<PackageQuery>) -> String {
     all.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-async fn has_any(store: &Store, releases: &BTreeSet<&str>) -> Result<bool, StoreError> {
-    for release in releases {
+/// What the mirror tells of packages, without asking anybody.
+///
+/// # Errors
+/// The database fails; the inner text says why the mirror does not tell.
+pub async fn mirrored_advisories(
+    store: &Store,
+    questions: &BTreeSet<PackageQuery>,
+    now: Moment,
+) -> Result<Result<Told, String>, StoreError> {
+    let wanted: BTreeSet<&str> = questions.iter().map(|query| export_of(&query.ecosystem)).collect();
+    let rows: Vec<SourceRow> =
+        store.advisory_sources().await?.into_iter().filter(|row| wanted.contains(row.name.as_str())).collect();
+    if rows.len() < wanted.len() {
+        return Ok(Err(format!("the mirror of advisories of {} is not there yet", ecosystems(questions))));
+    }
+    let name = format!("OSV's exports ({})", wanted.iter().copied().collect::<Vec<_>>().join(", "));
+    let as_of = rows.iter().map(|row| row.synced_at).min().unwrap_or(now);
+    let mut told = Told::nothing(DataSource { name, as_of });
+    for release in empty_releases(store, questions).await? {
+        told.gaps.push(format!("the mirror shows no advisory at all for {release}"));
+        told.unanswered.insert(release);
+    }
+    told.unreadable = rows.iter().map(|row| usize::try_from(row.unreadable).unwrap_or_default()).sum();
+    let packages = questions.iter().map(|query| (query.ecosystem.as_str(), query.name.as_str())).collect();
+    for row in store.mirrored_matching(&packages).await? {
+        match serde_json::from_str::<Advisory>(&row.body) {
+            Ok(advisory) => told.known.entry((row.release, row.package)).or_default().push(advisory),
+            Err(_) => told.unreadable += 1,
+        }
+    }
+    Ok(Ok(told))
+}
+
+/// The distributions' releases that are asked about, and of which the mirror has nothing: that nothing was found there
+/// says nothing. A release that goes by several names needs one.
+async fn empty_releases(store: &Store, questions: &BTreeSet<PackageQuery>) -> Result<BTreeSet<String>, StoreError> {
+    let releases: BTreeSet<&str> =
+        questions.iter().map(|query| query.ecosystem.as_str()).filter(|one| is_of_release(one)).collect();
+    for release in &releases {
         if store.is_mirrored_release(release).await? {
-            return Ok(true);
+            return Ok(BTreeSet::new());
         }
     }
-    Ok(false)
+    Ok(releases.into_iter().map(str::to_owned).collect())
 }
 
-/// One answer of several; what one of them does not know is a gap of the others.
-fn joined(answers: Vec<Told>) -> Told {
-    let mut gaps = Vec::new();
-    let mut whole: Option<Answer> = None;
-    for answer in answers {
-        match (answer, &mut whole) {
-            (Err(reason), _) => gaps.push(reason),
-            (Ok(answer), None) => whole = Some(answer),
-            (Ok(answer), Some(whole)) => {
-                whole.known.extend(answer.known);
-                whole.gaps.extend(answer.gaps);
-                whole.source.name = format!("{}, {}", whole.source.name, answer.source.name);
-                whole.source.as_of = whole.source.as_of.min(answer.source.as_of);
-            }
-        }
-    }
-    match whole {
-        Some(mut whole) => {
-            whole.gaps.extend(gaps);
-            Ok(whole)
-        }
-        None => Err(gaps.join("; ")),
-    }
+/// What nobody told, with the reason beside it.
+fn answered(answer: Answer, questions: &BTreeSet<PackageQuery>, now: Moment) -> Told {
+    answer.unwrap_or_else(|reason| Told {
+        unanswered: questions.iter().map(|query| query.ecosystem.clone()).collect(),
+        gaps: vec![reason],
+        ..nobody(now)
+    })
 }
 
-/// A distribution's release of which the source has nothing, not even of other versions of the same packages: that
+fn nobody(now: Moment) -> Told {
+    Told::nothing(DataSource { name: String::new(), as_of: now })
+}
+
+/// One of two; of when the older is.
+fn joined(mut one: Told, other: Told) -> Told {
+    if one.source.name.is_empty() || other.source.name.is_empty() {
+        one.source = if one.source.name.is_empty() { other.source } else { one.source };
+    } else {
+        one.source.name = format!("{}, {}", one.source.name, other.source.name);
+        one.source.as_of = one.source.as_of.min(other.source.as_of);
+    }
+    one.known.extend(other.known);
+    one.unanswered.extend(other.unanswered);
+    one.unreadable += other.unreadable;
+    one.gaps.extend(other.gaps);
+    one
+}
+
+/// The distribution's releases of which the source has nothing, not even of other versions of the same packages: that
 /// nothing was found there says nothing.
 async fn uncovered(
     questions: &BTreeSet<PackageQuery>,
     named: &BTreeMap<PackageQuery, BTreeSet<Named>>,
     osv: &Osv,
-) -> Result<Option<String>, AdvisoryError> {
+) -> Result<BTreeSet<String>, AdvisoryError> {
     let of_distribution: Vec<&PackageQuery> =
         questions.iter().filter(|query| is_of_release(&query.ecosystem)).collect();
-    let Some(first) = of_distribution.first() else { return Ok(None) };
     let has_some = |query: &&PackageQuery| named.get(*query).is_some_and(|found| !found.is_empty());
-    if of_distribution.iter().any(has_some) {
-        return Ok(None);
+    if of_distribution.is_empty() || of_distribution.iter().any(has_some) {
+        return Ok(BTreeSet::new());
     }
     let any_version = |query: &&PackageQuery| PackageQuery { version: String::new(), ..(*query).clone() };
     let probe = of_distribution.iter().map(any_version).collect();
     let told = osv.query(&probe).await?;
-    Ok(told.values().all(BTreeSet::is_empty).then(|| first.ecosystem.clone()))
+    let is_empty = told.values().all(BTreeSet::is_empty);
+    let releases = of_distribution.iter().filter(|_| is_empty).map(|query| query.ecosystem.clone());
+    Ok(releases.collect())
 }

@@ -1,5 +1,7 @@
 //! Known vulnerabilities of an image: its packages, read once for each digest, held against advisories of now.
 
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 
 use super::Lookups;
@@ -9,9 +11,9 @@ use crate::image::{Digest, ImageName};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
 use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError};
-use crate::store::rpm_headers;
+use crate::store::{RpmDatabaseError, rpm_headers};
 use crate::vulnerability::{
-    Determination, LayerSearch, PackageList, PackageQuery, Predicate, assess, packages_of_sbom, statements,
+    Determination, LayerBlob, LayerError, LayerSearch, PackageList, Predicate, assess, packages_of_sbom, statements,
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
@@ -20,6 +22,11 @@ const READER: i64 = 3;
 const LARGEST_LAYER: u64 = 512 << 20;
 /// Packed bytes of all layers of one image that are read.
 const MOST_BYTES: u64 = 1 << 30;
+
+/// When an image is examined again of which no list of packages was found.
+const LOOK_AGAIN_MS: i64 = 7 * 24 * 3_600_000;
+/// How long one layer may take to be unpacked.
+const UNPACKING: Duration = Duration::from_secs(120);
 
 /// What an image holds on one platform, or why that is not known.
 type Held = Result<Examined, String>;
@@ -43,7 +50,7 @@ impl Lookups {
         sources: &AdvisorySources,
     ) -> Result<Determination, JobError> {
         match self.examined(image, digest).await? {
-            Ok(examined) => self.determine(examined, sources).await,
+            Ok(examined) => self.determine(&examined, sources).await,
             Err(reason) => Ok(Determination::Not(reason)),
         }
     }
@@ -59,23 +66,18 @@ impl Lookups {
         sources: &AdvisorySources,
     ) -> Result<Option<Determination>, JobError> {
         match self.kept(&self.audience(image), digest).await? {
-            Some(Ok(examined)) => self.determine(examined, sources).await.map(Some),
+            Some(Ok(examined)) => self.determine(&examined, sources).await.map(Some),
             Some(Err(reason)) => Ok(Some(Determination::Not(reason))),
             None => Ok(None),
         }
     }
 
     /// Holds what an image holds against the advisories of now.
-    async fn determine(&self, mut examined: Examined, sources: &AdvisorySources) -> Result<Determination, JobError> {
+    async fn determine(&self, examined: &Examined, sources: &AdvisorySources) -> Result<Determination, JobError> {
         let distribution = examined.list.distribution.as_ref();
         let questions = examined.list.packages.iter().flat_map(|package| package.queries(distribution)).collect();
-        let answer = match self.advisories(&questions, sources).await? {
-            Ok(answer) => answer,
-            Err(reason) => return Ok(Determination::Not(reason)),
-        };
-        examined.list.gaps.extend(answer.gaps);
-        let of = |query: &PackageQuery| answer.known.get(query).into_iter().flatten();
-        let mut determination = assess(&examined.list, &examined.platform, answer.source, of);
+        let told = self.advisories(&questions, sources).await?;
+        let mut determination = assess(&examined.list, &examined.platform, &told);
         if let Determination::Known(assessment) = &mut determination {
             let ids: Vec<&str> = assessment.findings.iter().map(|finding| finding.id.as_str()).collect();
             let brought = self.store.advisory_sources().await?.iter().any(|source| source.name == "KEV");
@@ -101,8 +103,11 @@ impl Lookups {
     }
 
     async fn kept(&self, audience: &str, digest: &Digest) -> Result<Option<Held>, JobError> {
-        let kept = self.store.package_list(audience, digest, READER).await?;
-        Ok(kept.and_then(|body| serde_json::from_str::<Held>(&body).ok()))
+        let Some((body, since)) = self.store.package_list(audience, digest, READER).await? else { return Ok(None) };
+        let held = serde_json::from_str::<Held>(&body).ok();
+        // What was not found may have been attached since.
+        let is_good = |held: &Held| held.is_ok() || self.clock.now() < since.plus_ms(LOOK_AGAIN_MS);
+        Ok(held.filter(is_good))
     }
 
     async fn examine(&self, image: &ImageName, digest: &Digest) -> Result<Lookup<Held>, JobError> {
@@ -134,8 +139,9 @@ impl Lookups {
             return Ok(Lookup::Known(Ok(Examined { platform, list })));
         }
         Ok(match self.search_layers(image, manifest.layers()).await {
-            Ok(Ok(list)) => Lookup::Known(Ok(Examined { platform, list })),
-            Ok(Err(reason)) => Lookup::Known(Err(reason)),
+            Ok(Searched::List(list)) => Lookup::Known(Ok(Examined { platform, list })),
+            Ok(Searched::Nothing(reason)) => Lookup::Known(Err(reason)),
+            Ok(Searched::NotNow(reason)) => Lookup::Unavailable { reason, may_pass: true },
             Err(error) => super::unavailable(&error),
         })
     }
@@ -150,28 +156,31 @@ impl Lookups {
     }
 
     /// Reads layers from the top down, until the list is known.
-    async fn search_layers(
-        &self,
-        image: &ImageName,
-        layers: Vec<Layer>,
-    ) -> Result<Result<PackageList, String>, RegistryError> {
+    async fn search_layers(&self, image: &ImageName, layers: Vec<Layer>) -> Result<Searched, RegistryError> {
         let mut search = LayerSearch::default();
         let mut bytes = 0;
         for layer in layers.into_iter().rev() {
             bytes += layer.size;
             if layer.size > LARGEST_LAYER || bytes > MOST_BYTES {
-                return Ok(Err(format!("its layers have more than the {} MiB that are read", MOST_BYTES >> 20)));
+                let reason = format!("its layers have more than the {} MiB that are read", MOST_BYTES >> 20);
+                return Ok(Searched::Nothing(reason));
             }
             let limit = usize::try_from(layer.size).unwrap_or(usize::MAX);
             let body = self.registries.blob(image, &layer.digest, limit).await?;
+            let begun = Instant::now();
             let unpacking = tokio::task::spawn_blocking(move || {
-                let added = search.add(&body, &layer.media_type);
+                let blob = LayerBlob { bytes: &body[..], size: layer.size, media_type: &layer.media_type };
+                let added = search.add(blob, &|| begun.elapsed() > UNPACKING);
                 (search, added)
             });
-            let Ok((back, added)) = unpacking.await else { return Ok(Err("a layer could not be unpacked".to_owned())) };
+            let Ok((back, added)) = unpacking.await else {
+                return Ok(Searched::NotNow("a layer could not be unpacked".to_owned()));
+            };
             search = back;
-            if let Err(error) = added {
-                return Ok(Err(error.to_string()));
+            match added {
+                Ok(()) => {}
+                Err(error @ LayerError::TooSlow) => return Ok(Searched::NotNow(error.to_string())),
+                Err(error) => return Ok(Searched::Nothing(error.to_string())),
             }
             if search.is_complete() {
                 break;
@@ -180,12 +189,27 @@ impl Lookups {
         let headers = match search.rpm_database() {
             Some(database) => match rpm_headers(database).await {
                 Ok(headers) => headers,
-                Err(reason) => return Ok(Err(reason)),
+                Err(error @ RpmDatabaseError::Malformed(_)) => return Ok(Searched::Nothing(error.to_string())),
+                Err(error @ RpmDatabaseError::Passing(_)) => return Ok(Searched::NotNow(error.to_string())),
             },
             None => Vec::new(),
         };
-        Ok(search.packages(&headers))
+        let listing = tokio::task::spawn_blocking(move || search.packages(&headers)).await;
+        Ok(match listing {
+            Ok(Ok(list)) => Searched::List(list),
+            Ok(Err(reason)) => Searched::Nothing(reason),
+            Err(_) => Searched::NotNow("its package database could not be read".to_owned()),
+        })
     }
+}
+
+/// What came of looking through layers.
+enum Searched {
+    List(PackageList),
+    /// There is no list, and there will be none; the reason is for a person.
+    Nothing(String),
+    /// It could not be told this time.
+    NotNow(String),
 }
 
 /// The first list of packages that is about this image. A document without a statement around it counts only where the

@@ -216,7 +216,7 @@ async fn images_of_which_nothing_can_be_told_do_not_keep_others_from_being_looke
     house.settle().await;
     let text = |house: &House| house.plain(&house.repo.issues()[0].1);
     assert!(!text(&house).contains("No upstream fix"), "there are more new images than one look examines");
-    house.later(21 * 24).await;
-    house.later(21 * 24).await;
+    house.later(25).await;
+    house.later(25).await;
     assert!(text(&house).contains("No upstream fix: 1"), "{}", text(&house));
 }
