@@ -1,11 +1,12 @@
 //! `restow explain`: what a tag means, where it could move, and why not elsewhere.
 
-use super::lookup::{AdvisoryArgs, LookupArgs, tags_of, vulnerabilities_of};
+use super::lookup::{AdvisoryArgs, LookupArgs, known_images, tags_of};
 use super::{DONE, FAILED, Outcome, output};
 use crate::clock::Clock;
 use crate::image::{ImageName, Reference, Tag};
 use crate::plan::{Completeness, Lookup, Subject};
-use crate::report::{Markup, vulnerabilities};
+use crate::report::{Markup, vulnerabilities, vulnerability_change};
+use crate::vulnerability::{Change, Determination, package_changes};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -47,15 +48,22 @@ fn compare(args: &Args, current: &Tag) -> Outcome {
     let present = Subject { image: image.clone(), tag: Some(current.clone()), digest: args.image.digest().cloned() };
     let new = args.to.as_ref().map(|tag| Subject { image: image.clone(), tag: Some(tag.clone()), digest: None });
     let subjects: Vec<Subject> = std::iter::once(present).chain(new).collect();
-    let found = vulnerabilities_of(&args.lookup, &args.advisories, &subjects)?;
-    let Some((before, after)) = found.split_first() else { return Ok(FAILED) };
+    let mut found = known_images(&args.lookup, &args.advisories, &subjects)?.into_iter();
+    let Some(before) = found.next() else { return Ok(FAILED) };
+    let after = found.next();
     match &args.to {
         Some(to) => output::line(&format!("{}:{current} -> {to}\n", image.familiar()))?,
         None => output::line(&format!("{}:{current}\n", image.familiar()))?,
     }
-    output::line(&vulnerabilities(before, after.first(), Markup::Plain))?;
-    let whole = found.iter().all(|one| one.assessment().is_some_and(|one| one.is_whole));
-    Ok(if whole { DONE } else { FAILED })
+    let is_whole = |one: &Determination| one.assessment().is_some_and(|one| one.is_whole);
+    let Some(after) = after else {
+        output::line(&vulnerabilities(&before.vulnerabilities, Markup::Plain))?;
+        return Ok(if is_whole(&before.vulnerabilities) { DONE } else { FAILED });
+    };
+    let packages = before.packages.zip(after.packages).map(|(before, after)| package_changes(&before, &after));
+    let change = Change { before: before.vulnerabilities, after: after.vulnerabilities, packages };
+    output::line(&vulnerability_change(&change, Markup::Plain))?;
+    Ok(if is_whole(&change.before) && is_whole(&change.after) { DONE } else { FAILED })
 }
 
 /// Asks the registry and prints what it has for someone on `current`.

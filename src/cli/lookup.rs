@@ -15,13 +15,13 @@ use crate::advisory::{Exports, Feeds, Osv};
 use crate::clock::Clock;
 use crate::formats::Inventory;
 use crate::image::ImageName;
-use crate::jobs::{AdvisorySources, Lookups};
+use crate::jobs::{AdvisorySources, Lookups, Scales};
 use crate::plan::{self, Candidates, Constraints, Depth, EvidenceMap, Lookup, Plan, Subject, TagList};
 use crate::policy::Rules;
 use crate::registry::{Alias, AllowedAddress, Registries, RegistrySettings};
 use crate::settings::{proxy, variable};
 use crate::store::Store;
-use crate::vulnerability::Determination;
+use crate::vulnerability::{Determination, PackageList};
 
 /// Which registries may be asked, and how.
 #[derive(Debug, Clone, clap::Args)]
@@ -187,8 +187,14 @@ async fn in_memory(clock: &Clock) -> anyhow::Result<Store> {
     Store::open(&SecretString::from("sqlite::memory:"), clock.clone()).await.context("opening a database in memory")
 }
 
-/// The plan of an inventory, with what the registries say now.
-pub(super) fn look_up(args: &LookupArgs, inventory: &Inventory, rules: &Rules) -> anyhow::Result<Plan> {
+/// The plan of an inventory, with what the registries say now, and what is known of vulnerabilities where `advisories`
+/// are asked.
+pub(super) fn look_up(
+    args: &LookupArgs,
+    advisories: Option<&AdvisoryArgs>,
+    inventory: &Inventory,
+    rules: &Rules,
+) -> anyhow::Result<Plan> {
     let clock = Clock::System;
     let now = clock.now();
     // What people refused, and when and how many, is the server's to know.
@@ -205,7 +211,16 @@ pub(super) fn look_up(args: &LookupArgs, inventory: &Inventory, rules: &Rules) -
         candidates.digests = lookups.digests(wanted, || bar.inc(1)).await?;
         bar.finish_and_clear();
         let mut plan = plan::plan(inventory, &candidates, rules, &nothing, now);
-        plan.weigh(&args.ask_evidence(&lookups, &plan).await?, rules);
+        let evidence = args.ask_evidence(&lookups, &plan).await?;
+        plan.weigh(&evidence, rules);
+        if let Some(advisories) = advisories {
+            let sources = advisories.sources(&store).await?;
+            let bar = output::progress("comparing what the images hold");
+            bar.enable_steady_tick(Duration::from_millis(200));
+            let changes = Scales::examining(usize::MAX).compare((&lookups, &sources), &plan, &evidence).await?;
+            bar.finish_and_clear();
+            plan.compare(&evidence, &changes, rules);
+        }
         store.close().await;
         anyhow::Ok(plan)
     })
@@ -222,12 +237,26 @@ pub(super) fn tags_of(args: &LookupArgs, image: &ImageName) -> anyhow::Result<Lo
     })
 }
 
-/// The known vulnerabilities of each subject.
-pub(super) fn vulnerabilities_of(
+/// What is known of an image.
+pub(super) struct KnownImage {
+    /// Its vulnerabilities.
+    pub(super) vulnerabilities: Determination,
+    /// Its packages, where a list of them was found.
+    pub(super) packages: Option<PackageList>,
+}
+
+impl KnownImage {
+    fn not(reason: String) -> Self {
+        Self { vulnerabilities: Determination::Not(reason), packages: None }
+    }
+}
+
+/// What is known of each subject.
+pub(super) fn known_images(
     args: &LookupArgs,
     advisories: &AdvisoryArgs,
     subjects: &[Subject],
-) -> anyhow::Result<Vec<Determination>> {
+) -> anyhow::Result<Vec<KnownImage>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let (lookups, store) = args.lookups(&Clock::System).await?;
@@ -237,11 +266,12 @@ pub(super) fn vulnerabilities_of(
         for subject in subjects {
             let known = lookups.evidence(BTreeMap::from([(subject.clone(), Depth::Platforms)]), || ()).await?;
             found.push(match known.into_values().next() {
-                Some(Lookup::Known(evidence)) => {
-                    lookups.vulnerabilities(&subject.image, &evidence.digest, &sources).await?
-                }
-                Some(Lookup::Unavailable { reason, .. }) => Determination::Not(reason),
-                None => Determination::Not("the registry was not asked".to_owned()),
+                Some(Lookup::Known(evidence)) => KnownImage {
+                    vulnerabilities: lookups.vulnerabilities(&subject.image, &evidence.digest, &sources).await?,
+                    packages: lookups.kept_packages(&subject.image, &evidence.digest).await?,
+                },
+                Some(Lookup::Unavailable { reason, .. }) => KnownImage::not(reason),
+                None => KnownImage::not("the registry was not asked".to_owned()),
             });
             bar.inc(1);
         }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 
-use super::lookup::{AdvisoryArgs, LookupArgs, look_up, vulnerabilities_of};
+use super::lookup::{AdvisoryArgs, LookupArgs, known_images, look_up};
 use super::output::{self, ColorChoice};
 use super::walk::{Walked, walk};
 use super::{DONE, FAILED, FINDINGS, Outcome, rules};
@@ -103,7 +103,10 @@ pub(super) fn run(args: &Args) -> Outcome {
     let walked = walk(&args.path)?;
     let plan = match args.offline {
         true => None,
-        false => Some(look_up(&args.lookup, &walked.inventory, &rules::of_folder(&args.path)?)?),
+        false => {
+            let advisories = args.vulnerabilities.then_some(&args.advisories);
+            Some(look_up(&args.lookup, advisories, &walked.inventory, &rules::of_folder(&args.path)?)?)
+        }
     };
     let vulnerabilities = match args.vulnerabilities {
         true => Some(standing(args, &walked)?),
@@ -125,6 +128,6 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn standing(args: &Args, walked: &Walked) -> anyhow::Result<Standing> {
     let subjects: BTreeSet<Subject> = walked.inventory.sites.iter().map(|site| Subject::of(&site.reference)).collect();
     let subjects: Vec<Subject> = subjects.into_iter().collect();
-    let found = vulnerabilities_of(&args.lookup, &args.advisories, &subjects)?;
-    Ok(subjects.into_iter().zip(found).collect())
+    let found = known_images(&args.lookup, &args.advisories, &subjects)?;
+    Ok(subjects.into_iter().zip(found.into_iter().map(|one| one.vulnerabilities)).collect())
 }

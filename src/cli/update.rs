@@ -113,7 +113,7 @@ fn given_moves(inventory: &Inventory, image: Option<&ImageName>, to: &Target) ->
 /// What `restow scan` proposes.
 fn planned_moves(args: &Args, inventory: &Inventory) -> anyhow::Result<Moves> {
     let is_meant = |site: &Site| args.image.as_ref().is_none_or(|image| site.reference.image() == image);
-    let plan = look_up(&args.lookup, inventory, &rules::of_folder(&args.path)?)?;
+    let plan = look_up(&args.lookup, None, inventory, &rules::of_folder(&args.path)?)?;
     for hold in plan.holds.iter().filter(|hold| hold.code == HoldCode::RegistryUnavailable && is_meant(&hold.site)) {
         let Site { path, line, reference, .. } = &hold.site;
         eprintln!("held: {path}:{line}: {reference}: {}", hold.reason);

@@ -164,6 +164,9 @@ pub(super) struct RawLimits {
     /// Opened by one plan.
     #[schemars(with = "Option<u32>")]
     pub(super) per_run: Option<Spanned<u32>>,
+    /// Open at a time beyond all of these, because they remove a vulnerability that is urgent.
+    #[schemars(with = "Option<u32>", extend("default" = 5))]
+    pub(super) security: Option<Spanned<u32>>,
 }
 
 /// Which tags are proposed: globs over their names.

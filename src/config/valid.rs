@@ -65,6 +65,7 @@ pub(super) fn layer(mut raw: Raw, file: &Arc<str>) -> Result<(Layer, Vec<Base>),
             open: number(raw.limits.open),
             per_hour: number(raw.limits.per_hour),
             per_run: number(raw.limits.per_run),
+            security: number(raw.limits.security),
         },
         rules: std::iter::once(for_all).chain(raw.rules.into_iter().map(|rule| reader.rule(rule))).collect(),
     };

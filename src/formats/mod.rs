@@ -70,7 +70,7 @@ pub use extraction::{
     Operator, Piece, TextSpan,
 };
 pub use link::link;
-pub use site::{Inventory, Part, PathClass, Problem, ProblemCode, Site, Span};
+pub use site::{Inventory, Part, PathClass, Problem, ProblemCode, Site, SitePlace, Span};
 pub use table::table;
 
 /// No file that names images is larger.

@@ -6,6 +6,9 @@ use super::extraction::{Confidence, Holds, TextSpan};
 use crate::image::{Platform, Reference};
 use crate::repo::FilePath;
 
+/// Where a site stands, which no other shares: file, line, column.
+pub type SitePlace = (FilePath, u32, u32);
+
 /// The place a reference is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
@@ -46,6 +49,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// Where it stands.
+    pub fn place(&self) -> SitePlace {
+        (self.path.clone(), self.line, self.column)
+    }
+
     /// The files that an update of the site must see: its own, and those that its value comes from. One may come twice.
     pub fn files(&self) -> impl Iterator<Item = &FilePath> {
         let of_spans = self.spans.iter().filter_map(|span| span.path.as_ref());

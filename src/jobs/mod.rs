@@ -47,6 +47,7 @@ pub use hook::hook_intake;
 pub use intake::intake;
 pub use kind::{Extent, JobKind, advisories_job, plan_job, reconcile_job, scan_job, sync_job, watch_job};
 pub use lookups::{AdvisorySources, Lookups, mirrored_advisories};
+pub use weigh::Scales;
 pub use worker::{Drained, Worker};
 
 /// What the jobs work with.

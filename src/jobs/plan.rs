@@ -15,9 +15,11 @@ use super::scan::StoredScan;
 use super::weigh::Scales;
 use super::worker::Guard;
 use super::{JobError, Services, preview, record};
-use crate::formats::EXTRACTOR_VERSION;
+use crate::formats::{EXTRACTOR_VERSION, SitePlace};
 use crate::github::{Pull, Repo, WorkflowsPermission};
-use crate::plan::{self, Candidates, ChangeSet, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan};
+use crate::plan::{
+    self, Candidates, ChangeSet, Climb, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Marks, Pace, Passed, Plan,
+};
 use crate::policy::{Rebase, Rules};
 use crate::pull::{self, Memory, Step, Wish};
 use crate::repo::{BranchName, Moment};
@@ -172,8 +174,11 @@ pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rul
 }
 
 fn pace(gathered: &Gathered) -> Pace {
+    let is_urgent = |row: &&PullRow| row.state == OPEN && memory(row).security;
+    let urgent = gathered.known.iter().filter(is_urgent).map(|row| row.branch.clone());
     Pace {
         open: gathered.open.keys().cloned().collect(),
+        urgent: urgent.filter(|branch| gathered.open.contains_key(branch)).collect(),
         opened: gathered.known.iter().filter_map(|row| row.opened_at).collect(),
     }
 }
@@ -240,6 +245,7 @@ fn constraints(ignores: &[Ignore]) -> Constraints {
             code: if ignore.until.is_some() { HoldCode::PutOff } else { HoldCode::IgnoredByPerson },
             reason: format!("{who} said{at} on {}: {}{until}", ignore.at, ignore.reason),
             until: ignore.until,
+            change: None,
         }
     });
     Constraints { passed: passed.collect() }
@@ -272,7 +278,8 @@ async fn look_at_standing(
 /// Plans, and where what is newest is too young or worse, plans again without it.
 async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided, JobError> {
     let lookups = services.lookups_for(&gathered.row);
-    let (mut scales, mut round) = (Scales::default(), 0);
+    let (mut scales, mut round, mut climb) = (Scales::default(), 0, Climb::default());
+    let marks = marks(gathered);
     loop {
         let (inventory, rules, now) = (&gathered.scan.inventory, &gathered.rules, gathered.now);
         let wanted = plan::wanted_digests(inventory, &gathered.candidates, rules, &gathered.constraints, now);
@@ -284,16 +291,24 @@ async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided,
             let reason = "the App may not change workflow files: give it the permission \"Workflows: read and write\"";
             plan.withhold(WORKFLOWS, HoldCode::PermissionMissing, reason);
         }
-        let evidence = assess(services, gathered, &plan).await?;
+        let open = open_places(gathered, &plan);
+        let evidence = assess(services, gathered, &plan, &open).await?;
         plan.weigh(&evidence, rules);
         if let Some(sources) = &services.advisories {
             let changes = scales.compare((&lookups, sources), &plan, &evidence).await?;
             plan.compare(&evidence, &changes, rules);
+            plan.keep_marks(&marks);
         }
         let mut passed = plan.worse();
-        passed.extend(plan.too_young(rules, now));
+        passed.extend(plan.too_young(rules, now, &open));
         round += 1;
-        if passed.is_empty() || round > MOST_ROUNDS {
+        // A better one below the newest is looked for only once nothing worse is proposed.
+        let goes_on = match passed.is_empty() {
+            true => climb.goes_on(&plan, &mut gathered.constraints),
+            false => round <= MOST_ROUNDS,
+        };
+        if !goes_on {
+            plan.hold_back(&passed);
             let may_pass = gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
             return Ok(Decided { plan, incomplete: may_pass, scales });
         }
@@ -301,16 +316,33 @@ async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided,
     }
 }
 
-/// Asks what the images are that would be proposed now; what is open already was asked before.
-async fn assess(services: &Services, gathered: &Gathered, plan: &Plan) -> Result<EvidenceMap, JobError> {
+/// The urgent moves whose pull requests are open.
+fn marks(gathered: &Gathered) -> Marks {
+    let urgent = gathered.known.iter().filter(|row| row.state == OPEN && memory(row).security);
+    urgent.map(|row| (row.image.clone(), row.line.clone(), row.target.clone())).collect()
+}
+
+/// The places of the moves whose pull request is open as it would be.
+fn open_places(gathered: &Gathered, plan: &Plan) -> BTreeSet<SitePlace> {
     let is_open = |set: &ChangeSet| {
         let fingerprint = set.fingerprint();
         let same = |row: &&PullRow| row.branch == set.branch && row.fingerprint == fingerprint;
         gathered.open.contains_key(&set.branch) && gathered.known.iter().any(|row| same(&row))
     };
-    let new: Vec<ChangeSet> =
-        plan::change_sets(plan, &gathered.rules).into_iter().filter(|set| !is_open(set)).collect();
-    let subjects = plan::wanted_evidence(new.iter().flat_map(|set| &set.updates));
+    let sets = plan::change_sets(plan, &gathered.rules).into_iter().filter(is_open);
+    sets.flat_map(|set| set.updates).map(|update| update.site.place()).collect()
+}
+
+/// Asks what the images are that would be proposed now. What is open already was asked before; it is looked at again
+/// where advisories are asked for, since other things may be known of it.
+async fn assess(
+    services: &Services,
+    gathered: &Gathered,
+    plan: &Plan,
+    open: &BTreeSet<SitePlace>,
+) -> Result<EvidenceMap, JobError> {
+    let is_asked = |update: &&plan::Update| services.advisories.is_some() || !open.contains(&update.site.place());
+    let subjects = plan::wanted_evidence(plan.updates.iter().filter(is_asked));
     services.lookups_for(&gathered.row).evidence(subjects, || ()).await
 }
 
@@ -424,8 +456,11 @@ async fn bring(
     let seen = observe(publisher.services, publisher.repo, &set.branch, publisher.base(), known, open).await?;
     match pull::step(set, &seen, wish(publisher, set, known)) {
         Step::Nothing => {
-            let number = seen.pull.as_ref().map(|pull| pull.number);
-            publisher.remember(set, number, seen.branch.map(|branch| branch.head), known).await
+            let (number, head) = (seen.pull.as_ref().map(|pull| pull.number), seen.branch.map(|branch| branch.head));
+            match (number, known.filter(|row| row.state == OPEN && is_news(set, row))) {
+                (Some(number), Some(known)) => publisher.retell(set, number, head, known).await,
+                (_, _) => publisher.remember(set, number, head, known).await,
+            }
         }
         Step::Publish { push, pull } => {
             let head = seen.branch.as_ref().map(|branch| &branch.head);
@@ -434,6 +469,11 @@ async fn bring(
         Step::LeaveAlone(number) => publisher.leave_alone(set, number, known).await,
         Step::Respect(number) => publisher.respect(set, number).await,
     }
+}
+
+/// Whether other vulnerabilities are known now than the pull request tells of.
+fn is_news(set: &ChangeSet, known: &PullRow) -> bool {
+    set.vulnerability_print().is_some_and(|print| memory(known).told.as_ref() != Some(&print))
 }
 
 /// Takes back what is no longer wanted.

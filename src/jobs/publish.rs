@@ -73,7 +73,8 @@ impl Publisher<'_> {
         let pushed_at = if push == Push::Keep { known.and_then(|row| memory(row).pushed_at) } else { Some(now) };
         let opened_at = if pull == PullWrite::Open { Some(now) } else { known.and_then(|row| row.opened_at) };
         // What was asked for is done, and what was said was said of what lay there before.
-        let memory = Memory { pushed_at: pushed_at.or(Some(now)), ..Memory::default() };
+        let (told, security) = (set.vulnerability_print(), set.is_security());
+        let memory = Memory { pushed_at: pushed_at.or(Some(now)), told, security, ..Memory::default() };
         let base = match push {
             Push::Keep => known.and_then(|row| row.base.clone()),
             Push::Create | Push::Replace => Some(self.base().clone()),
@@ -184,6 +185,26 @@ impl Publisher<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Tells of known vulnerabilities anew, where something else is known of them than the pull request says.
+    pub(super) async fn retell(
+        &self,
+        set: &ChangeSet,
+        number: PullNumber,
+        head: Option<CommitSha>,
+        known: &PullRow,
+    ) -> Result<(), JobError> {
+        let (set, _) = self.entries(set).await?;
+        self.write_pull(&set, PullWrite::Rewrite(number)).await?;
+        let before = memory(known);
+        if set.is_security() && !before.security {
+            self.address(&set, number).await;
+        }
+        record::of_set(self.services, self.row, "retell", &set, Some(number)).await?;
+        let memory = Memory { told: set.vulnerability_print(), security: set.is_security(), ..before };
+        let kept = Kept { head, base: known.base.clone(), state: OPEN, memory, opened_at: known.opened_at };
+        self.save(&set, Some(number), kept).await
     }
 
     /// Labels, assignees, reviewers. Whoever is not there is no reason to do without the pull request.

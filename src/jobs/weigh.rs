@@ -9,22 +9,37 @@ use crate::image::{Digest, ImageName};
 use crate::plan::{ContentPair, Depth, EvidenceMap, Lookup, Plan, Standing, Subject, allowed_sites};
 use crate::policy::Rules;
 use crate::repo::RepoId;
-use crate::vulnerability::{Change, Determination};
+use crate::vulnerability::{Change, Determination, package_changes};
 
 /// Images that one plan examines which nobody examined before: each may cost the reading of its layers. The next plan
 /// goes on.
 const MOST_NEW: usize = 20;
 
 /// What one plan weighed.
-#[derive(Default)]
-pub(super) struct Scales {
+#[derive(Debug)]
+pub struct Scales {
     known: BTreeMap<(ImageName, Digest), Determination>,
     examined: usize,
+    most: usize,
+}
+
+impl Default for Scales {
+    fn default() -> Self {
+        Self::examining(MOST_NEW)
+    }
 }
 
 impl Scales {
+    /// Scales that examine so many images at most which nobody examined before.
+    pub fn examining(most: usize) -> Self {
+        Self { known: BTreeMap::new(), examined: 0, most }
+    }
+
     /// Compares what stands there with what would, for each update.
-    pub(super) async fn compare(
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn compare(
         &mut self,
         (lookups, sources): (&Lookups, &AdvisorySources),
         plan: &Plan,
@@ -33,9 +48,14 @@ impl Scales {
         let mut changes = BTreeMap::new();
         for pair in plan.content_pairs(evidence) {
             let (image, before, after) = &pair;
-            let before = self.weigh((lookups, sources), image, before).await?;
-            let after = self.weigh((lookups, sources), image, after).await?;
-            changes.insert(pair, Change { before, after });
+            let known = self.weigh((lookups, sources), image, before).await?;
+            let becomes = self.weigh((lookups, sources), image, after).await?;
+            let packages =
+                match (lookups.kept_packages(image, before).await?, lookups.kept_packages(image, after).await?) {
+                    (Some(before), Some(after)) => Some(package_changes(&before, &after)),
+                    (_, _) => None,
+                };
+            changes.insert(pair, Change { before: known, after: becomes, packages });
         }
         Ok(changes)
     }
@@ -71,7 +91,7 @@ impl Scales {
         let kept = lookups.vulnerabilities_of_kept(image, digest, sources).await?;
         let found = match kept {
             Some(found) => found,
-            None if self.examined >= MOST_NEW => {
+            None if self.examined >= self.most => {
                 return Ok(Determination::Not("too many images are new here; the next look goes on".to_owned()));
             }
             None => {

@@ -177,7 +177,8 @@ impl ChangeSet {
     }
 }
 
-fn tag_and_digest(reference: &Reference) -> String {
+/// As a change set's target writes it.
+pub(super) fn tag_and_digest(reference: &Reference) -> String {
     let tag = reference.tag().map_or("", |tag| tag.as_str());
     match reference.digest() {
         Some(digest) => format!("{tag}@{digest}"),

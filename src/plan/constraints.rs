@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::formats::Site;
 use crate::image::{Digest, ImageName, Tag};
-use crate::plan::{HoldCode, Update};
+use crate::plan::{Hold, HoldCode, Plan, Update};
 use crate::repo::Moment;
+use crate::vulnerability::Change;
 
 /// What is passed over in one repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Passed {
     pub reason: String,
     /// Until when; `None` where nothing ends it by itself.
     pub until: Option<Moment>,
+    /// What it does to the known vulnerabilities, where that is the reason.
+    pub change: Option<Box<Change>>,
 }
 
 /// What of an image is passed over.
@@ -73,7 +77,25 @@ impl Constraints {
     }
 }
 
+impl Plan {
+    /// Turns what is passed over into holds: where nothing else is looked for any more.
+    pub fn hold_back(&mut self, passed: &[Passed]) {
+        for update in std::mem::take(&mut self.updates) {
+            match passed.iter().find(|passed| passed.concerns(&update)) {
+                Some(passed) => self.holds.push(passed.hold(&update.site)),
+                None => self.updates.push(update),
+            }
+        }
+    }
+}
+
 impl Passed {
+    /// The hold of a site that would move to it.
+    pub(super) fn hold(&self, site: &Site) -> Hold {
+        let (until, change) = (self.until, self.change.clone());
+        Hold { until, change, ..Hold::new(site, self.code, self.reason.clone()) }
+    }
+
     /// What an update would have moved to, on its line: the tag, or where the tag stays its content. `None` where it
     /// has no tag, or nothing is known of the new image.
     pub(super) fn of(update: &Update, code: HoldCode, reason: String, until: Option<Moment>) -> Option<Self> {
@@ -83,7 +105,7 @@ impl Passed {
             false => PassedOver::Tag(tag),
         };
         let (image, line) = (update.site.reference.image().clone(), Some(update.line.clone()));
-        Some(Self { image, line, group: None, what, code, reason, until })
+        Some(Self { image, line, group: None, what, code, reason, until, change: None })
     }
 
     /// Each once, in their order: the sites of one image tell the same.
@@ -95,6 +117,19 @@ impl Passed {
             }
         }
         passed
+    }
+
+    /// Whether an update moves to what is passed over.
+    fn concerns(&self, update: &Update) -> bool {
+        let content = update.evidence.as_ref().map(|evidence| &evidence.digest);
+        let is_that = match &self.what {
+            PassedOver::All => true,
+            PassedOver::Tag(tag) => !update.kind.keeps_tag() && update.to.tag() == Some(tag),
+            PassedOver::Content(tag, digest) => update.to.tag() == Some(tag) && content == Some(digest),
+            PassedOver::Versions(_) => false,
+        };
+        let is_here = self.line.as_ref().is_none_or(|line| *line == update.line);
+        is_that && is_here && self.image == *update.site.reference.image()
     }
 
     fn is_of(&self, place: &Place<'_>) -> bool {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::candidates::Lookup;
 use super::constraints::Passed;
 use super::update::{Hold, HoldCode, Plan, Update};
+use crate::formats::SitePlace;
 use crate::image::{Digest, ImageName, Platform, Reference, Tag};
 use crate::policy::{Rules, Said, UpdateKind};
 use crate::repo::Moment;
@@ -170,10 +171,11 @@ impl Plan {
     }
 
     /// What is too young by the rules, with the moment at which it no longer is: what was weighed. It is to be planned
-    /// again without it, for something older may do.
-    pub fn too_young(&self, rules: &Rules, now: Moment) -> Vec<Passed> {
+    /// again without it, for something older may do. What is `open` was old enough once.
+    pub fn too_young(&self, rules: &Rules, now: Moment, open: &BTreeSet<SitePlace>) -> Vec<Passed> {
         // What is urgent waits for nothing but the checks.
-        let patient = self.updates.iter().filter(|update| !update.is_security());
+        let is_patient = |update: &&Update| !update.is_security() && !open.contains(&update.site.place());
+        let patient = self.updates.iter().filter(is_patient);
         let young = patient.filter_map(|update| {
             let (tag, evidence) = (update.to.tag()?, update.evidence.as_ref()?);
             let cooldown = rules.terms(&update.site, update.kind).cooldown;

@@ -6,6 +6,7 @@
 
 mod candidates;
 mod change_set;
+mod climb;
 mod constraints;
 mod evidence;
 mod pace;
@@ -23,10 +24,11 @@ use crate::repo::Moment;
 
 pub use candidates::{Candidates, Completeness, Lookup, TagList};
 pub use change_set::{ChangeSet, Left, Move, SetTerms, Topic, change_sets};
+pub use climb::Climb;
 pub use constraints::{Constraints, Passed, PassedOver};
 pub use evidence::{Age, Claim, Claimed, Depth, Evidence, EvidenceMap, Labels, Platforms, Subject, wanted_evidence};
 pub use pace::{Pace, Paced, paced};
-pub use security::{ContentPair, Standing, Unfixed};
+pub use security::{ContentPair, Marks, Standing, Unfixed};
 pub use snapshot::{Snapshot, SnapshotFile};
 pub use update::{Alternative, Hold, HoldCode, Plan, Update};
 

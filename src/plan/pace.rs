@@ -9,14 +9,13 @@ use crate::repo::{BranchName, Moment};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Pull requests that one plan opens beyond all limits, because they remove a vulnerability that is urgent.
-const MOST_URGENT: usize = 5;
-
 /// What was opened before.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     /// The branches whose pull requests are open.
     pub open: BTreeSet<BranchName>,
+    /// Those of them that are urgent.
+    pub urgent: BTreeSet<BranchName>,
     /// When the newest pull requests were opened, whether they still are or not.
     pub opened: Vec<Moment>,
 }
@@ -38,9 +37,10 @@ pub fn paced(sets: Vec<ChangeSet>, pace: &Pace, rules: &Rules, now: Moment) -> P
         new.into_iter().filter_map(|set| in_time(set, rules, now, &mut paced.holds)).collect();
     timely.sort_by_key(|set| (!set.is_security(), !set.removes_exploited(), urgency(set.kind()), set.branch.clone()));
     let mut room = Room::new(pace, rules, now);
-    let mut urgent = 0;
+    let mut urgent = pace.urgent.len();
+    let most_urgent = usize::try_from(rules.limits.security.value).unwrap_or(usize::MAX);
     for set in timely {
-        if set.is_security() && urgent < MOST_URGENT {
+        if set.is_security() && urgent < most_urgent {
             urgent += 1;
             paced.sets.push(set);
             continue;
@@ -117,7 +117,8 @@ impl<'a> Room<'a> {
     fn new(pace: &Pace, rules: &'a Rules, now: Moment) -> Self {
         let mut within_hour: Vec<Moment> = pace.opened.iter().copied().filter(|at| now.0 - at.0 < HOUR_MS).collect();
         within_hour.sort_unstable();
-        Self { rules, open: pace.open.len(), within_hour, taken: 0, now }
+        let open = pace.open.difference(&pace.urgent).count();
+        Self { rules, open, within_hour, taken: 0, now }
     }
 
     /// Takes a place, or says why there is none and when there will be.

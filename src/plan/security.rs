@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::allowed_sites;
+use super::change_set::{ChangeSet, tag_and_digest};
 use super::constraints::Passed;
 use super::evidence::{EvidenceMap, Subject};
 use super::update::{HoldCode, Plan, Update};
@@ -19,6 +20,9 @@ const MOST_NAMED: usize = 3;
 
 /// Two contents of an image: what stands there, and what would.
 pub type ContentPair = (ImageName, Digest, Digest);
+
+/// Urgent moves whose pull requests are open: the image, its line, and the target as [`ChangeSet::target`] writes it.
+pub type Marks = BTreeSet<(String, String, String)>;
 
 /// What is known of each image that a repository names.
 pub type Standing = BTreeMap<Subject, Determination>;
@@ -68,6 +72,25 @@ fn is_urgent(finding: &Finding, urgency: Urgency) -> bool {
     }
 }
 
+impl ChangeSet {
+    /// What its pull request tells of known vulnerabilities, in a text that changes when it does; `None` where some of it
+    /// could not be told now.
+    pub fn vulnerability_print(&self) -> Option<String> {
+        let mut text = format!("{}\n", self.is_security());
+        for update in &self.updates {
+            let change = update.vulnerabilities.as_ref()?;
+            for side in [&change.before, &change.after] {
+                let print = side.assessment().map(crate::vulnerability::Assessment::fingerprint)?;
+                if print.is_empty() {
+                    return None;
+                }
+                text.push_str(&format!("{print}\n"));
+            }
+        }
+        Some(Digest::sha256_of(text.as_bytes()).hex()[..16].to_owned())
+    }
+}
+
 impl Plan {
     /// The contents that are to be compared: of updates whose evidence is there.
     pub fn content_pairs(&self, evidence: &EvidenceMap) -> Vec<ContentPair> {
@@ -86,6 +109,16 @@ impl Plan {
             let change = content_pair(update, evidence).and_then(|pair| changes.get(&pair));
             update.vulnerabilities = change.cloned().map(Box::new);
             update.security = update.removes_urgent(rules.terms(&update.site, update.kind).security);
+        }
+    }
+
+    /// Keeps the mark of urgent moves that are open where they cannot be compared now: a source that is away for a while
+    /// takes back nothing.
+    pub fn keep_marks(&mut self, marks: &Marks) {
+        for update in &mut self.updates {
+            let is_compared = update.difference().is_some_and(|difference| difference.is_even());
+            let mark = (update.site.reference.image().to_string(), update.line.clone(), tag_and_digest(&update.to));
+            update.security |= !is_compared && marks.contains(&mark);
         }
     }
 
@@ -153,7 +186,8 @@ fn worse(update: &Update) -> Option<Passed> {
         added.join(", "),
         difference.fixed.len()
     );
-    Passed::of(update, HoldCode::WorseVersion, reason, None)
+    let passed = Passed::of(update, HoldCode::WorseVersion, reason, None)?;
+    Some(Passed { change: update.vulnerabilities.clone(), ..passed })
 }
 
 fn packages(finding: &Finding) -> &str {

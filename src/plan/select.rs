@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::{Candidates, Completeness, Lookup};
-use super::constraints::{Constraints, Passed, PassedOver, Place};
+use super::constraints::{Constraints, PassedOver, Place};
 use super::update::{Alternative, Hold, HoldCode, Update};
 use crate::formats::{Holds, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
@@ -206,7 +206,7 @@ impl<'a> Selector<'a> {
         let passed = self.constraints.of_tag(&place, &best.tag, &version)?;
         let by_itself = matches!(passed.code, HoldCode::CoolDown | HoldCode::WorseVersion);
         let stays = matches!(passed.what, PassedOver::Tag(_)) && !by_itself;
-        Some((passed_hold(site, passed), stays))
+        Some((passed.hold(site), stays))
     }
 
     /// Joins the chosen tag with its digest.
@@ -229,7 +229,7 @@ impl<'a> Selector<'a> {
         let content = digest.as_ref().filter(|_| choice.kind.is_none());
         let passed = content.and_then(|digest| self.constraints.of_content(&place, &choice.tag, digest));
         if let Some(passed) = passed {
-            decided.holds.push(passed_hold(site, passed));
+            decided.holds.push(passed.hold(site));
             return decided;
         }
         if !kinds.contains(&kind) {
@@ -318,6 +318,9 @@ impl<'a> Selector<'a> {
         {
             reason.push_str(&format!(" (the list of tags is not whole: {cut})"));
         }
+        if let Some(worse) = choice.passed.iter().find(|hold| hold.code == HoldCode::WorseVersion) {
+            reason.push_str(&format!("; not the newest: {}", worse.reason));
+        }
         reason
     }
 }
@@ -342,10 +345,6 @@ fn alternative(kind: UpdateKind, pick: &Pick) -> Alternative {
 /// The moves that are open, in the order of preference.
 fn moves(picks: &Picks) -> impl Iterator<Item = Alternative> + '_ {
     PREFERENCE.iter().filter_map(|kind| pick_of(picks, *kind).map(|pick| alternative(*kind, pick)))
-}
-
-fn passed_hold(site: &Site, passed: &Passed) -> Hold {
-    Hold { until: passed.until, ..Hold::new(site, passed.code, passed.reason.clone()) }
 }
 
 /// Drops a later kind that proposes a tag which an earlier one has already.

@@ -58,12 +58,15 @@ pub struct Hold {
     /// Until when, where time ends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Moment>,
+    /// What the move would do to the known vulnerabilities, where that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<Change>>,
 }
 
 impl Hold {
     /// A hold of `site` that time does not end.
     pub fn new(site: &Site, code: HoldCode, reason: String) -> Self {
-        Self { site: site.clone(), code, reason, until: None }
+        Self { site: site.clone(), code, reason, until: None, change: None }
     }
 }
 

@@ -128,6 +128,8 @@ pub struct LayerLimits {
     pub per_hour: Option<(u32, u32)>,
     /// Opened by one plan.
     pub per_run: Option<(u32, u32)>,
+    /// Open at a time beyond the others, because they are urgent.
+    pub security: Option<(u32, u32)>,
 }
 
 /// What one place says.
@@ -160,6 +162,8 @@ pub struct Limits {
     pub per_hour: Said<u32>,
     /// Opened by one plan.
     pub per_run: Said<u32>,
+    /// Open at a time beyond the others, because they are urgent.
+    pub security: Said<u32>,
 }
 
 /// The valid rules of one repository.
@@ -194,6 +198,7 @@ impl Default for Rules {
                 open: Said::by_nobody(u32::MAX),
                 per_hour: Said::by_nobody(u32::MAX),
                 per_run: Said::by_nobody(u32::MAX),
+                security: Said::by_nobody(5),
             },
             rules: Vec::new(),
         }
@@ -303,6 +308,7 @@ impl Rules {
         limit(&mut self.limits.open, limits.open);
         limit(&mut self.limits.per_hour, limits.per_hour);
         limit(&mut self.limits.per_run, limits.per_run);
+        limit(&mut self.limits.security, limits.security);
         self.ignore_paths.extend(ignore_paths.into_iter().map(|pattern| (pattern, Arc::clone(&file))));
         self.ignore_images.extend(ignore_images.into_iter().map(|pattern| (pattern, Arc::clone(&file))));
         self.rules.extend(rules);

@@ -34,6 +34,12 @@ pub struct Memory {
     /// What was said last, so that it is not said again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said: Option<String>,
+    /// What it tells of known vulnerabilities, so that it is told anew when that changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
+    /// Whether it was opened, or became, urgent.
+    #[serde(skip_serializing_if = "is_false")]
+    pub security: bool,
     /// How its checks stood last, for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub standing: String,

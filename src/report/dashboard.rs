@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::markdown::code;
+use super::markdown::{code, html_code};
+use super::vulnerabilities::{Markup, vulnerability_change};
 use crate::plan::{Hold, HoldCode, Passed, PassedOver, Unfixed};
 use crate::repo::{BranchName, Moment, PullNumber};
+use crate::vulnerability::Change;
 
 /// Its title.
 pub const DASHBOARD_TITLE: &str = "Container images: what Restow does here";
@@ -12,6 +14,8 @@ pub const DASHBOARD_TITLE: &str = "Container images: what Restow does here";
 pub const DASHBOARD_MARKER: &str = "<!-- restow-dashboard -->";
 /// Rows of each table.
 const MOST: usize = 40;
+/// Comparisons of known vulnerabilities.
+const MOST_COMPARED: usize = 5;
 
 /// An open pull request.
 #[derive(Debug, Clone)]
@@ -102,6 +106,22 @@ impl Dashboard<'_> {
         if let Some(more) = reasons.len().checked_sub(MOST).filter(|more| *more > 0) {
             text.push_str(&format!("\nand {more} more\n"));
         }
+        self.worse(text, codes);
+    }
+
+    /// What those do to the known vulnerabilities that are held for it.
+    fn worse(&self, text: &mut String, codes: &[HoldCode]) {
+        let mut told: BTreeMap<(String, &str), &Change> = BTreeMap::new();
+        for hold in self.holds.iter().filter(|hold| codes.contains(&hold.code)) {
+            if let Some(change) = &hold.change {
+                told.entry((hold.site.reference.image().familiar(), &hold.reason)).or_insert(change);
+            }
+        }
+        for ((image, reason), change) in told.into_iter().take(MOST_COMPARED) {
+            let compared = vulnerability_change(change, Markup::Markdown);
+            let summary = html_code(&format!("{image}: {reason}"));
+            text.push_str(&format!("\n<details><summary>{summary}</summary>\n\n{compared}\n\n</details>\n"));
+        }
     }
 
     /// One line for each image: what is known of it, and what can be done.
@@ -115,9 +135,9 @@ impl Dashboard<'_> {
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let named: Vec<String> = one.named.iter().map(|id| code(id)).collect();
             text.push_str(&format!(
-                "- {}: {} packages with {}{more}. {}\n",
+                "- {}: {} with {}{more}. {}\n",
                 code(&one.written),
-                one.packages,
+                if one.packages == 1 { "1 package".to_owned() } else { format!("{} packages", one.packages) },
                 named.join(", "),
                 advice(one)
             ));

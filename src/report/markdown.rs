@@ -9,6 +9,12 @@ pub(super) fn code(text: &str) -> String {
     format!("{fence}{space}{}{space}{fence}", plain.replace('|', "\\|"))
 }
 
+/// `text` as code in HTML, where Markdown has no say: in the line of what is folded.
+pub(super) fn html_code(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    format!("<code>{}</code>", plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+}
+
 /// `text` as a part of a URL's path.
 pub(super) fn url_path(text: &str) -> String {
     text.bytes()
@@ -28,6 +34,7 @@ mod tests {
         assert_eq!(code("nginx:1"), "`nginx:1`");
         assert_eq!(code("a`b``c"), "``` a`b``c ```");
         assert_eq!(code("a|b\nc"), "`a\\|b\u{fffd}c`");
+        assert_eq!(html_code("a</code><b>&\n"), "<code>a&lt;/code&gt;&lt;b&gt;&amp;\u{fffd}</code>");
         assert_eq!(url_path("a b/ä#?.yml"), "a%20b/%C3%A4%23%3F.yml");
     }
 }

@@ -7,7 +7,7 @@ use url::Url;
 use super::evidence;
 use super::markdown::{code, url_path};
 use super::notes::{self, ReleaseNote, release_source, releases_between};
-use super::vulnerabilities::{Markup, vulnerabilities};
+use super::vulnerabilities::{Markup, vulnerability_change};
 use crate::image::{Digest, Reference};
 use crate::plan::{Alternative, ChangeSet, Topic, Update};
 use crate::policy::{CommitStyle, UpdateKind};
@@ -222,7 +222,7 @@ fn vulnerability_section(set: &ChangeSet) -> Option<String> {
         let Some(change) = &update.vulnerabilities else { continue };
         let name = format!("{} to {}", readable(&update.site.reference), readable(&update.to));
         if told.len() < MOST_COMPARED && told.insert(name.clone()) {
-            let text = vulnerabilities(&change.before, Some(&change.after), Markup::Markdown);
+            let text = vulnerability_change(change, Markup::Markdown);
             texts.push(format!("{}\n\n{text}", code(&name)));
         }
     }

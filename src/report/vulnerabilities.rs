@@ -4,12 +4,18 @@ use std::collections::BTreeSet;
 
 use super::dates::day;
 use super::markdown::code;
-use crate::vulnerability::{Assessment, Determination, Difference, Exploitation, Finding, Severity, difference};
+use crate::vulnerability::{
+    AffectedPackage, Assessment, Change, Determination, Difference, Exploitation, Finding, PackageChanges,
+    PackageVersion, Severity, difference,
+};
 
 /// Vulnerabilities that are listed by name.
 const MOST: usize = 30;
 /// Packages that are named for one vulnerability.
 const MOST_PACKAGES: usize = 3;
+
+/// Packages that a folded table shows.
+const MOST_PACKAGE_ROWS: usize = 100;
 
 /// The column that says what is exploited.
 const EXPLOITED: usize = 2;
@@ -23,25 +29,35 @@ pub enum Markup {
     Markdown,
 }
 
-/// The comparison of two images, or the state of one where there is no other.
-pub fn vulnerabilities(before: &Determination, after: Option<&Determination>, markup: Markup) -> String {
-    let lines = match (before, after) {
-        (Determination::Known(before), Some(Determination::Known(after))) => compared(before, after, markup),
-        (Determination::Known(before), None) => alone(before, markup),
-        (Determination::Known(before), Some(Determination::Not(reason))) => {
-            let mut lines = vec![format!("The new image: not determined: {}.", said(reason, markup)), String::new()];
-            lines.push("The present image:".to_owned());
-            lines.extend(alone(before, markup));
+/// What is known of one image.
+pub fn vulnerabilities(known: &Determination, markup: Markup) -> String {
+    let lines = match known {
+        Determination::Known(one) => alone(one, markup),
+        Determination::Not(reason) => {
+            vec![format!("Known vulnerabilities: not determined: {}.", said(reason, markup))]
+        }
+    };
+    lines.join("\n")
+}
+
+/// The comparison of two images.
+pub fn vulnerability_change(change: &Change, markup: Markup) -> String {
+    let not =
+        |side: &str, reason: &str| vec![format!("{side}: not determined: {}.", said(reason, markup)), String::new()];
+    let beside = |side: &str, known: &Assessment| [vec![format!("{side}:")], alone(known, markup)].concat();
+    let lines = match (&change.before, &change.after) {
+        (Determination::Known(before), Determination::Known(after)) => {
+            let mut lines = compared(before, after, change.packages.as_ref(), markup);
+            lines.extend(change.packages.iter().flat_map(|packages| package_lines(packages, markup)));
             lines
         }
-        (Determination::Not(reason), Some(Determination::Known(after))) => {
-            let mut lines =
-                vec![format!("The present image: not determined: {}.", said(reason, markup)), String::new()];
-            lines.push("The new image:".to_owned());
-            lines.extend(alone(after, markup));
-            lines
+        (Determination::Known(before), Determination::Not(reason)) => {
+            [not("The new image", reason), beside("The present image", before)].concat()
         }
-        (Determination::Not(reason), None | Some(Determination::Not(_))) => {
+        (Determination::Not(reason), Determination::Known(after)) => {
+            [not("The present image", reason), beside("The new image", after)].concat()
+        }
+        (Determination::Not(reason), Determination::Not(_)) => {
             vec![format!("Known vulnerabilities: not determined: {}.", said(reason, markup))]
         }
     };
@@ -82,6 +98,30 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     lines.join("\n")
 }
 
+/// What several updates do to the known vulnerabilities, a line for each, what removes the worst first.
+pub fn vulnerability_changes(updates: &[(String, &Change)], markup: Markup) -> String {
+    let mut compared: Vec<(&str, Difference<'_>)> =
+        updates.iter().filter_map(|(name, change)| Some((name.as_str(), change.difference()?))).collect();
+    let worst = |findings: &[&Finding]| findings.first().map(|one| (one.is_exploited(), one.severity));
+    compared.sort_by_key(|(_, change)| std::cmp::Reverse((worst(&change.fixed), change.fixed.len())));
+    let header = ["What updates change", "removed", "added", "stay", "the worst removed", "the worst added"];
+    let first = |findings: &[&Finding]| {
+        findings.first().map(|one| format!("{} ({})", said(&one.id, markup), one.severity)).unwrap_or_default()
+    };
+    let row = |(name, change): &(&str, Difference<'_>)| {
+        let counts = [&change.fixed, &change.introduced, &change.remaining].map(|all| all.len().to_string());
+        let named = [first(&change.fixed), first(&change.introduced)];
+        std::iter::once(said(name, markup)).chain(counts).chain(named).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<String>> = compared.iter().map(row).collect();
+    let mut lines = if rows.is_empty() { Vec::new() } else { table(&header.map(str::to_owned), &rows, markup) };
+    if rows.len() < updates.len() {
+        lines.push(String::new());
+        lines.push(format!("{} of {} updates could not be compared.", updates.len() - rows.len(), updates.len()));
+    }
+    lines.join("\n")
+}
+
 /// A count, as far as it can be told: `3+` where there may be more, `?` where none was found and some may be there.
 fn at_least(one: &Assessment, count: usize) -> String {
     match (one.is_whole, count) {
@@ -107,12 +147,12 @@ fn said(text: &str, markup: Markup) -> String {
     }
 }
 
-fn compared(before: &Assessment, after: &Assessment, markup: Markup) -> Vec<String> {
+fn compared(before: &Assessment, after: &Assessment, packages: Option<&PackageChanges>, markup: Markup) -> Vec<String> {
     let change = difference(before, after);
     let mut lines = counts(&change, before.is_whole && after.is_whole, markup);
     lines.push(String::new());
-    lines.extend(named("Removed", &change.fixed, markup));
-    lines.extend(named("Added", &change.introduced, markup));
+    lines.extend(named(&Group { title: "Removed", findings: &change.fixed, packages }, markup));
+    lines.extend(named(&Group { title: "Added", findings: &change.introduced, packages }, markup));
     if !change.cautions.is_empty() {
         lines.extend(change.cautions.iter().map(|caution| format!("Compare with care: {caution}.")));
         lines.push(String::new());
@@ -151,38 +191,36 @@ fn alone(one: &Assessment, markup: Markup) -> Vec<String> {
             .collect();
         lines.extend(table(&["Severity", "Known"].map(str::to_owned), &rows, markup));
         lines.push(String::new());
-        lines.extend(named("Known", &one.findings.iter().collect::<Vec<_>>(), markup));
+        let findings: Vec<&Finding> = one.findings.iter().collect();
+        lines.extend(named(&Group { title: "Known", findings: &findings, packages: None }, markup));
     }
     lines.extend(sources(&[("Image", one)], markup));
     lines
 }
 
+/// Vulnerabilities that are listed together.
+struct Group<'a> {
+    title: &'a str,
+    findings: &'a [&'a Finding],
+    /// What becomes of the packages, where two images are compared.
+    packages: Option<&'a PackageChanges>,
+}
+
 /// Each vulnerability with its packages.
-fn named(title: &str, findings: &[&Finding], markup: Markup) -> Vec<String> {
+fn named(group: &Group<'_>, markup: Markup) -> Vec<String> {
+    let findings = group.findings;
     if findings.is_empty() {
         return Vec::new();
     }
-    let mut header = vec![title, "Severity", "Exploited", "Package", "Installed", "Fixed in"];
+    let installed = if group.packages.is_some() { "Installed → now" } else { "Installed" };
+    let mut header = vec![group.title, "Severity", "Exploited", "Package", installed, "Fixed in"];
     let told = findings.iter().take(MOST).any(|finding| finding.exploitation != Exploitation::default());
     if !told {
         header.remove(EXPLOITED);
     }
     let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
     let row = |finding: &&Finding| {
-        let first = finding.packages.first();
-        let names: Vec<&str> = finding.packages.iter().take(MOST_PACKAGES).map(|one| one.name.as_str()).collect();
-        let more = finding.packages.len().saturating_sub(MOST_PACKAGES);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let mut cells = vec![
-            said(&finding.id, markup),
-            finding.severity.to_string(),
-            exploited(&finding.exploitation),
-            format!("{}{more}", said(&names.join(", "), markup)),
-            said(first.map_or("", |one| one.installed.as_str()), markup),
-            first
-                .and_then(|one| one.fixed.as_deref())
-                .map_or_else(|| "no fix known".to_owned(), |fix| said(fix, markup)),
-        ];
+        let mut cells = cells(finding, group.packages, markup);
         if !told {
             cells.remove(EXPLOITED);
         }
@@ -194,6 +232,60 @@ fn named(title: &str, findings: &[&Finding], markup: Markup) -> Vec<String> {
         lines.push(format!("and {more} more, not more urgent than these."));
     }
     lines.push(String::new());
+    lines
+}
+
+fn cells(finding: &Finding, packages: Option<&PackageChanges>, markup: Markup) -> Vec<String> {
+    let first = finding.packages.first();
+    let names: Vec<&str> = finding.packages.iter().take(MOST_PACKAGES).map(|one| one.name.as_str()).collect();
+    let more = finding.packages.len().saturating_sub(MOST_PACKAGES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    vec![
+        said(&finding.id, markup),
+        finding.severity.to_string(),
+        exploited(&finding.exploitation),
+        format!("{}{more}", said(&names.join(", "), markup)),
+        first.map(|one| versions(one, packages, markup)).unwrap_or_default(),
+        first.and_then(|one| one.fixed.as_deref()).map_or_else(|| "no fix known".to_owned(), |fix| said(fix, markup)),
+    ]
+}
+
+/// The version that has the vulnerability, and what becomes of it or was before.
+fn versions(one: &AffectedPackage, packages: Option<&PackageChanges>, markup: Markup) -> String {
+    let alone = said(&one.installed, markup);
+    let Some(packages) = packages else { return alone };
+    if let Some(moved) = packages.changed.iter().find(|moved| moved.name == one.name) {
+        return format!("{} → {}", said(&moved.from, markup), said(&moved.to, markup));
+    }
+    let among = |all: &[PackageVersion]| all.iter().any(|other| other.name == one.name);
+    match (among(&packages.removed), among(&packages.added)) {
+        (true, _) => format!("{alone} → removed"),
+        (_, true) => format!("new → {alone}"),
+        (false, false) => alone,
+    }
+}
+
+/// What becomes of the packages: a line, and in Markdown a table below it that is folded.
+fn package_lines(packages: &PackageChanges, markup: Markup) -> Vec<String> {
+    if packages.is_empty() {
+        return vec![format!("{}Packages: the same in both.", bullet(markup))];
+    }
+    let (added, removed, changed) = (packages.added.len(), packages.removed.len(), packages.changed.len());
+    let line = format!("Packages: {changed} changed, {added} added, {removed} removed");
+    if markup == Markup::Plain {
+        return vec![format!("{line}.")];
+    }
+    let cell = |text: &str| said(text, markup);
+    let moved = packages.changed.iter().map(|one| vec![cell(&one.name), cell(&one.from), cell(&one.to)]);
+    let gone = packages.removed.iter().map(|one| vec![cell(&one.name), cell(&one.version), "removed".to_owned()]);
+    let new = packages.added.iter().map(|one| vec![cell(&one.name), "new".to_owned(), cell(&one.version)]);
+    let rows: Vec<Vec<String>> = moved.chain(gone).chain(new).take(MOST_PACKAGE_ROWS).collect();
+    let mut lines = vec![String::new(), format!("<details><summary>{line}</summary>"), String::new()];
+    lines.extend(table(&["Package", "From", "To"].map(str::to_owned), &rows, markup));
+    if let Some(more) = packages.len().checked_sub(MOST_PACKAGE_ROWS).filter(|more| *more > 0) {
+        lines.extend([String::new(), format!("and {more} more")]);
+    }
+    lines.extend([String::new(), "</details>".to_owned()]);
     lines
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Scan;
 use super::json::result;
 use crate::plan::Subject;
-use crate::vulnerability::{AffectedPackage, Assessment, Determination, Finding, Severity};
+use crate::vulnerability::{AffectedPackage, Assessment, Change, Determination, Finding, Severity};
 
 /// Results of one run that GitHub's code scanning shows. Source: GitHub, "SARIF support for code scanning", limits.
 const MOST_RESULTS: usize = 5000;
@@ -19,6 +19,26 @@ pub(super) fn known(known: Option<&Determination>) -> Value {
         Some(Determination::Not(reason)) => json!({ "determined": false, "reason": reason }),
         Some(Determination::Known(one)) => assessment(one),
     }
+}
+
+/// What an update does to the known vulnerabilities.
+pub(super) fn change(change: &Change) -> Value {
+    let Some(difference) = change.difference() else {
+        let reason = [&change.before, &change.after].into_iter().find_map(|side| match side {
+            Determination::Not(reason) => Some(reason),
+            Determination::Known(_) => None,
+        });
+        return json!({ "determined": false, "reason": reason });
+    };
+    let all = |findings: &[&Finding]| findings.iter().map(|one| finding(one)).collect::<Vec<_>>();
+    json!({
+        "determined": true,
+        "removed": all(&difference.fixed),
+        "added": all(&difference.introduced),
+        "remaining": difference.remaining.len(),
+        "cautions": difference.cautions,
+        "packages": change.packages,
+    })
 }
 
 fn assessment(one: &Assessment) -> Value {

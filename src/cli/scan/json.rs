@@ -85,6 +85,7 @@ fn update(update: &Update) -> Value {
         "to_digest": update.to.digest(),
         "reason": update.reason,
         "security": update.is_security(),
+        "vulnerabilities": update.vulnerabilities.as_ref().map(|change| findings::change(change)),
     })
 }
 

@@ -10,8 +10,8 @@ use crate::formats::Site;
 use crate::image::ImageName;
 use crate::plan::{HoldCode, Standing, Update};
 use crate::repo::FilePath;
-use crate::report::{Markup, vulnerability_overview};
-use crate::vulnerability::Determination;
+use crate::report::{Markup, vulnerability_changes, vulnerability_overview};
+use crate::vulnerability::{Change, Determination};
 
 /// Sites of an image named in full; of more, the count.
 const SITES_SHOWN: usize = 5;
@@ -76,6 +76,7 @@ pub(super) fn human(scan: &Scan, paint: Paint) -> String {
     parts.push(summary(scan));
     if let Some(known) = &scan.vulnerabilities {
         parts.push(format!("\n{}", vulnerability_overview(&named(known), Markup::Plain)));
+        parts.extend(changes(scan, Markup::Plain).map(|table| format!("\n{table}")));
     }
     parts.join("\n")
 }
@@ -234,9 +235,25 @@ pub(super) fn markdown(scan: &Scan) -> String {
     }
     let text = format!("{text}\n{}\n", summary(scan));
     match &scan.vulnerabilities {
-        Some(known) => format!("{text}\n{}\n", vulnerability_overview(&named(known), Markup::Markdown)),
+        Some(known) => {
+            let overview = vulnerability_overview(&named(known), Markup::Markdown);
+            let changes = changes(scan, Markup::Markdown).map(|table| format!("\n{table}\n")).unwrap_or_default();
+            format!("{text}\n{overview}\n{changes}")
+        }
         None => text,
     }
+}
+
+/// What the updates do to the known vulnerabilities, each move once.
+fn changes(scan: &Scan, markup: Markup) -> Option<String> {
+    let updates = scan.plan.iter().flat_map(|plan| &plan.updates);
+    let moves = updates.filter_map(|update| {
+        let name =
+            format!("{}:{} to {}", update.site.reference.image().familiar(), current(&update.site), target(update));
+        Some((name, update.vulnerabilities.as_deref()?))
+    });
+    let moves: Vec<(String, &Change)> = moves.collect::<BTreeMap<_, _>>().into_iter().collect();
+    (!moves.is_empty()).then(|| vulnerability_changes(&moves, markup))
 }
 
 /// What is known, by the images' names for people.

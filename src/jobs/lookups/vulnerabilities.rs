@@ -72,6 +72,19 @@ impl Lookups {
         }
     }
 
+    /// The packages of an image that was examined; no registry is asked.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(crate) async fn kept_packages(
+        &self,
+        image: &ImageName,
+        digest: &Digest,
+    ) -> Result<Option<PackageList>, JobError> {
+        let kept = self.kept(&self.audience(image), digest).await?;
+        Ok(kept.and_then(Result::ok).map(|examined| examined.list))
+    }
+
     /// Holds what an image holds against the advisories of now.
     async fn determine(&self, examined: &Examined, sources: &AdvisorySources) -> Result<Determination, JobError> {
         let distribution = examined.list.distribution.as_ref();

@@ -220,3 +220,139 @@ async fn images_of_which_nothing_can_be_told_do_not_keep_others_from_being_looke
     house.later(25).await;
     assert!(text(&house).contains("No upstream fix: 1"), "{}", text(&house));
 }
+
+/// The house's one image at another tag.
+fn tag(house: &House, tag: &str, packages: &[(&str, &str)]) {
+    house.world.registry.push_layers("acme/base", tag, &[debian(packages)], None);
+}
+
+#[tokio::test]
+async fn an_open_pull_request_tells_what_is_known_by_now() {
+    let (house, osv) = house("", &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let before = house.only_pull();
+    assert!(!before.title.contains("[security]") && before.body.contains("CVE-2026-2"), "{}", before.body);
+    osv.publish(("DEBIAN-CVE-2026-9", "CVE-2026-9"), ("Debian:12", "zlib"), Some("1.3-1"), CRITICAL);
+    house.later(2).await;
+    let after = house.only_pull();
+    assert!(after.title.ends_with("[security]") && after.labels.contains(&"security".to_owned()), "{after:#?}");
+    assert!(after.body.contains("CVE-2026-9") && after.body.contains("for linux/amd64"), "{}", after.body);
+    assert_eq!(after.head, before.head, "its branch holds what it held");
+    house.world.github.clear_requests();
+    house.later(2).await;
+    let written = house.world.github.requests().into_iter().filter(|request| request.method != "GET");
+    let written: Vec<_> = written.filter(|request| request.path.contains("/pulls")).collect();
+    assert!(written.is_empty(), "nothing new, nothing written: {written:#?}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_source_that_is_away_takes_back_nothing() {
+    let (house, osv) = house("", &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+    osv.publish(("DEBIAN-CVE-2026-9", "CVE-2026-9"), ("Debian:12", "zlib"), Some("1.3-1"), CRITICAL);
+    // Without the mark the schedule would close what it had not opened.
+    house.push(".github/restow.yml", "schedule: every weekend\ncooldown: 30d\n");
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let before = house.only_pull();
+    assert!(before.title.ends_with("[security]"), "{}", before.title);
+    osv.behave(|osv| osv.refusals = vec![503; 1000]);
+    house.push("README.md", "again");
+    house.settle().await;
+    let after = house.only_pull();
+    assert_eq!((after.state, &after.title), ("open", &before.title));
+    assert!(after.body.contains("CVE-2026-9"), "what was known stands there: {}", after.body);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_becomes_worse_while_it_is_open_gives_way() {
+    let (house, osv) = house("", &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+    tag(&house, "1.2.0", &[("zlib", "1.3-1"), ("curl", "8.0-1")]);
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    assert!(house.only_pull().title.contains("to 1.2.0"));
+    osv.publish(("DEBIAN-CVE-2026-5", "CVE-2026-5"), ("Debian:12", "curl"), None, CRITICAL);
+    house.later(2).await;
+    let pull = house.only_pull();
+    assert!(pull.title.contains("to 1.1.0"), "{}", pull.title);
+    assert!(pull.body.contains("not the newest: minor to 1.2.0 adds known vulnerabilities"), "{}", pull.body);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn where_the_newest_is_worse_the_best_below_it_is_taken() {
+    let (house, osv) =
+        house("dashboard: true\n", &[("openssl", "3.0.1-1"), ("zlib", "1.2-1")], &[("zlib", "1.2-1")]).await;
+    // 1.4.0 is worse than what stands there; 1.3.0 is not, and 1.2.0 is better still; 1.1.0 is not.
+    tag(&house, "1.4.0", &[("curl", "8.0-1")]);
+    tag(&house, "1.3.0", &[("zlib", "1.2-1"), ("expat", "2-1")]);
+    tag(&house, "1.2.0", &[("zlib", "1.3-1")]);
+    let publish = |id: &str, package: &str, fixed: Option<&str>, vector: &str| {
+        osv.publish((&format!("DEBIAN-{id}"), id), ("Debian:12", package), fixed, vector);
+    };
+    publish("CVE-2026-1", "openssl", None, LOW);
+    publish("CVE-2026-2", "zlib", Some("1.3-1"), LOW);
+    publish("CVE-2026-3", "expat", None, LOW);
+    publish("CVE-2026-5", "curl", None, CRITICAL);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.contains("to 1.2.0"), "{}", pull.title);
+    assert!(pull.body.contains("not the newest: minor to 1.4.0 adds"), "{}", pull.body);
+    let dashboard = house.plain(&house.repo.issues()[0].1);
+    let held = dashboard.split_once("### Held").expect("what is held").1;
+    assert!(
+        held.contains("CVE-2026-5") && held.contains("<details>") && held.contains("| critical | 0 | 1 | 0 | 1 |"),
+        "{held}"
+    );
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_is_worse_all_the_way_down_is_never_proposed() {
+    let (house, osv) = house("", &[("zlib", "1.2-1")], &[("curl", "8.0-1")]).await;
+    for minor in 2..12 {
+        tag(&house, &format!("1.{minor}.0"), &[("curl", "8.0-1"), (&format!("p{minor}"), "1-1")]);
+    }
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), None, LOW);
+    osv.publish(("DEBIAN-CVE-2026-5", "CVE-2026-5"), ("Debian:12", "curl"), None, CRITICAL);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let titles: Vec<String> = house.repo.pulls().into_iter().map(|pull| pull.title).collect();
+    assert!(titles.is_empty(), "{titles:#?}");
+    let everything = AuditFilter { limit: 100, ..AuditFilter::default() };
+    let audit = house.app.services().store.audit(&everything).await.expect("the audit");
+    assert!(audit.iter().any(|entry| entry.result == "worse-version"), "{audit:#?}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn urgent_pull_requests_have_a_limit_of_their_own_and_what_is_exploited_goes_first() {
+    let rules = "cooldown: 0d\nlimits: {open: 1, per_hour: 1, security: 1}\n";
+    let (house, osv) = house(rules, &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+    for name in ["acme/other", "acme/third"] {
+        for (tag, version) in [("1.0.0", "1-1"), ("1.1.0", "2-1")] {
+            let package = name.trim_start_matches("acme/");
+            house.world.registry.push_layers(name, tag, &[debian(&[(package, version)])], None);
+        }
+    }
+    for (id, package) in [("CVE-2026-1", "zlib"), ("CVE-2026-2", "other"), ("CVE-2026-3", "third")] {
+        osv.publish(
+            (&format!("DEBIAN-{id}"), id),
+            ("Debian:12", package),
+            Some(if package == "zlib" { "1.3-1" } else { "2-1" }),
+            CRITICAL,
+        );
+    }
+    osv.exploit("CVE-2026-3", "2026-11-20");
+    house.push("Dockerfile", &format!("{DOCKERFILE}FROM REGISTRY/acme/other:1.0.0\nFROM REGISTRY/acme/third:1.0.0\n"));
+    house.settle().await;
+    let titles: Vec<String> = house.open().into_iter().map(|pull| pull.title).collect();
+    assert_eq!(titles.len(), 2, "one beyond the limits, one within: {titles:#?}");
+    assert!(titles[0].contains("acme/third"), "{titles:#?}");
+    house.world.github.assert_clean();
+}
