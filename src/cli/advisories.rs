@@ -11,10 +11,10 @@ use url::Url;
 use super::jobs::open_existing;
 use super::lookup::{cache_file, cached};
 use super::{DONE, FAILED, Outcome, USAGE, output};
-use crate::advisory::{Exports, Feeds};
+use crate::advisory::{Exports, Feeds, VexRepository};
 use crate::clock::Clock;
-use crate::jobs::{BringError, Brought, bring, bring_epss, bring_kev};
-use crate::store::Store;
+use crate::jobs::{BringError, Brought, bring, bring_ends, bring_epss, bring_kev, bring_vex};
+use crate::store::{SourceRow, Store};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum AdvisoriesCommand {
@@ -46,6 +46,12 @@ pub(super) struct SyncArgs {
     /// FIRST's scores, or a copy of them; none
     #[arg(long, value_name = "URL", default_value = Feeds::EPSS)]
     epss: String,
+    /// When the support of products ends: endoflife.date's list, or a copy of it; none
+    #[arg(long, value_name = "URL", default_value = "none")]
+    endoflife: String,
+    /// A VEX repository: the address below which its index.json is
+    #[arg(long = "vex-repository", value_name = "URL")]
+    vex_repositories: Vec<Url>,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -81,17 +87,18 @@ impl DatabaseArgs {
 async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
     let mirrored = store.advisory_sources().await?;
     let ecosystems: Vec<String> = match args.ecosystems.is_empty() {
-        true => mirrored.into_iter().map(|row| row.name).filter(|name| name != "KEV" && name != "EPSS").collect(),
+        true => mirrored.into_iter().filter(SourceRow::is_ecosystem).map(|row| row.name).collect(),
         false => args.ecosystems.clone(),
     };
-    if ecosystems.is_empty() {
+    if ecosystems.is_empty() && args.vex_repositories.is_empty() && args.endoflife == "none" {
         eprintln!(
             "restow: nothing is mirrored yet; name what your images are made of: --ecosystem Debian --ecosystem Alpine"
         );
         return Ok(USAGE);
     }
     let feed = |url: &str| (url != "none").then(|| Url::parse(url)).transpose();
-    let feeds = Feeds::new(feed(&args.kev).context("--kev")?, feed(&args.epss).context("--epss")?)?;
+    let feeds = Feeds::new(feed(&args.kev).context("--kev")?, feed(&args.epss).context("--epss")?)?
+        .with_ends(feed(&args.endoflife).context("--endoflife")?)?;
     let exports = Exports::new(args.exports.clone())?;
     let (mut brought, mut failed) = (BTreeMap::new(), false);
     for ecosystem in &ecosystems {
@@ -102,7 +109,15 @@ async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
         bar.finish_and_clear();
         failed |= note(&mut brought, ecosystem, done);
     }
-    for (name, done) in [("KEV", bring_kev(store, &feeds).await), ("EPSS", bring_epss(store, &feeds).await)] {
+    for address in &args.vex_repositories {
+        let done = bring_vex(store, &VexRepository::new(address.clone())?).await;
+        failed |= note(&mut brought, &format!("VEX {address}"), done);
+    }
+    for (name, done) in [
+        ("KEV", bring_kev(store, &feeds).await),
+        ("EPSS", bring_epss(store, &feeds).await),
+        ("endoflife.date", bring_ends(store, &feeds).await),
+    ] {
         if let Some(done) = done.transpose() {
             failed |= note(&mut brought, name, done);
         }

@@ -48,7 +48,7 @@ fn compare(args: &Args, current: &Tag) -> Outcome {
     let present = Subject { image: image.clone(), tag: Some(current.clone()), digest: args.image.digest().cloned() };
     let new = args.to.as_ref().map(|tag| Subject { image: image.clone(), tag: Some(tag.clone()), digest: None });
     let subjects: Vec<Subject> = std::iter::once(present).chain(new).collect();
-    let found = vulnerabilities_of(&args.lookup, &args.advisories, &subjects)?;
+    let found = vulnerabilities_of(&args.lookup, &args.advisories, &subjects, Vec::new())?;
     let Some((before, after)) = found.split_first() else { return Ok(FAILED) };
     match &args.to {
         Some(to) => output::line(&format!("{}:{current} -> {to}\n", image.familiar()))?,

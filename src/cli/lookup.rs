@@ -11,17 +11,17 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::output;
-use crate::advisory::{Exports, Feeds, Osv};
+use crate::advisory::{Exports, Feeds, Osv, Scanner, VexRepository};
 use crate::clock::Clock;
 use crate::formats::Inventory;
 use crate::image::ImageName;
-use crate::jobs::{AdvisorySources, Lookups};
+use crate::jobs::{AdvisorySources, Lookups, VexChoice};
 use crate::plan::{self, Candidates, Constraints, Depth, EvidenceMap, Lookup, Plan, Subject, TagList};
-use crate::policy::Rules;
+use crate::policy::{Rules, VexTrust};
 use crate::registry::{Alias, AllowedAddress, Registries, RegistrySettings};
-use crate::settings::{proxy, variable};
+use crate::settings::{ScannerSettings, environment, proxy, variable};
 use crate::store::Store;
-use crate::vulnerability::Determination;
+use crate::vulnerability::{Determination, ScannerKind, VexDocument, VexOrigin, read_vex};
 
 /// Which registries may be asked, and how.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +52,18 @@ pub(super) struct AdvisoryArgs {
     /// Ask this server, which answers as OSV's does; `mirror`: nobody, but what `restow advisories sync` brought
     #[arg(long, value_name = "URL", default_value = Osv::PUBLIC, value_parser = read_source)]
     advisories: AdvisorySource,
+    /// A VEX document whose statements count: OpenVEX, CSAF or CycloneDX
+    #[arg(long, value_name = "FILE")]
+    vex: Vec<PathBuf>,
+    /// Have images scanned by this program, which must be installed, in the place of Restow's own look
+    #[arg(long, value_name = "PROGRAM", value_parser = ["trivy", "grype"])]
+    scanner: Option<String>,
+    /// The address of Trivy's server
+    #[arg(long, value_name = "URL", requires = "scanner")]
+    scanner_server: Option<String>,
+    /// A variable of the environment that the scanner gets besides PATH, HOME and the proxies
+    #[arg(long = "scanner-environment", value_name = "NAME", requires = "scanner")]
+    scanner_environment: Vec<String>,
 }
 
 /// Where advisories are looked for.
@@ -73,15 +85,39 @@ impl AdvisoryArgs {
     async fn sources(&self, store: &Store) -> anyhow::Result<AdvisorySources> {
         let exports = Exports::new(Exports::PUBLIC.parse()?)?;
         let feeds = Feeds::new(None, None)?;
+        let rows = store.advisory_sources().await?;
+        let addresses = rows.iter().filter_map(|row| Url::parse(row.vex_repository()?).ok());
+        let vex = addresses.map(VexRepository::new).collect::<Result<_, _>>()?;
+        let scanner = self.scanner()?;
         Ok(match &self.advisories {
             AdvisorySource::Api(url) => {
-                AdvisorySources { osv: Some(Osv::new(url.clone())?), exports, mirrored: BTreeSet::new(), feeds }
+                let osv = Some(Osv::new(url.clone())?);
+                AdvisorySources { osv, exports, mirrored: BTreeSet::new(), feeds, vex, scanner }
             }
             AdvisorySource::Mirror => {
-                let mirrored = store.advisory_sources().await?.into_iter().map(|row| row.name).collect();
-                AdvisorySources { osv: None, exports, mirrored, feeds }
+                let mirrored = rows.into_iter().filter(|row| row.is_ecosystem()).map(|row| row.name).collect();
+                AdvisorySources { osv: None, exports, mirrored, feeds, vex, scanner }
             }
         })
+    }
+
+    /// The scanner that was asked for.
+    fn scanner(&self) -> anyhow::Result<Option<Scanner>> {
+        let Some(kind) = self.scanner.as_deref().and_then(ScannerKind::of_word) else { return Ok(None) };
+        let (server, named) = (self.scanner_server.as_deref(), &self.scanner_environment);
+        let settings = ScannerSettings::new(kind, server, named, &environment()).map_err(anyhow::Error::msg)?;
+        Ok(Some(Scanner::new(kind, settings.server, settings.environment, Scanner::USUAL_LIMIT)))
+    }
+
+    /// The VEX statements that count: those of the files that were named, and whose the rules trust.
+    fn vex(&self, trust: Vec<VexTrust>) -> anyhow::Result<VexChoice> {
+        let read = |file: &PathBuf| {
+            let path = file.display().to_string();
+            let reading = || format!("reading {path}");
+            let statements = read_vex(&std::fs::read(file).with_context(reading)?).with_context(reading)?;
+            anyhow::Ok(VexDocument { origin: VexOrigin::File { path: path.clone() }, statements })
+        };
+        Ok(VexChoice { trust, files: self.vex.iter().map(read).collect::<Result<_, _>>()? })
     }
 }
 
@@ -227,7 +263,9 @@ pub(super) fn vulnerabilities_of(
     args: &LookupArgs,
     advisories: &AdvisoryArgs,
     subjects: &[Subject],
+    trust: Vec<VexTrust>,
 ) -> anyhow::Result<Vec<Determination>> {
+    let choice = advisories.vex(trust)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let (lookups, store) = args.lookups(&Clock::System).await?;
@@ -238,7 +276,10 @@ pub(super) fn vulnerabilities_of(
             let known = lookups.evidence(BTreeMap::from([(subject.clone(), Depth::Platforms)]), || ()).await?;
             found.push(match known.into_values().next() {
                 Some(Lookup::Known(evidence)) => {
-                    lookups.vulnerabilities(&subject.image, &evidence.digest, &sources).await?
+                    let mut known = lookups.vulnerabilities(&subject.image, &evidence.digest, &sources).await?;
+                    let content = (&subject.image, &evidence.digest, subject.tag.as_ref());
+                    lookups.complete(content, &mut known, &sources, &choice).await?;
+                    known
                 }
                 Some(Lookup::Unavailable { reason, .. }) => Determination::Not(reason),
                 None => Determination::Not("the registry was not asked".to_owned()),

@@ -272,7 +272,7 @@ async fn look_at_standing(
 /// Plans, and where what is newest is too young or worse, plans again without it.
 async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided, JobError> {
     let lookups = services.lookups_for(&gathered.row);
-    let (mut scales, mut round) = (Scales::default(), 0);
+    let (mut scales, mut round) = (Scales::of(&gathered.rules), 0);
     loop {
         let (inventory, rules, now) = (&gathered.scan.inventory, &gathered.rules, gathered.now);
         let wanted = plan::wanted_digests(inventory, &gathered.candidates, rules, &gathered.constraints, now);

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use super::dates::day;
 use super::markdown::code;
-use crate::vulnerability::{Assessment, Determination, Difference, Exploitation, Finding, Severity, difference};
+use super::vex;
+use crate::vulnerability::{
+    Assessment, Determination, Difference, Exploitation, Finding, ListSource, Severity, Suppressed, difference,
+};
 
 /// Vulnerabilities that are listed by name.
 const MOST: usize = 30;
@@ -56,11 +59,14 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     let counts = |one: &Assessment| Severity::ALL.map(|severity| one.count(severity));
     known.sort_by_key(|(_, one)| std::cmp::Reverse((exploited(one), counts(one))));
     let severities = Severity::ALL.iter().map(ToString::to_string);
+    let suppresses = known.iter().any(|(_, one)| !one.suppressed.is_empty());
+    let last = ["exploited"].into_iter().chain(suppresses.then_some("suppressed")).map(str::to_owned);
     let header: Vec<String> =
-        std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(["exploited".to_owned()]).collect();
+        std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(last).collect();
     let row = |(name, one): &(&str, &Assessment)| {
         let exploited = if one.knows_exploited { exploited(one).to_string() } else { "?".to_owned() };
-        let counted = counts(one).into_iter().map(|count| count.to_string()).chain([exploited]);
+        let suppressed = suppresses.then(|| one.hidden().len().to_string());
+        let counted = counts(one).into_iter().map(|count| count.to_string()).chain([exploited]).chain(suppressed);
         std::iter::once(said(name, markup)).chain(counted).collect()
     };
     let rows: Vec<Vec<String>> = known.iter().map(row).collect();
@@ -73,12 +79,22 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     lines.extend(not.map(|(name, reason)| {
         format!("{}{}: not determined: {}.", bullet(markup), said(name, markup), said(reason, markup))
     }));
+    for (name, one) in &known {
+        let mut about = vex::suppressed(&one.suppressed.iter().collect::<Vec<_>>(), markup);
+        about.extend(vex::untrusted(&[*one], markup));
+        about.extend(vex::ends(&[*one], markup));
+        if !about.is_empty() {
+            lines.extend([format!("{}:", said(name, markup)), String::new()]);
+            lines.extend(about);
+            lines.push(String::new());
+        }
+    }
     let sources: BTreeSet<String> = known.iter().map(|(_, one)| advisories(one, markup)).collect();
     lines.extend(sources);
     lines.join("\n")
 }
 
-fn bullet(markup: Markup) -> &'static str {
+pub(super) fn bullet(markup: Markup) -> &'static str {
     if markup == Markup::Markdown { "- " } else { "" }
 }
 
@@ -87,7 +103,7 @@ fn advisories(one: &Assessment, markup: Markup) -> String {
 }
 
 /// Others' words: code in Markdown, so that they do nothing there.
-fn said(text: &str, markup: Markup) -> String {
+pub(super) fn said(text: &str, markup: Markup) -> String {
     match markup {
         Markup::Plain => text.chars().filter(|c| !c.is_control()).collect(),
         Markup::Markdown => code(text),
@@ -100,9 +116,20 @@ fn compared(before: &Assessment, after: &Assessment, markup: Markup) -> Vec<Stri
     lines.push(String::new());
     lines.extend(named("Removed", &change.fixed, markup));
     lines.extend(named("Added", &change.introduced, markup));
+    lines.extend(vex::suppressed(&all_suppressed(before, after), markup));
+    lines.extend(vex::untrusted(&[before, after], markup));
+    lines.extend(vex::ends(&[before, after], markup));
     lines.extend(change.cautions.iter().map(|caution| format!("Compare with care: {caution}.")));
     lines.extend(sources(&[("Present image", before), ("New image", after)], markup));
     lines
+}
+
+/// What is taken away in either image, each once.
+fn all_suppressed<'a>(before: &'a Assessment, after: &'a Assessment) -> Vec<&'a Suppressed> {
+    let mut all: Vec<&Suppressed> = after.suppressed.iter().collect();
+    let there: BTreeSet<&str> = all.iter().map(|one| one.finding.id.as_str()).collect();
+    all.extend(before.suppressed.iter().filter(|one| !there.contains(one.finding.id.as_str())));
+    all
 }
 
 fn counts(change: &Difference<'_>, markup: Markup) -> Vec<String> {
@@ -110,28 +137,45 @@ fn counts(change: &Difference<'_>, markup: Markup) -> Vec<String> {
     if counts.is_empty() {
         return vec!["No known vulnerabilities, before and after.".to_owned()];
     }
-    let header = ["Severity", "Before", "After", "Removed", "Added"].map(str::to_owned);
+    let suppresses = (!change.suppressed.is_empty()).then_some("Suppressed");
+    let header = ["Severity", "Before", "After", "Removed", "Added"].into_iter().chain(suppresses).map(str::to_owned);
     let row = |(severity, counts): &(Severity, crate::vulnerability::SeverityCounts)| {
-        let counted = [counts.before, counts.after, counts.fixed, counts.introduced].map(|count| count.to_string());
+        let counted = [counts.before, counts.after, counts.fixed, counts.introduced];
+        let counted = counted.into_iter().chain(suppresses.map(|_| counts.suppressed)).map(|count| count.to_string());
         std::iter::once(severity.to_string()).chain(counted).collect()
     };
-    table(&header, &counts.iter().map(row).collect::<Vec<_>>(), markup)
+    table(&header.collect::<Vec<_>>(), &counts.iter().map(row).collect::<Vec<_>>(), markup)
 }
 
 fn alone(one: &Assessment, markup: Markup) -> Vec<String> {
     let mut lines = Vec::new();
+    let hidden = one.hidden();
     if one.findings.is_empty() {
-        lines.push("No known vulnerabilities.".to_owned());
+        lines.push(match hidden.len() {
+            0 => "No known vulnerabilities.".to_owned(),
+            count => format!("No known vulnerabilities but {count} that VEX takes away."),
+        });
+        lines.push(String::new());
     } else {
+        let of = |severity: Severity| hidden.values().filter(|one| one.finding.severity == severity).count();
+        let suppresses = (!hidden.is_empty()).then_some("Suppressed");
+        let header = ["Severity", "Known"].into_iter().chain(suppresses).map(str::to_owned);
         let rows: Vec<Vec<String>> = Severity::ALL
-            .iter()
-            .filter(|severity| one.count(**severity) > 0)
-            .map(|severity| vec![severity.to_string(), one.count(*severity).to_string()])
+            .into_iter()
+            .map(|severity| (severity, one.count(severity), of(severity)))
+            .filter(|(_, known, hidden)| known + hidden > 0)
+            .map(|(severity, known, hidden)| {
+                let counts = std::iter::once(known).chain(suppresses.map(|_| hidden)).map(|count| count.to_string());
+                std::iter::once(severity.to_string()).chain(counts).collect()
+            })
             .collect();
-        lines.extend(table(&["Severity", "Known"].map(str::to_owned), &rows, markup));
+        lines.extend(table(&header.collect::<Vec<_>>(), &rows, markup));
         lines.push(String::new());
         lines.extend(named("Known", &one.findings.iter().collect::<Vec<_>>(), markup));
     }
+    lines.extend(vex::suppressed(&one.suppressed.iter().collect::<Vec<_>>(), markup));
+    lines.extend(vex::untrusted(&[one], markup));
+    lines.extend(vex::ends(&[one], markup));
     lines.extend(sources(&[("Image", one)], markup));
     lines
 }
@@ -196,6 +240,10 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
         let of = one.distribution.as_ref().map(|of| format!(" of {}", said(of, markup))).unwrap_or_default();
         let (packages, platform) = (one.packages, said(&one.platform, markup));
         let list = said(&one.list.describe(), markup);
+        if matches!(one.list, ListSource::Scanner { .. }) {
+            lines.push(format!("{bullet}{name}: scanned by {list}{of}, for {platform}."));
+            continue;
+        }
         lines.push(format!("{bullet}{name}: {packages} packages{of}, for {platform}; their list: {list}."));
     }
     let gaps: BTreeSet<&str> = sides.iter().flat_map(|(_, one)| &one.gaps).map(String::as_str).collect();
@@ -206,7 +254,7 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     lines
 }
 
-fn table(header: &[String], rows: &[Vec<String>], markup: Markup) -> Vec<String> {
+pub(super) fn table(header: &[String], rows: &[Vec<String>], markup: Markup) -> Vec<String> {
     match markup {
         Markup::Markdown => {
             let line = |cells: &[String]| format!("| {} |", cells.join(" | "));

@@ -26,6 +26,7 @@ mod repositories;
 mod repository_images;
 mod stories;
 mod tag_lists;
+mod vex;
 mod vulnerabilities;
 mod weighed;
 

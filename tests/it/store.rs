@@ -190,6 +190,7 @@ contract! {
     tables::ignores_end_and_are_kept_once,
     tables::the_audit_only_grows,
     tables::holds_are_told_when_they_begin,
+    tables::what_is_known_beside_advisories,
     tables::a_deleted_installation_is_erased_after_its_time,
     tables::tag_lists,
     tables::the_ledger_is_never_rewritten,

@@ -11,7 +11,7 @@ use crate::plan::Lookup;
 use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError};
 use crate::store::rpm_headers;
 use crate::vulnerability::{
-    Determination, LayerSearch, PackageList, PackageQuery, Predicate, assess, packages_of_sbom, statements,
+    Assessment, Determination, LayerSearch, PackageList, PackageQuery, Predicate, assess, packages_of_sbom, statements,
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
@@ -42,6 +42,9 @@ impl Lookups {
         digest: &Digest,
         sources: &AdvisorySources,
     ) -> Result<Determination, JobError> {
+        if let Some(scanner) = &sources.scanner {
+            return self.scanned(image, digest, scanner).await;
+        }
         match self.examined(image, digest).await? {
             Ok(examined) => self.determine(examined, sources).await,
             Err(reason) => Ok(Determination::Not(reason)),
@@ -58,6 +61,9 @@ impl Lookups {
         digest: &Digest,
         sources: &AdvisorySources,
     ) -> Result<Option<Determination>, JobError> {
+        if let Some(scanner) = &sources.scanner {
+            return self.kept_scan(image, digest, scanner).await;
+        }
         match self.kept(&self.audience(image), digest).await? {
             Some(Ok(examined)) => self.determine(examined, sources).await.map(Some),
             Some(Err(reason)) => Ok(Some(Determination::Not(reason))),
@@ -77,12 +83,18 @@ impl Lookups {
         let of = |query: &PackageQuery| answer.known.get(query).into_iter().flatten();
         let mut determination = assess(&examined.list, &examined.platform, answer.source, of);
         if let Determination::Known(assessment) = &mut determination {
-            let ids: Vec<&str> = assessment.findings.iter().map(|finding| finding.id.as_str()).collect();
-            let brought = self.store.advisory_sources().await?.iter().any(|source| source.name == "KEV");
-            let exploited = if brought { Some(self.store.exploitation(&ids).await?) } else { None };
-            assessment.rank(exploited.as_ref());
+            self.rank(assessment).await?;
         }
         Ok(determination)
+    }
+
+    /// Says which findings are exploited, and puts them in order.
+    pub(super) async fn rank(&self, assessment: &mut Assessment) -> Result<(), JobError> {
+        let ids: Vec<&str> = assessment.findings.iter().map(|finding| finding.id.as_str()).collect();
+        let brought = self.store.advisory_sources().await?.iter().any(|source| source.name == "KEV");
+        let exploited = if brought { Some(self.store.exploitation(&ids).await?) } else { None };
+        assessment.rank(exploited.as_ref());
+        Ok(())
     }
 
     /// What an image holds: kept for ever, unless a registry did not answer.

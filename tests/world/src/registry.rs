@@ -155,6 +155,24 @@ impl Registry {
         digest
     }
 
+    /// Attaches a document of this type to a digest, by the tag that stands for the referrers where a registry has no
+    /// interface for them.
+    pub fn attach(&self, repository: &str, subject: &str, artifact_type: &str, document: &Value) {
+        let mut inner = self.lock();
+        let size = document.to_string().len();
+        let layer = inner.keep(STATEMENT, document);
+        let config = inner.keep(CONFIG, &json!({}));
+        let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE, "artifactType": artifact_type,
+            "config": { "mediaType": CONFIG, "digest": config, "size": 2 },
+            "layers": [{ "mediaType": artifact_type, "digest": layer, "size": size }],
+            "subject": { "mediaType": INDEX, "digest": subject, "size": 1 } });
+        let manifest = inner.keep(IMAGE, &manifest);
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX,
+            "manifests": [{ "mediaType": IMAGE, "digest": manifest, "size": 1 }] });
+        let index = inner.keep(INDEX, &index);
+        inner.tags.entry(repository.to_owned()).or_default().insert(subject.replacen(':', "-", 1), index);
+    }
+
     /// Publishes a new image under a tag, which may be there already; returns its digest.
     pub fn push(&self, repository: &str, tag: &str) -> String {
         self.push_build(repository, tag, &Build::default())
