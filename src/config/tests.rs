@@ -203,5 +203,9 @@ fn whose_vex_statements_count_is_checked_and_adds_up() {
         "vex: [{image: nginx, author: \"[\"}]\n",
         &["1:30: \"[\" is not a glob: unclosed character class; missing ']'"],
     );
-    check("vex: [{image: nginx, repository: \"https://vex.example\"}]\n", &[]);
+    let base = "vex: [{image: nginx, repository: \"https://vex.example\"}]\n";
+    let own = "extends: [\"acme/x:a.yml\"]\nvex: [{image: redis, author: Acme}]\n";
+    let rules = resolved(own, &[("acme/x:a.yml", Some(base))]).expect("valid");
+    let images: Vec<&str> = rules.vex.iter().map(|one| one.images.as_str()).collect();
+    assert_eq!(images, ["nginx", "redis"]);
 }

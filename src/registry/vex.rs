@@ -10,7 +10,7 @@ use super::manifest::{Manifest, RawDescriptor};
 use crate::image::{Digest, ImageName, Tag};
 
 /// Bytes of one document that are read.
-const LARGEST: u64 = 32 * 1024 * 1024;
+const LARGEST: u64 = 8 * 1024 * 1024;
 /// Documents of one image that are read.
 const MOST: usize = 20;
 /// Parts of the types of what may be such a document.

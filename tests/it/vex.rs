@@ -149,7 +149,7 @@ async fn the_end_of_support_is_told() {
     scene.osv.publish_ends(json!({ "result": [{ "name": "python", "releases": [
         { "name": "3.8", "isEol": true, "eolFrom": null }, { "name": "3.9", "isEol": false, "eolFrom": "2999-01-01" }] }] }));
     let ends = format!("{}ends.json", scene.osv.address());
-    let (code, text) = scene.sync(&["--kev", "none", "--epss", "none", "--endoflife", &ends]);
+    let (code, text) = scene.sync(&["--endoflife", &ends]);
     assert_eq!(code, Some(0), "{text}");
     let (_, text) = scene.explain(image, &["--vulnerabilities"]);
     assert!(text.contains("\npython 3.8 is past its end: no fixes will come.\n"), "{text}");

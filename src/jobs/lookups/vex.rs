@@ -9,7 +9,7 @@ use crate::image::{Digest, ImageName, Tag};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
 use crate::policy::VexTrust;
-use crate::registry::Carrier;
+use crate::registry::{AttachedVex, Carrier};
 use crate::vulnerability::{
     Assessment, Determination, Tied, VexDocument, VexImage, VexOrigin, VexStatement, apply_vex, attached_vex,
 };
@@ -118,11 +118,15 @@ impl Lookups {
             Ok(found) => found,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let read = |one: &crate::registry::AttachedVex| {
-            let tied = if one.carrier == Carrier::Referrer { Tied::ByManifest } else { Tied::ByStatement };
-            attached_vex(&one.body, digest, tied)
-        };
-        let statements: Vec<VexStatement> = found.iter().filter_map(read).flatten().collect();
+        let about = digest.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = |one: &AttachedVex| {
+                let tied = if one.carrier == Carrier::Referrer { Tied::ByManifest } else { Tied::ByStatement };
+                attached_vex(&one.body, &about, tied)
+            };
+            found.iter().filter_map(read).flatten().collect::<Vec<VexStatement>>()
+        });
+        let Ok(statements) = reading.await else { return Ok(Err("they could not be read".to_owned())) };
         let body = serde_json::to_string(&statements).unwrap_or_default();
         self.store.save_attached_vex(&audience, digest, &body).await?;
         Ok(Ok(statements))

@@ -1,5 +1,9 @@
 //! What VEX takes away is shown as suppressed, and only where the rules trust its author.
 
+use std::os::unix::fs::PermissionsExt;
+
+use restow::settings::ScannerSettings;
+use restow::vulnerability::ScannerKind;
 use world::osv::Osv;
 
 use super::house::House;
@@ -110,5 +114,38 @@ async fn what_has_ended_is_one_line_of_the_dashboard_and_of_the_pull_request() {
     let text = house.plain(&house.repo.issues()[0].1);
     let line = text.lines().find(|line| line.contains("is past its end")).expect("its line");
     assert!(line.contains("acme/base:1.0.0`: `debian 10` is past its end (2024-06-30)"), "{line}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_scanner_of_the_server_decides_in_the_place_of_all_advisories() {
+    let osv = Osv::start().await.expect("a source of advisories");
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = format!("{}/fixtures/vulnerabilities/trivy/debian-buster.json", env!("CARGO_MANIFEST_DIR"));
+    let seen = folder.path().join("seen").display().to_string();
+    // What stands there is asked about first; the new image has nothing.
+    let clean = r#"sed -e 's/"Vulnerabilities": \[/"Others": [/'"#;
+    let script = format!("#!/bin/sh\nif [ -e {seen} ]; then {clean} {report}; else touch {seen}; cat {report}; fi\n");
+    let program = folder.path().join("trivy");
+    std::fs::write(&program, script).expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    let house = House::with_settings(&[("README.md", "x")], |settings| {
+        let mut all = sources(&osv, &[]);
+        let environment = vec![("PATH".to_owned(), path)];
+        all.scanner = Some(ScannerSettings { kind: ScannerKind::Trivy, server: None, environment });
+        settings.advisories = Some(all);
+    })
+    .await;
+    for (tag, zlib) in [("1.0.0", "1.2-1"), ("1.1.0", "1.3-1")] {
+        house.world.registry.push_layers("acme/base", tag, &[debian(&[("zlib", zlib)])], None);
+    }
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.ends_with("[security]"), "{}", pull.title);
+    assert!(pull.body.contains("| critical | 1 | 0 | 1 | 0 |"), "{}", pull.body);
+    assert!(pull.body.contains("Present image: scanned by `Trivy dev` of `debian 10.1`"), "{}", pull.body);
+    assert_eq!(osv.take_count("/v1/"), 0);
     house.world.github.assert_clean();
 }
