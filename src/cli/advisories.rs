@@ -18,8 +18,8 @@ use crate::store::{SourceRow, Store};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum AdvisoriesCommand {
-    /// Bring what changed of OSV's exports, of KEV and of EPSS
-    Sync(SyncArgs),
+    /// Bring what changed of OSV's exports, of KEV, of EPSS and of what else is named
+    Sync(Box<SyncArgs>),
     /// List what is mirrored, and of when it is
     List(DatabaseArgs),
 }
@@ -49,7 +49,7 @@ pub(super) struct SyncArgs {
     /// When the support of products ends: endoflife.date's list, or a copy of it; none
     #[arg(long, value_name = "URL", default_value = "none")]
     endoflife: String,
-    /// A VEX repository: the address below which its index.json is
+    /// A VEX repository: the address below which its index.json is; without any, those that are mirrored already
     #[arg(long = "vex-repository", value_name = "URL")]
     vex_repositories: Vec<Url>,
     #[command(flatten)]
@@ -86,11 +86,15 @@ impl DatabaseArgs {
 /// Brings everything that was asked for; what fails costs nothing of the rest.
 async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
     let mirrored = store.advisory_sources().await?;
+    let repositories: Vec<Url> = match args.vex_repositories.is_empty() {
+        true => mirrored.iter().filter_map(|row| Url::parse(row.vex_repository()?).ok()).collect(),
+        false => args.vex_repositories.clone(),
+    };
     let ecosystems: Vec<String> = match args.ecosystems.is_empty() {
         true => mirrored.into_iter().filter(SourceRow::is_ecosystem).map(|row| row.name).collect(),
         false => args.ecosystems.clone(),
     };
-    if ecosystems.is_empty() && args.vex_repositories.is_empty() && args.endoflife == "none" {
+    if ecosystems.is_empty() && repositories.is_empty() && args.endoflife == "none" {
         eprintln!(
             "restow: nothing is mirrored yet; name what your images are made of: --ecosystem Debian --ecosystem Alpine"
         );
@@ -109,7 +113,7 @@ async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
         bar.finish_and_clear();
         failed |= note(&mut brought, ecosystem, done);
     }
-    for address in &args.vex_repositories {
+    for address in &repositories {
         let done = bring_vex(store, &VexRepository::new(address.clone())?).await;
         failed |= note(&mut brought, &format!("VEX {address}"), done);
     }

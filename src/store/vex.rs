@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use super::database::{Sql, over_rows, retry_conflicts, values};
-use super::{Store, StoreError};
+use super::{ImageKey, Store, StoreError};
 use crate::image::Digest;
 use crate::repo::Moment;
 use crate::vulnerability::{ProductEnd, VexStatement};
@@ -16,13 +16,13 @@ const AT_ONCE: usize = 5_000;
 
 const ATTACHED: Sql = Sql::new(
     "read attached VEX statements",
-    "SELECT body FROM attached_vex WHERE audience = $1 AND digest = $2 AND read_at > $3",
+    "SELECT body FROM attached_vex WHERE image = $1 AND digest = $2 AND read_at > $3",
 );
 
 const SAVE_ATTACHED: Sql = Sql::new(
     "save attached VEX statements",
-    "INSERT INTO attached_vex (audience, digest, body, read_at) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (audience, digest) DO UPDATE SET body = excluded.body, read_at = excluded.read_at",
+    "INSERT INTO attached_vex (image, digest, body, read_at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (image, digest) DO UPDATE SET body = excluded.body, read_at = excluded.read_at",
 );
 
 const SCAN: Sql = Sql::new(
@@ -65,17 +65,17 @@ const ADD_ENDS: Sql = over_rows!(
 const END: Sql = Sql::new("read ends of support", "SELECT cycle, ends_at, ended FROM support_ends WHERE product = $1");
 
 impl Store {
-    /// The statements that were found attached to a digest since `since`, as JSON; `None` where nobody looked.
+    /// The statements that were found attached to an image since `since`, as JSON; `None` where nobody looked.
     ///
     /// # Errors
     /// The database fails.
     pub async fn attached_vex(
         &self,
-        audience: &str,
+        image: &ImageKey,
         digest: &Digest,
         since: Moment,
     ) -> Result<Option<String>, StoreError> {
-        let row = self.database.read_one(ATTACHED, values![audience, digest.as_str(), since.0]).await?;
+        let row = self.database.read_one(ATTACHED, values![image.as_str(), digest.as_str(), since.0]).await?;
         row.map(|row| row.text("body")).transpose()
     }
 
@@ -83,8 +83,8 @@ impl Store {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn save_attached_vex(&self, audience: &str, digest: &Digest, body: &str) -> Result<(), StoreError> {
-        let row = values![audience, digest.as_str(), body, self.now().0];
+    pub async fn save_attached_vex(&self, image: &ImageKey, digest: &Digest, body: &str) -> Result<(), StoreError> {
+        let row = values![image.as_str(), digest.as_str(), body, self.now().0];
         self.database.write(SAVE_ATTACHED, row).await.map(|_| ())
     }
 

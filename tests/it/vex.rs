@@ -88,6 +88,26 @@ async fn a_scan_shows_what_is_suppressed_in_every_format() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_at_cosigns_tag_counts_for_the_image_that_it_names() {
+    let scene = Scene::new().await;
+    let other = format!("sha256:{}", "ab".repeat(32));
+    let openvex = "https://openvex.dev/ns/v0.2.0";
+    for (name, about) in [("own", None), ("foreign", Some(other.as_str()))] {
+        let repository = format!("acme/{name}");
+        let digest = scene.registry.push_layers(&repository, "1.0", &[debian(&[("openssl", "3.0.1-1")])], None);
+        let vex = json!({ "@context": "https://openvex.dev/ns", "author": "Acme", "statements": [
+            { "vulnerability": "CVE-2026-1", "status": "not_affected", "justification": "component_not_present" }] });
+        scene.registry.attach_by_cosign(&repository, (&digest, about.unwrap_or(&digest)), openvex, &vex);
+    }
+    scene.osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), None, CRITICAL);
+    // Nobody says here whom to trust: what would count is said.
+    let (_, own) = scene.explain("acme/own:1.0", &["--vulnerabilities"]);
+    assert!(own.contains("1 VEX statement by Acme is not applied"), "{own}");
+    let (_, foreign) = scene.explain("acme/foreign:1.0", &["--vulnerabilities"]);
+    assert!(foreign.contains("CVE-2026-1") && !foreign.contains("VEX"), "{foreign}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scanner_takes_the_place_of_the_own_look_on_both_sides() {
     let scene = scene().await;
     scene.registry.push_layers("acme/base", "1.1", &[debian(&[("openssl", "3.0.9-1")])], None);
@@ -166,6 +186,10 @@ async fn a_vex_repository_that_breaks_leaves_what_was_known() {
     };
     scene.osv.publish_vex("pkg/a.json", openvex("Acme", "CVE-2026-1", "pkg:deb/debian/libopenssl", None));
     assert!(sync(Some(0)).contains("VEX http"), "it is listed");
+    // Known once, it is brought again without being named.
+    scene.osv.publish_vex("pkg/b.json", openvex("Acme", "CVE-2026-2", "pkg:deb/debian/libzlib", None));
+    let (code, text) = scene.sync(&[]);
+    assert!(code == Some(0) && text.contains("vex  2 "), "{text}");
     scene.osv.publish_vex("../outside.json", json!({}));
     assert!(sync(Some(3)).contains("its index of VEX documents is malformed"), "it is refused");
     let (_, text) = scene.run(&["advisories", "list"]);

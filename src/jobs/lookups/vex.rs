@@ -105,9 +105,10 @@ impl Lookups {
         image: &ImageName,
         digest: &Digest,
     ) -> Result<Result<Vec<VexStatement>, String>, JobError> {
-        let audience = self.audience(image);
+        // The same content under another name has attachments of its own.
+        let key = self.key(image);
         let since = self.clock.now().plus_ms(-LOOK_AGAIN_MS);
-        let kept = self.store.attached_vex(&audience, digest, since).await?;
+        let kept = self.store.attached_vex(&key, digest, since).await?;
         if let Some(statements) = kept.and_then(|body| serde_json::from_str(&body).ok()) {
             return Ok(Ok(statements));
         }
@@ -128,7 +129,7 @@ impl Lookups {
         });
         let Ok(statements) = reading.await else { return Ok(Err("they could not be read".to_owned())) };
         let body = serde_json::to_string(&statements).unwrap_or_default();
-        self.store.save_attached_vex(&audience, digest, &body).await?;
+        self.store.save_attached_vex(&key, digest, &body).await?;
         Ok(Ok(statements))
     }
 }

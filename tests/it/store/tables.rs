@@ -548,16 +548,21 @@ fn statement(name: &str, status: VexStatus) -> VexStatement {
     }
 }
 
-pub(super) async fn what_is_known_beside_advisories(f: Fixture) {
+pub(super) async fn what_is_attached_and_scanned_is_kept_for_a_while(f: Fixture) {
     let (store, digest) = (&f.store, Digest::sha256_of(b"image"));
-    store.save_attached_vex("us", &digest, "[]").await.expect("saved");
-    let attached = async |audience, since| store.attached_vex(audience, &digest, since).await.expect("read");
-    assert_eq!(attached("us", START.plus_ms(-1)).await.as_deref(), Some("[]"));
-    assert_eq!(attached("us", START.plus_ms(1_000_000)).await, None, "it is too old");
-    assert_eq!(attached("them", START.plus_ms(-1)).await, None, "what one reads is kept for one");
+    let key = |name: &str| ImageKey::new(&ImageName::parse(name).expect("a name"), None);
+    store.save_attached_vex(&key("acme/app"), &digest, "[]").await.expect("saved");
+    let attached = async |name, since| store.attached_vex(&key(name), &digest, since).await.expect("read");
+    assert_eq!(attached("acme/app", START.plus_ms(-1)).await.as_deref(), Some("[]"));
+    assert_eq!(attached("acme/app", START.plus_ms(1_000_000)).await, None, "it is too old");
+    assert_eq!(attached("mallory/app", START.plus_ms(-1)).await, None, "the same content elsewhere says nothing of it");
     store.save_scan(("us", &digest), "trivy", "{}").await.expect("saved");
     let scan = async |scanner| store.scan(("us", &digest), scanner, START.plus_ms(-1)).await.expect("read");
     assert_eq!((scan("trivy").await.as_deref(), scan("grype").await), (Some("{}"), None));
+}
+
+pub(super) async fn vex_repositories_are_kept_whole(f: Fixture) {
+    let store = &f.store;
     let first = [statement("CVE-1", VexStatus::Fixed), statement("CVE-2", VexStatus::NotAffected)];
     store.save_vex("https://a.example", &first).await.expect("saved");
     store.save_vex("https://b.example", &first[..1]).await.expect("saved");
@@ -568,6 +573,10 @@ pub(super) async fn what_is_known_beside_advisories(f: Fixture) {
     store.save_vex("https://a.example", &first[1..]).await.expect("saved");
     assert_eq!(about("https://a.example", &["CVE-1", "CVE-2"]).await, first[1..]);
     assert_eq!(about("https://b.example", &["CVE-1", "CVE-2"]).await, first[..1]);
+}
+
+pub(super) async fn ends_of_support_are_kept_whole(f: Fixture) {
+    let store = &f.store;
     let end = |cycle: &str, day: Option<Moment>, ended: bool| ProductEnd {
         product: "python".to_owned(),
         cycle: cycle.to_owned(),

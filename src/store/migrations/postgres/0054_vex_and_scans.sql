@@ -1,12 +1,13 @@
--- VEX statements that were found attached to an image, looked for again after a while; and reports of scanners.
+-- VEX statements that were found attached to an image, by its name too: the same content elsewhere has others.
 CREATE TABLE attached_vex (
-    audience TEXT NOT NULL,
+    image TEXT NOT NULL,
     digest TEXT NOT NULL,
     body TEXT NOT NULL,
     read_at BIGINT NOT NULL,
-    PRIMARY KEY (audience, digest)
+    PRIMARY KEY (image, digest)
 );
 
+-- What a scanner found in a content, for a while.
 CREATE TABLE scans (
     audience TEXT NOT NULL,
     digest TEXT NOT NULL,
