@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::advisory::{AdvisoryError, Exports, Feeds, Osv};
+use crate::advisory::{AdvisoryError, Exports, Feeds, Osv, Scanner, VexRepository};
 use crate::clock::Clock;
 use crate::github::{GitHub, GitHubSettings};
 use crate::jobs::{
@@ -140,7 +140,12 @@ fn advisory_sources(settings: &AdvisorySettings) -> Result<AdvisorySources, Advi
         osv: settings.api.clone().map(Osv::new).transpose()?,
         exports: Exports::new(settings.exports.clone())?,
         mirrored: settings.mirrored.clone(),
-        feeds: Feeds::new(settings.kev.clone(), settings.epss.clone())?,
+        feeds: Feeds::new(settings.kev.clone(), settings.epss.clone())?.with_ends(settings.ends.clone())?,
+        vex: settings.vex.iter().cloned().map(VexRepository::new).collect::<Result<_, _>>()?,
+        scanner: settings
+            .scanner
+            .as_ref()
+            .map(|one| Scanner::new(one.kind, one.server.clone(), one.environment.clone(), Scanner::USUAL_LIMIT)),
     })
 }
 

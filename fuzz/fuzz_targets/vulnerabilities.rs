@@ -3,15 +3,18 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use restow::image::{Digest, ImageName};
+use restow::repo::Moment;
 use restow::vulnerability::{
-    Advisory, LayerSearch, Severity, VersionOrder, affects, apk_packages, compare, dpkg_packages, packages_of_sbom,
-    read_epss, read_kev, rpm_package, statements,
+    Advisory, LayerSearch, ScannerKind, Severity, Tied, VersionOrder, VexDocument, VexImage, VexOrigin, affects,
+    apk_packages, apply_vex, attached_vex, compare, dpkg_packages, packages_of_sbom, read_ends, read_epss, read_kev,
+    read_vex, rpm_package, scanner_report, statements,
 };
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, rest)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(rest);
-    match kind % 10 {
+    match kind % 13 {
         0 => {
             let list = packages_of_sbom(rest, "referrer");
             assert!(list.is_err() || list.is_ok_and(|list| !list.packages.is_empty()), "an empty list is no list");
@@ -38,6 +41,21 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(there, compare(order, other, one).map(std::cmp::Ordering::reverse), "{one} {other}");
             }
         }
+        10 => {
+            let digest = Digest::sha256_of(b"image");
+            let _ = attached_vex(rest, &digest, Tied::ByManifest);
+            let Ok(statements) = read_vex(rest) else { return };
+            let report = br#"{"matches":[{"vulnerability":{"id":"CVE-2026-1"},"artifact":{"name":"a","version":"1",
+                "purl":"pkg:deb/debian/a@1"}}],"descriptor":{},"source":{"type":"image"},"distro":{"name":"debian"}}"#;
+            let mut assessment = scanner_report(ScannerKind::Grype, report, Moment(0)).expect("a report");
+            let before = assessment.fingerprint();
+            let image = VexImage { name: ImageName::parse("acme/app").expect("a name"), digests: [digest].into() };
+            let document = VexDocument { origin: VexOrigin::Attached, statements };
+            apply_vex(&mut assessment, &image, &[document], &|_, _| true);
+            assert_eq!(assessment.fingerprint(), before, "what is taken away is kept");
+        }
+        11 => drop(scanner_report(ScannerKind::Trivy, rest, Moment(0))),
+        12 => drop((scanner_report(ScannerKind::Grype, rest, Moment(0)), read_ends(rest))),
         _ => {
             let mut search = LayerSearch::default();
             for media_type in ["x.tar", "x.tar+gzip", "x.tar+zstd"] {

@@ -1,4 +1,5 @@
-//! What is exploited: CISA's catalogue (KEV) and FIRST's prediction (EPSS), as bytes; `vulnerability/` reads them.
+//! What is exploited: CISA's catalogue (KEV) and FIRST's prediction (EPSS), and when support ends (endoflife.date), as
+//! bytes; `vulnerability/` reads them.
 
 use reqwest::Client;
 use url::Url;
@@ -13,6 +14,7 @@ const LIMIT: usize = 64 << 20;
 pub struct Feeds {
     kev: Option<(Server, Url)>,
     epss: Option<(Server, Url)>,
+    ends: Option<(Server, Url)>,
 }
 
 impl Feeds {
@@ -21,13 +23,25 @@ impl Feeds {
     /// FIRST's scores of today.
     pub const EPSS: &'static str = "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz";
 
+    /// endoflife.date's list of all products.
+    pub const ENDS: &'static str = "https://endoflife.date/api/v1/products/full";
+
     /// Feeds at these addresses; what has none is not asked.
     ///
     /// # Errors
     /// The system's certificates cannot be read.
     pub fn new(kev: Option<Url>, epss: Option<Url>) -> Result<Self, AdvisoryError> {
         let at = |url: Option<Url>| url.map(|url| Server::new(url.clone()).map(|server| (server, url))).transpose();
-        Ok(Self { kev: at(kev)?, epss: at(epss)? })
+        Ok(Self { kev: at(kev)?, epss: at(epss)?, ends: None })
+    }
+
+    /// The same with when the support of products ends.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn with_ends(self, url: Option<Url>) -> Result<Self, AdvisoryError> {
+        let ends = url.map(|url| Server::new(url.clone()).map(|server| (server, url))).transpose()?;
+        Ok(Self { ends, ..self })
     }
 
     /// The catalogue, as JSON; `None` where it is not to be asked for.
@@ -44,6 +58,14 @@ impl Feeds {
     /// They are not told.
     pub async fn epss(&self) -> Result<Option<Vec<u8>>, AdvisoryError> {
         whole(self.epss.as_ref()).await
+    }
+
+    /// When the support of products ends, as JSON; `None` where it is not to be asked for.
+    ///
+    /// # Errors
+    /// It is not told.
+    pub async fn ends(&self) -> Result<Option<Vec<u8>>, AdvisoryError> {
+        whole(self.ends.as_ref()).await
     }
 }
 

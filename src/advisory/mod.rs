@@ -1,4 +1,5 @@
-//! Sources of advisories: OSV's API, its exports, and the feeds of what is exploited.
+//! Sources of advisories: OSV's API, its exports, the feeds of what is exploited and of what has ended, VEX repositories,
+//! and scanners that are installed here.
 //!
 //! The API is asked with the packages of an image, never with the image's name: what is sent is what is installed, and
 //! its version. Exports and feeds are asked with nothing at all.
@@ -7,8 +8,12 @@ mod exports;
 mod feeds;
 mod http;
 mod osv;
+mod scanner;
+mod vex;
 
 pub use exports::{Archive, Exports};
 pub use feeds::Feeds;
 pub use http::AdvisoryError;
 pub use osv::{Named, Osv};
+pub use scanner::{ScanError, Scanner};
+pub use vex::VexRepository;

@@ -11,15 +11,15 @@ use url::Url;
 use super::jobs::open_existing;
 use super::lookup::{cache_file, cached};
 use super::{DONE, FAILED, Outcome, USAGE, output};
-use crate::advisory::{Exports, Feeds};
+use crate::advisory::{Exports, Feeds, VexRepository};
 use crate::clock::Clock;
-use crate::jobs::{BringError, Brought, bring, bring_epss, bring_kev};
-use crate::store::Store;
+use crate::jobs::{BringError, Brought, bring, bring_ends, bring_epss, bring_kev, bring_vex};
+use crate::store::{SourceRow, Store};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum AdvisoriesCommand {
-    /// Bring what changed of OSV's exports, of KEV and of EPSS
-    Sync(SyncArgs),
+    /// Bring what changed of OSV's exports, of KEV, of EPSS and of what else is named
+    Sync(Box<SyncArgs>),
     /// List what is mirrored, and of when it is
     List(DatabaseArgs),
 }
@@ -46,6 +46,12 @@ pub(super) struct SyncArgs {
     /// FIRST's scores, or a copy of them; none
     #[arg(long, value_name = "URL", default_value = Feeds::EPSS)]
     epss: String,
+    /// When the support of products ends: endoflife.date's list, or a copy of it; none
+    #[arg(long, value_name = "URL", default_value = "none")]
+    endoflife: String,
+    /// A VEX repository: the address below which its index.json is; without any, those that are mirrored already
+    #[arg(long = "vex-repository", value_name = "URL")]
+    vex_repositories: Vec<Url>,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -80,18 +86,23 @@ impl DatabaseArgs {
 /// Brings everything that was asked for; what fails costs nothing of the rest.
 async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
     let mirrored = store.advisory_sources().await?;
+    let repositories: Vec<Url> = match args.vex_repositories.is_empty() {
+        true => mirrored.iter().filter_map(|row| Url::parse(row.vex_repository()?).ok()).collect(),
+        false => args.vex_repositories.clone(),
+    };
     let ecosystems: Vec<String> = match args.ecosystems.is_empty() {
-        true => mirrored.into_iter().map(|row| row.name).filter(|name| name != "KEV" && name != "EPSS").collect(),
+        true => mirrored.into_iter().filter(SourceRow::is_ecosystem).map(|row| row.name).collect(),
         false => args.ecosystems.clone(),
     };
-    if ecosystems.is_empty() {
+    if ecosystems.is_empty() && repositories.is_empty() && args.endoflife == "none" {
         eprintln!(
             "restow: nothing is mirrored yet; name what your images are made of: --ecosystem Debian --ecosystem Alpine"
         );
         return Ok(USAGE);
     }
     let feed = |url: &str| (url != "none").then(|| Url::parse(url)).transpose();
-    let feeds = Feeds::new(feed(&args.kev).context("--kev")?, feed(&args.epss).context("--epss")?)?;
+    let feeds = Feeds::new(feed(&args.kev).context("--kev")?, feed(&args.epss).context("--epss")?)?
+        .with_ends(feed(&args.endoflife).context("--endoflife")?)?;
     let exports = Exports::new(args.exports.clone())?;
     let (mut brought, mut failed) = (BTreeMap::new(), false);
     for ecosystem in &ecosystems {
@@ -102,7 +113,15 @@ async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
         bar.finish_and_clear();
         failed |= note(&mut brought, ecosystem, done);
     }
-    for (name, done) in [("KEV", bring_kev(store, &feeds).await), ("EPSS", bring_epss(store, &feeds).await)] {
+    for address in &repositories {
+        let done = bring_vex(store, &VexRepository::new(address.clone())?).await;
+        failed |= note(&mut brought, &format!("VEX {address}"), done);
+    }
+    for (name, done) in [
+        ("KEV", bring_kev(store, &feeds).await),
+        ("EPSS", bring_epss(store, &feeds).await),
+        ("endoflife.date", bring_ends(store, &feeds).await),
+    ] {
         if let Some(done) = done.transpose() {
             failed |= note(&mut brought, name, done);
         }

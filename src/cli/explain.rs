@@ -48,7 +48,7 @@ fn compare(args: &Args, current: &Tag) -> Outcome {
     let present = Subject { image: image.clone(), tag: Some(current.clone()), digest: args.image.digest().cloned() };
     let new = args.to.as_ref().map(|tag| Subject { image: image.clone(), tag: Some(tag.clone()), digest: None });
     let subjects: Vec<Subject> = std::iter::once(present).chain(new).collect();
-    let mut found = known_images(&args.lookup, &args.advisories, &subjects)?.into_iter();
+    let mut found = known_images(&args.lookup, &args.advisories, &subjects, Vec::new())?.into_iter();
     let Some(before) = found.next() else { return Ok(FAILED) };
     let after = found.next();
     match &args.to {

@@ -11,17 +11,17 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::output;
-use crate::advisory::{Exports, Feeds, Osv};
+use crate::advisory::{Exports, Feeds, Osv, Scanner, VexRepository};
 use crate::clock::Clock;
 use crate::formats::Inventory;
 use crate::image::ImageName;
-use crate::jobs::{AdvisorySources, Lookups, Scales};
+use crate::jobs::{AdvisorySources, Lookups, Scales, VexChoice};
 use crate::plan::{self, Candidates, Constraints, Depth, EvidenceMap, Lookup, Plan, Subject, TagList};
-use crate::policy::Rules;
+use crate::policy::{Rules, VexTrust};
 use crate::registry::{Alias, AllowedAddress, Registries, RegistrySettings};
-use crate::settings::{proxy, variable};
+use crate::settings::{ScannerSettings, environment, proxy, variable};
 use crate::store::Store;
-use crate::vulnerability::{Determination, PackageList};
+use crate::vulnerability::{Determination, PackageList, ScannerKind, VexDocument, VexOrigin, read_vex};
 
 /// Which registries may be asked, and how.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +52,18 @@ pub(super) struct AdvisoryArgs {
     /// Ask this server, which answers as OSV's does; `mirror`: nobody, but what `restow advisories sync` brought
     #[arg(long, value_name = "URL", default_value = Osv::PUBLIC, value_parser = read_source)]
     advisories: AdvisorySource,
+    /// A VEX document whose statements count: OpenVEX, CSAF or CycloneDX
+    #[arg(long, value_name = "FILE")]
+    vex: Vec<PathBuf>,
+    /// Have images scanned by this program, which must be installed, in the place of Restow's own look
+    #[arg(long, value_name = "PROGRAM", value_parser = ["trivy", "grype"])]
+    scanner: Option<String>,
+    /// The address of Trivy's server
+    #[arg(long, value_name = "URL", requires = "scanner")]
+    scanner_server: Option<String>,
+    /// A variable of the environment that the scanner gets besides PATH, HOME and the proxies
+    #[arg(long = "scanner-environment", value_name = "NAME", requires = "scanner")]
+    scanner_environment: Vec<String>,
 }
 
 /// Where advisories are looked for.
@@ -73,15 +85,39 @@ impl AdvisoryArgs {
     async fn sources(&self, store: &Store) -> anyhow::Result<AdvisorySources> {
         let exports = Exports::new(Exports::PUBLIC.parse()?)?;
         let feeds = Feeds::new(None, None)?;
+        let rows = store.advisory_sources().await?;
+        let addresses = rows.iter().filter_map(|row| Url::parse(row.vex_repository()?).ok());
+        let vex = addresses.map(VexRepository::new).collect::<Result<_, _>>()?;
+        let scanner = self.scanner()?;
         Ok(match &self.advisories {
             AdvisorySource::Api(url) => {
-                AdvisorySources { osv: Some(Osv::new(url.clone())?), exports, mirrored: BTreeSet::new(), feeds }
+                let osv = Some(Osv::new(url.clone())?);
+                AdvisorySources { osv, exports, mirrored: BTreeSet::new(), feeds, vex, scanner }
             }
             AdvisorySource::Mirror => {
-                let mirrored = store.advisory_sources().await?.into_iter().map(|row| row.name).collect();
-                AdvisorySources { osv: None, exports, mirrored, feeds }
+                let mirrored = rows.into_iter().filter(|row| row.is_ecosystem()).map(|row| row.name).collect();
+                AdvisorySources { osv: None, exports, mirrored, feeds, vex, scanner }
             }
         })
+    }
+
+    /// The scanner that was asked for.
+    fn scanner(&self) -> anyhow::Result<Option<Scanner>> {
+        let Some(kind) = self.scanner.as_deref().and_then(ScannerKind::of_word) else { return Ok(None) };
+        let (server, named) = (self.scanner_server.as_deref(), &self.scanner_environment);
+        let settings = ScannerSettings::new(kind, server, named, &environment()).map_err(anyhow::Error::msg)?;
+        Ok(Some(Scanner::new(kind, settings.server, settings.environment, Scanner::USUAL_LIMIT)))
+    }
+
+    /// The VEX statements that count: those of the files that were named, and whose the rules trust.
+    fn vex(&self, trust: Vec<VexTrust>) -> anyhow::Result<VexChoice> {
+        let read = |file: &PathBuf| {
+            let path = file.display().to_string();
+            let reading = || format!("reading {path}");
+            let statements = read_vex(&std::fs::read(file).with_context(reading)?).with_context(reading)?;
+            anyhow::Ok(VexDocument { origin: VexOrigin::File { path: path.clone() }, statements })
+        };
+        Ok(VexChoice { trust, files: self.vex.iter().map(read).collect::<Result<_, _>>()? })
     }
 }
 
@@ -217,7 +253,8 @@ pub(super) fn look_up(
             let sources = advisories.sources(&store).await?;
             let bar = output::progress("comparing what the images hold");
             bar.enable_steady_tick(Duration::from_millis(200));
-            let changes = Scales::examining(usize::MAX).compare((&lookups, &sources), &plan, &evidence).await?;
+            let mut scales = Scales::examining(usize::MAX, advisories.vex(rules.vex.clone())?);
+            let changes = scales.compare((&lookups, &sources), &plan, &evidence).await?;
             bar.finish_and_clear();
             plan.compare(&evidence, &changes, rules);
         }
@@ -256,7 +293,9 @@ pub(super) fn known_images(
     args: &LookupArgs,
     advisories: &AdvisoryArgs,
     subjects: &[Subject],
+    trust: Vec<VexTrust>,
 ) -> anyhow::Result<Vec<KnownImage>> {
+    let choice = advisories.vex(trust)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let (lookups, store) = args.lookups(&Clock::System).await?;
@@ -266,10 +305,13 @@ pub(super) fn known_images(
         for subject in subjects {
             let known = lookups.evidence(BTreeMap::from([(subject.clone(), Depth::Platforms)]), || ()).await?;
             found.push(match known.into_values().next() {
-                Some(Lookup::Known(evidence)) => KnownImage {
-                    vulnerabilities: lookups.vulnerabilities(&subject.image, &evidence.digest, &sources).await?,
-                    packages: lookups.kept_packages(&subject.image, &evidence.digest).await?,
-                },
+                Some(Lookup::Known(evidence)) => {
+                    let (image, digest) = (&subject.image, &evidence.digest);
+                    let mut vulnerabilities = lookups.vulnerabilities(image, digest, &sources).await?;
+                    let content = (image, digest, subject.tag.as_ref());
+                    lookups.complete(content, &mut vulnerabilities, &sources, &choice).await?;
+                    KnownImage { vulnerabilities, packages: lookups.kept_packages(image, digest).await? }
+                }
                 Some(Lookup::Unavailable { reason, .. }) => KnownImage::not(reason),
                 None => KnownImage::not("the registry was not asked".to_owned()),
             });

@@ -134,6 +134,9 @@ with_settings! {
         pub(super) limits: RawLimits,
         /// What is left alone.
         pub(super) ignore: RawIgnore,
+        /// Whose VEX statements count, and for which images.
+        #[schemars(with = "Vec<RawVex>")]
+        pub(super) vex: Vec<Spanned<RawVex>>,
         /// What holds for some images, paths or kinds only; of several that match, the last one wins.
         #[schemars(with = "Vec<RawRule>")]
         pub(super) rules: Vec<Spanned<RawRule>>,
@@ -203,6 +206,22 @@ pub(super) struct RawIgnore {
     /// Globs over image names: `nginx`, `ghcr.io/acme/*`.
     #[schemars(with = "Vec<String>")]
     pub(super) images: Vec<Spanned<String>>,
+}
+
+/// Trust in what an author says of vulnerabilities: that an image is not affected, or mended.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawVex {
+    /// About which images: a glob.
+    #[schemars(with = "String")]
+    pub(super) image: Option<Spanned<String>>,
+    /// Whose statements: a glob over the documents' author; with `repository` all, where it is left out.
+    #[schemars(with = "Option<String>")]
+    pub(super) author: Option<Spanned<String>>,
+    /// The VEX repository of the server's `vex_repositories` that they come from; without it what is attached to the
+    /// image.
+    #[schemars(with = "Option<String>")]
+    pub(super) repository: Option<Spanned<String>>,
 }
 
 /// Whom a rule is for: each that is given must match.

@@ -194,3 +194,18 @@ fn every_setting_is_checked() {
         ],
     );
 }
+
+#[test]
+fn whose_vex_statements_count_is_checked_and_adds_up() {
+    check("vex: [{author: Acme}]\n", &["1:7: `image` is missing: about which images the statements may be, as a glob"]);
+    check("vex: [{image: nginx}]\n", &["1:7: `author` is missing: whose statements count, as a glob"]);
+    check(
+        "vex: [{image: nginx, author: \"[\"}]\n",
+        &["1:30: \"[\" is not a glob: unclosed character class; missing ']'"],
+    );
+    let base = "vex: [{image: nginx, repository: \"https://vex.example\"}]\n";
+    let own = "extends: [\"acme/x:a.yml\"]\nvex: [{image: redis, author: Acme}]\n";
+    let rules = resolved(own, &[("acme/x:a.yml", Some(base))]).expect("valid");
+    let images: Vec<&str> = rules.vex.iter().map(|one| one.images.as_str()).collect();
+    assert_eq!(images, ["nginx", "redis"]);
+}

@@ -7,13 +7,13 @@ use serde_saphyr::{Location, Spanned};
 
 use super::extends::Base;
 use super::mistake::{Mistake, did_you_mean};
-use super::raw::{Raw, RawMatch, RawRule, RawSettings, RawTags, place};
+use super::raw::{Raw, RawMatch, RawRule, RawSettings, RawTags, RawVex, place};
 use super::shapes::{RawAutomerge, RawCooldown, RawGroup, Text, Texts};
 use crate::formats::{FORMATS, PathClass};
 use crate::image::Platform;
 use crate::policy::{
     Automerge, CommitStyle, Group, ImagePattern, Layer, LayerLimits, Matching, Method, NamePattern, PathPattern, Pin,
-    Rebase, Rule, Schedule, Settings, Source, TagFilter, UpdateKind, Urgency, VersionRange,
+    Rebase, Rule, Schedule, Settings, Source, TagFilter, UpdateKind, Urgency, VersionRange, VexTrust,
 };
 use crate::repo::Moment;
 use crate::vulnerability::Severity;
@@ -61,6 +61,7 @@ pub(super) fn layer(mut raw: Raw, file: &Arc<str>) -> Result<(Layer, Vec<Base>),
         dashboard: switch(raw.dashboard),
         ignore_paths: reader.list(&raw.ignore.paths, PathPattern::parse),
         ignore_images: reader.list(&raw.ignore.images, ImagePattern::parse),
+        vex: reader.vex(&raw.vex),
         limits: LayerLimits {
             open: number(raw.limits.open),
             per_hour: number(raw.limits.per_hour),
@@ -137,6 +138,32 @@ impl Reader {
             }
         }
         bases
+    }
+
+    fn vex(&mut self, written: &[Spanned<RawVex>]) -> Vec<VexTrust> {
+        if let Some(beyond) = written.get(MOST_ENTRIES) {
+            self.wrong(&beyond.referenced, format!("more than {MOST_ENTRIES} entries in one list"));
+        }
+        written.iter().take(MOST_ENTRIES).filter_map(|one| self.trust(one)).collect()
+    }
+
+    fn trust(&mut self, written: &Spanned<RawVex>) -> Option<VexTrust> {
+        let RawVex { image, author, repository } = &written.value;
+        let Some(image) = image else {
+            self.wrong(&written.referenced, "`image` is missing: about which images the statements may be, as a glob");
+            return None;
+        };
+        if author.is_none() && repository.is_none() {
+            self.wrong(&written.referenced, "`author` is missing: whose statements count, as a glob");
+            return None;
+        }
+        let images = self.list(std::slice::from_ref(image), ImagePattern::parse).pop()?;
+        let author = match author {
+            Some(author) => self.list(std::slice::from_ref(author), NamePattern::parse).pop()?,
+            None => NamePattern::parse("**").ok()?,
+        };
+        let repository = repository.as_ref().map(|repository| repository.value.clone());
+        Some(VexTrust { images, author, repository })
     }
 
     fn zone(&mut self, zone: Option<&Spanned<String>>) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream;
 
+use super::bring::{ENDS, bring_ends, bring_vex};
 use super::kind::{advisories_job, plan_job};
 use super::lookups::{AdvisorySources, Lookups};
 use super::weigh::fingerprint;
@@ -58,8 +59,12 @@ pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     for (name, brought) in [
         ("KEV", bring_kev(&services.store, &sources.feeds).await),
         ("EPSS", bring_epss(&services.store, &sources.feeds).await),
+        (ENDS, bring_ends(&services.store, &sources.feeds).await),
     ] {
         whole &= told(name, brought.map(|brought| brought.unwrap_or_else(|| nothing(name))))?;
+    }
+    for repository in &sources.vex {
+        whole &= told(repository.address(), bring_vex(&services.store, repository).await)?;
     }
     let mut jobs = affected(services, sources).await?;
     let interval = i64::try_from(services.times.advisories.as_millis()).unwrap_or(i64::MAX);

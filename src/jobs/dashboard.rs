@@ -70,6 +70,7 @@ pub(super) async fn write(
         holds: shown.plan.holds.iter().chain(shown.waiting).collect(),
         passed: shown.constraints.passed.iter().filter(|passed| refused(passed.code)).collect(),
         unfixed: &shown.plan.unfixed,
+        ends: &shown.plan.ends,
         problems: shown.problems.clone(),
     }
     .text();

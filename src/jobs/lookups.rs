@@ -1,13 +1,17 @@
 //! What registries say, asked once for each image and interval, however many repositories name it.
 
 mod advisories;
+mod ends;
 mod evidence;
 mod pulls;
 mod refresh;
+mod scans;
 mod tag_lists;
+mod vex;
 mod vulnerabilities;
 
 pub use advisories::{AdvisorySources, mirrored_advisories};
+pub(crate) use vex::VexChoice;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,6 +2,7 @@
 //! reads), decide (one pure call), apply (async writes).
 
 mod advisories;
+mod bring;
 mod closed;
 mod confirm;
 mod dashboard;
@@ -42,10 +43,12 @@ use crate::repo::{InstallationId, Moment};
 use crate::store::{RepositoryRow, RepositoryState, Store};
 
 pub use advisories::{BringError, Brought, bring, bring_epss, bring_kev};
+pub use bring::{bring_ends, bring_vex};
 pub use error::JobError;
 pub use hook::hook_intake;
 pub use intake::intake;
 pub use kind::{Extent, JobKind, advisories_job, plan_job, reconcile_job, scan_job, sync_job, watch_job};
+pub(crate) use lookups::VexChoice;
 pub use lookups::{AdvisorySources, Lookups, mirrored_advisories};
 pub use weigh::Scales;
 pub use worker::{Drained, Worker};

@@ -278,7 +278,7 @@ async fn look_at_standing(
 /// Plans, and where what is newest is too young or worse, plans again without it.
 async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided, JobError> {
     let lookups = services.lookups_for(&gathered.row);
-    let (mut scales, mut round, mut climb) = (Scales::default(), 0, Climb::default());
+    let (mut scales, mut round, mut climb) = (Scales::of(&gathered.rules), 0, Climb::default());
     let marks = marks(gathered);
     loop {
         let (inventory, rules, now) = (&gathered.scan.inventory, &gathered.rules, gathered.now);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::lookups::{AdvisorySources, Lookups};
+use super::lookups::{AdvisorySources, Lookups, VexChoice};
 use super::{JobError, Services};
 use crate::formats::Inventory;
-use crate::image::{Digest, ImageName};
+use crate::image::{Digest, ImageName, Tag};
 use crate::plan::{ContentPair, Depth, EvidenceMap, Lookup, Plan, Standing, Subject, allowed_sites};
 use crate::policy::Rules;
 use crate::repo::RepoId;
@@ -21,18 +21,18 @@ pub struct Scales {
     known: BTreeMap<(ImageName, Digest), Determination>,
     examined: usize,
     most: usize,
-}
-
-impl Default for Scales {
-    fn default() -> Self {
-        Self::examining(MOST_NEW)
-    }
+    vex: VexChoice,
 }
 
 impl Scales {
+    /// Scales that believe whose VEX statements the rules trust.
+    pub(super) fn of(rules: &Rules) -> Self {
+        Self::examining(MOST_NEW, VexChoice { trust: rules.vex.clone(), ..VexChoice::default() })
+    }
+
     /// Scales that examine so many images at most which nobody examined before.
-    pub fn examining(most: usize) -> Self {
-        Self { known: BTreeMap::new(), examined: 0, most }
+    pub(crate) fn examining(most: usize, vex: VexChoice) -> Self {
+        Self { known: BTreeMap::new(), examined: 0, most, vex }
     }
 
     /// Compares what stands there with what would, for each update.
@@ -48,8 +48,9 @@ impl Scales {
         let mut changes = BTreeMap::new();
         for pair in plan.content_pairs(evidence) {
             let (image, before, after) = &pair;
-            let known = self.weigh((lookups, sources), image, before).await?;
-            let becomes = self.weigh((lookups, sources), image, after).await?;
+            let tags = plan.tags_between(&pair);
+            let known = self.weigh((lookups, sources), (image, before, tags.0)).await?;
+            let becomes = self.weigh((lookups, sources), (image, after, tags.1)).await?;
             let packages =
                 match (lookups.kept_packages(image, before).await?, lookups.kept_packages(image, after).await?) {
                     (Some(before), Some(after)) => Some(package_changes(&before, &after)),
@@ -72,7 +73,8 @@ impl Scales {
         let mut standing = Standing::new();
         for (subject, evidence) in lookups.evidence(subjects, || ()).await? {
             let Lookup::Known(evidence) = evidence else { continue };
-            let known = self.weigh((lookups, sources), &subject.image, &evidence.digest).await?;
+            let known =
+                self.weigh((lookups, sources), (&subject.image, &evidence.digest, subject.tag.as_ref())).await?;
             standing.insert(subject, known);
         }
         Ok(standing)
@@ -81,15 +83,14 @@ impl Scales {
     async fn weigh(
         &mut self,
         (lookups, sources): (&Lookups, &AdvisorySources),
-        image: &ImageName,
-        digest: &Digest,
+        (image, digest, tag): (&ImageName, &Digest, Option<&Tag>),
     ) -> Result<Determination, JobError> {
         let key = (image.clone(), digest.clone());
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
         let kept = lookups.vulnerabilities_of_kept(image, digest, sources).await?;
-        let found = match kept {
+        let mut found = match kept {
             Some(found) => found,
             None if self.examined >= self.most => {
                 return Ok(Determination::Not("too many images are new here; the next look goes on".to_owned()));
@@ -99,6 +100,7 @@ impl Scales {
                 lookups.vulnerabilities(image, digest, sources).await?
             }
         };
+        lookups.complete((image, digest, tag), &mut found, sources, &self.vex).await?;
         self.known.insert(key, found.clone());
         Ok(found)
     }

@@ -10,10 +10,10 @@ use super::constraints::Passed;
 use super::evidence::{EvidenceMap, Subject};
 use super::update::{HoldCode, Plan, Update};
 use crate::formats::Inventory;
-use crate::image::{Digest, ImageName};
+use crate::image::{Digest, ImageName, Tag};
 use crate::plan::Lookup;
 use crate::policy::{Rules, UpdateKind, Urgency};
-use crate::vulnerability::{Change, Determination, Difference, Finding};
+use crate::vulnerability::{Change, Determination, Difference, Finding, SupportEnd};
 
 /// Vulnerabilities of an image that are named.
 const MOST_NAMED: usize = 3;
@@ -103,6 +103,16 @@ impl Plan {
         pairs
     }
 
+    /// The tags of a pair's contents, as its update writes them.
+    pub fn tags_between(&self, (image, _, after): &ContentPair) -> (Option<&Tag>, Option<&Tag>) {
+        let is = |update: &&Update| {
+            let new = update.evidence.as_ref().map(|evidence| &evidence.digest);
+            update.site.reference.image() == image && new == Some(after)
+        };
+        let update = self.updates.iter().find(is);
+        (update.and_then(|one| one.site.reference.tag()), update.and_then(|one| one.to.tag()))
+    }
+
     /// Puts the comparisons beside the updates that they are about.
     pub fn compare(&mut self, evidence: &EvidenceMap, changes: &BTreeMap<ContentPair, Change>, rules: &Rules) {
         for update in &mut self.updates {
@@ -125,9 +135,12 @@ impl Plan {
     /// Says what is vulnerable and stays so: an image with urgent vulnerabilities that no update of it removes.
     pub fn stand(&mut self, inventory: &Inventory, standing: &Standing, rules: &Rules) {
         let mut unfixed: BTreeMap<String, Unfixed> = BTreeMap::new();
+        let mut ends: BTreeSet<(String, SupportEnd)> = BTreeSet::new();
         for site in allowed_sites(inventory, rules) {
             let assessment = standing.get(&Subject::of(&site.reference)).and_then(Determination::assessment);
             let Some(assessment) = assessment else { continue };
+            let written = Subject::of(&site.reference).familiar();
+            ends.extend(assessment.ends.iter().map(|end| (written.clone(), end.clone())));
             let urgency = rules.terms(site, UpdateKind::Patch).security;
             let urgent: Vec<&Finding> =
                 assessment.findings.iter().filter(|finding| is_urgent(finding, urgency)).collect();
@@ -152,6 +165,7 @@ impl Plan {
             });
         }
         self.unfixed = unfixed.into_values().collect();
+        self.ends = ends.into_iter().collect();
     }
 
     /// What is worse than what stands there. It is to be planned again without it, for something else may be better.

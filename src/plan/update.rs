@@ -8,7 +8,7 @@ use crate::formats::Site;
 use crate::image::{Reference, Tag};
 use crate::policy::UpdateKind;
 use crate::repo::Moment;
-use crate::vulnerability::Change;
+use crate::vulnerability::{Change, SupportEnd};
 
 /// A proposed move of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -117,6 +117,8 @@ pub struct Plan {
     pub holds: Vec<Hold>,
     /// What is vulnerable, and no update removes it.
     pub unfixed: Vec<Unfixed>,
+    /// By image as it is written, what it is made of whose support has ended or ends.
+    pub ends: Vec<(String, SupportEnd)>,
 }
 
 impl Plan {

@@ -6,6 +6,7 @@ mod range;
 mod rules;
 mod schedule;
 mod settings;
+mod vex;
 mod window;
 
 pub use kind::UpdateKind;
@@ -14,3 +15,4 @@ pub use range::{InvalidRange, VersionRange};
 pub use rules::{Allowed, Decision, Layer, LayerLimits, Limits, Matching, Rule, Rules, Said, Source, Terms};
 pub use schedule::{InvalidSchedule, Schedule};
 pub use settings::{Automerge, CommitStyle, Group, Method, Pin, Rebase, Settings, TagFilter, Urgency};
+pub use vex::VexTrust;

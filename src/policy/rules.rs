@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::settings::{Automerge, CommitStyle, Group, Pin, Rebase, Settings, TagFilter, Urgency};
-use super::{ImagePattern, NamePattern, PathPattern, Schedule, UpdateKind, VersionRange};
+use super::{ImagePattern, NamePattern, PathPattern, Schedule, UpdateKind, VersionRange, VexTrust};
 use crate::formats::{PathClass, Site};
 use crate::image::{Platform, Tag};
 use crate::repo::Moment;
@@ -147,6 +147,8 @@ pub struct Layer {
     pub ignore_paths: Vec<PathPattern>,
     /// Images that are left alone.
     pub ignore_images: Vec<ImagePattern>,
+    /// Whose VEX statements count.
+    pub vex: Vec<VexTrust>,
     /// How many pull requests there may be.
     pub limits: LayerLimits,
     /// In their order; what is said for all comes first.
@@ -179,6 +181,8 @@ pub struct Rules {
     pub ignore_paths: Vec<(PathPattern, Arc<str>)>,
     /// Images that are left alone.
     pub ignore_images: Vec<(ImagePattern, Arc<str>)>,
+    /// Whose VEX statements count, of all layers.
+    pub vex: Vec<VexTrust>,
     /// How many pull requests there may be.
     pub limits: Limits,
     /// Of all layers, the farthest first; the last one that matches wins.
@@ -194,6 +198,7 @@ impl Default for Rules {
             dashboard: Said::by_nobody(false),
             ignore_paths: Vec::new(),
             ignore_images: Vec::new(),
+            vex: Vec::new(),
             limits: Limits {
                 open: Said::by_nobody(u32::MAX),
                 per_hour: Said::by_nobody(u32::MAX),
@@ -290,7 +295,7 @@ impl Rules {
     }
 
     fn add(&mut self, layer: Layer) {
-        let Layer { file, enabled, onboarding, dashboard, ignore_paths, ignore_images, limits, rules } = layer;
+        let Layer { file, enabled, onboarding, dashboard, ignore_paths, ignore_images, vex, limits, rules } = layer;
         let at = |line: u32| Some(Source { file: Arc::clone(&file), line });
         let set = |to: &mut Said<bool>, said: Option<(bool, u32)>| {
             if let Some((value, line)) = said {
@@ -311,6 +316,7 @@ impl Rules {
         limit(&mut self.limits.security, limits.security);
         self.ignore_paths.extend(ignore_paths.into_iter().map(|pattern| (pattern, Arc::clone(&file))));
         self.ignore_images.extend(ignore_images.into_iter().map(|pattern| (pattern, Arc::clone(&file))));
+        self.vex.extend(vex);
         self.rules.extend(rules);
     }
 

@@ -37,6 +37,7 @@ mod subscription;
 mod tags;
 mod token;
 mod transport;
+mod vex;
 
 pub use address::{AllowedAddress, InvalidAddress};
 pub use alias::{Alias, InvalidAlias};
@@ -52,3 +53,4 @@ pub use probe::Probe;
 pub use referrers::{Referrer, Referrers};
 pub use settings::{ClientCertificate, Credential, Proxy, RealmPair, RegistrySettings, Secret, Timeouts};
 pub use tags::{Completeness, TagList, Upload};
+pub use vex::AttachedVex;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::markdown::{code, html_code};
+use super::vex::end;
 use super::vulnerabilities::{Markup, vulnerability_change};
 use crate::plan::{Hold, HoldCode, Passed, PassedOver, Unfixed};
 use crate::repo::{BranchName, Moment, PullNumber};
-use crate::vulnerability::Change;
+use crate::vulnerability::{Change, SupportEnd};
 
 /// Its title.
 pub const DASHBOARD_TITLE: &str = "Container images: what Restow does here";
@@ -41,6 +42,8 @@ pub struct Dashboard<'a> {
     pub passed: Vec<&'a Passed>,
     /// What is vulnerable, and no update removes it.
     pub unfixed: &'a [Unfixed],
+    /// By image, what it is made of whose support has ended or ends.
+    pub ends: &'a [(String, SupportEnd)],
     /// What could not be read: file and reason.
     pub problems: Vec<(String, String)>,
 }
@@ -74,6 +77,7 @@ impl Dashboard<'_> {
         ];
         self.waiting(&mut text, "Held", &held);
         self.unfixed(&mut text);
+        self.ends(&mut text);
         self.ignored(&mut text);
         self.problems(&mut text);
         text.push_str(&format!("\n{DASHBOARD_MARKER}\n"));
@@ -143,6 +147,23 @@ impl Dashboard<'_> {
             ));
         }
         if let Some(more) = self.unfixed.len().checked_sub(MOST).filter(|more| *more > 0) {
+            text.push_str(&format!("\nand {more} more\n"));
+        }
+    }
+
+    /// One line for each image that is made of what ends.
+    fn ends(&self, text: &mut String) {
+        let told: Vec<String> = self
+            .ends
+            .iter()
+            .filter_map(|(image, one)| Some(format!("- {}: {}\n", code(image), end(one, Markup::Markdown)?)))
+            .collect();
+        if told.is_empty() {
+            return;
+        }
+        text.push_str(&format!("\n### End of support: {}\n\n", told.len()));
+        text.extend(told.iter().take(MOST).map(String::as_str));
+        if let Some(more) = told.len().checked_sub(MOST).filter(|more| *more > 0) {
             text.push_str(&format!("\nand {more} more\n"));
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::dates::day;
 use super::markdown::code;
+use super::vex;
 use crate::vulnerability::{
-    AffectedPackage, Assessment, Change, Determination, Difference, Exploitation, Finding, PackageChanges,
-    PackageVersion, Severity, difference,
+    AffectedPackage, Assessment, Change, Determination, Difference, Exploitation, Finding, ListSource, PackageChanges,
+    PackageVersion, Severity, Suppressed, difference,
 };
 
 /// Vulnerabilities that are listed by name.
@@ -72,11 +73,14 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     let counts = |one: &Assessment| Severity::ALL.map(|severity| one.count(severity));
     known.sort_by_key(|(_, one)| std::cmp::Reverse((exploited(one), counts(one))));
     let severities = Severity::ALL.iter().map(ToString::to_string);
+    let suppresses = known.iter().any(|(_, one)| !one.suppressed.is_empty());
+    let last = ["exploited"].into_iter().chain(suppresses.then_some("suppressed")).map(str::to_owned);
     let header: Vec<String> =
-        std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(["exploited".to_owned()]).collect();
+        std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(last).collect();
     let row = |(name, one): &(&str, &Assessment)| {
         let exploited = if one.knows_exploited { exploited(one).to_string() } else { "?".to_owned() };
-        let counted = counts(one).into_iter().map(|count| at_least(one, count)).chain([exploited]);
+        let suppressed = suppresses.then(|| one.hidden().len().to_string());
+        let counted = counts(one).into_iter().map(|count| at_least(one, count)).chain([exploited]).chain(suppressed);
         std::iter::once(said(name, markup)).chain(counted).collect()
     };
     let rows: Vec<Vec<String>> = known.iter().map(row).collect();
@@ -92,6 +96,16 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     for (name, one) in known.iter().filter(|(_, one)| !one.is_whole) {
         let gaps = one.gaps.iter().map(|gap| said(gap, markup)).collect::<Vec<_>>().join("; ");
         lines.push(format!("{}{}: known in part; not determined: {gaps}.", bullet(markup), said(name, markup)));
+    }
+    for (name, one) in &known {
+        let mut about = vex::suppressed(&one.suppressed.iter().collect::<Vec<_>>(), markup);
+        about.extend(vex::untrusted(&[*one], markup));
+        about.extend(vex::ends(&[*one], markup));
+        if !about.is_empty() {
+            lines.extend([format!("{}:", said(name, markup)), String::new()]);
+            lines.extend(about);
+            lines.push(String::new());
+        }
     }
     let sources: BTreeSet<String> = known.iter().map(|(_, one)| advisories(one, markup)).collect();
     lines.extend(sources);
@@ -131,7 +145,7 @@ fn at_least(one: &Assessment, count: usize) -> String {
     }
 }
 
-fn bullet(markup: Markup) -> &'static str {
+pub(super) fn bullet(markup: Markup) -> &'static str {
     if markup == Markup::Markdown { "- " } else { "" }
 }
 
@@ -140,7 +154,7 @@ fn advisories(one: &Assessment, markup: Markup) -> String {
 }
 
 /// Others' words: code in Markdown, so that they do nothing there.
-fn said(text: &str, markup: Markup) -> String {
+pub(super) fn said(text: &str, markup: Markup) -> String {
     match markup {
         Markup::Plain => text.chars().filter(|c| !c.is_control()).collect(),
         Markup::Markdown => code(text),
@@ -153,12 +167,23 @@ fn compared(before: &Assessment, after: &Assessment, packages: Option<&PackageCh
     lines.push(String::new());
     lines.extend(named(&Group { title: "Removed", findings: &change.fixed, packages }, markup));
     lines.extend(named(&Group { title: "Added", findings: &change.introduced, packages }, markup));
+    lines.extend(vex::suppressed(&all_suppressed(before, after), markup));
+    lines.extend(vex::untrusted(&[before, after], markup));
+    lines.extend(vex::ends(&[before, after], markup));
     if !change.cautions.is_empty() {
         lines.extend(change.cautions.iter().map(|caution| format!("Compare with care: {caution}.")));
         lines.push(String::new());
     }
     lines.extend(sources(&[("Present image", before), ("New image", after)], markup));
     lines
+}
+
+/// What is taken away in either image, each once.
+fn all_suppressed<'a>(before: &'a Assessment, after: &'a Assessment) -> Vec<&'a Suppressed> {
+    let mut all: Vec<&Suppressed> = after.suppressed.iter().collect();
+    let there: BTreeSet<&str> = all.iter().map(|one| one.finding.id.as_str()).collect();
+    all.extend(before.suppressed.iter().filter(|one| !there.contains(one.finding.id.as_str())));
+    all
 }
 
 /// Nothing found in a part of an image is no zero.
@@ -171,29 +196,48 @@ fn counts(change: &Difference<'_>, is_whole: bool, markup: Markup) -> Vec<String
         (true, false) => return vec![NOTHING_IN_PART.to_owned()],
         (false, _) => {}
     }
-    let header = ["Severity", "Before", "After", "Removed", "Added"].map(str::to_owned);
+    let suppresses = (!change.suppressed.is_empty()).then_some("Suppressed");
+    let header = ["Severity", "Before", "After", "Removed", "Added"].into_iter().chain(suppresses).map(str::to_owned);
     let row = |(severity, counts): &(Severity, crate::vulnerability::SeverityCounts)| {
-        let counted = [counts.before, counts.after, counts.fixed, counts.introduced].map(|count| count.to_string());
+        let counted = [counts.before, counts.after, counts.fixed, counts.introduced];
+        let counted = counted.into_iter().chain(suppresses.map(|_| counts.suppressed)).map(|count| count.to_string());
         std::iter::once(severity.to_string()).chain(counted).collect()
     };
-    table(&header, &counts.iter().map(row).collect::<Vec<_>>(), markup)
+    table(&header.collect::<Vec<_>>(), &counts.iter().map(row).collect::<Vec<_>>(), markup)
 }
 
 fn alone(one: &Assessment, markup: Markup) -> Vec<String> {
     let mut lines = Vec::new();
+    let hidden = one.hidden();
     if one.findings.is_empty() {
-        lines.push(if one.is_whole { "No known vulnerabilities." } else { NOTHING_IN_PART }.to_owned());
+        lines.push(match (hidden.len(), one.is_whole) {
+            (0, true) => "No known vulnerabilities.".to_owned(),
+            (0, false) => NOTHING_IN_PART.to_owned(),
+            (count, true) => format!("No known vulnerabilities but {count} that VEX takes away."),
+            (count, false) => format!("{NOTHING_IN_PART} VEX takes {count} away."),
+        });
+        lines.push(String::new());
     } else {
+        let of = |severity: Severity| hidden.values().filter(|one| one.finding.severity == severity).count();
+        let suppresses = (!hidden.is_empty()).then_some("Suppressed");
+        let header = ["Severity", "Known"].into_iter().chain(suppresses).map(str::to_owned);
         let rows: Vec<Vec<String>> = Severity::ALL
-            .iter()
-            .filter(|severity| one.count(**severity) > 0)
-            .map(|severity| vec![severity.to_string(), one.count(*severity).to_string()])
+            .into_iter()
+            .map(|severity| (severity, one.count(severity), of(severity)))
+            .filter(|(_, known, hidden)| known + hidden > 0)
+            .map(|(severity, known, hidden)| {
+                let counts = std::iter::once(known).chain(suppresses.map(|_| hidden)).map(|count| count.to_string());
+                std::iter::once(severity.to_string()).chain(counts).collect()
+            })
             .collect();
-        lines.extend(table(&["Severity", "Known"].map(str::to_owned), &rows, markup));
+        lines.extend(table(&header.collect::<Vec<_>>(), &rows, markup));
         lines.push(String::new());
         let findings: Vec<&Finding> = one.findings.iter().collect();
         lines.extend(named(&Group { title: "Known", findings: &findings, packages: None }, markup));
     }
+    lines.extend(vex::suppressed(&one.suppressed.iter().collect::<Vec<_>>(), markup));
+    lines.extend(vex::untrusted(&[one], markup));
+    lines.extend(vex::ends(&[one], markup));
     lines.extend(sources(&[("Image", one)], markup));
     lines
 }
@@ -307,8 +351,12 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, one) in sides {
         let of = one.distribution.as_ref().map(|of| format!(" of {}", said(of, markup))).unwrap_or_default();
-        let (packages, platform) = (one.packages(), said(&one.platform, markup));
+        let (packages, platform) = (one.packages, said(&one.platform, markup));
         let list = said(&one.list.describe(), markup);
+        if matches!(one.list, ListSource::Scanner { .. }) {
+            lines.push(format!("{bullet}{name}: scanned by {list}{of}, for {platform}."));
+            continue;
+        }
         lines.push(format!("{bullet}{name}: {packages} packages{of}, for {platform}; their list: {list}."));
     }
     let gaps: BTreeSet<&str> = sides.iter().flat_map(|(_, one)| &one.gaps).map(String::as_str).collect();
@@ -319,7 +367,7 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     lines
 }
 
-fn table(header: &[String], rows: &[Vec<String>], markup: Markup) -> Vec<String> {
+pub(super) fn table(header: &[String], rows: &[Vec<String>], markup: Markup) -> Vec<String> {
     match markup {
         Markup::Markdown => {
             let line = |cells: &[String]| format!("| {} |", cells.join(" | "));

@@ -88,6 +88,27 @@ pub const FIELDS: &[Field] = &[
     field("kev_url", Feeds::KEV, "CISA's catalogue of what is exploited, or a copy of it; `none` brings none."),
     field("epss_url", Feeds::EPSS, "FIRST's daily scores, or a copy of them; `none` brings none."),
     field(
+        "endoflife_url",
+        "none",
+        "When the support of products ends: endoflife.date's `https://endoflife.date/api/v1/products/full`, or a copy of it. Without it Restow knows the ends of Debian, Ubuntu, Alpine and Fedora.",
+    ),
+    field(
+        "vex_repositories",
+        "none",
+        "VEX repositories that are mirrored, each by the address below which its `index.json` is; whose statements count is said by the rule `vex`.",
+    ),
+    field(
+        "scanner",
+        "none",
+        "`trivy` or `grype`: images are scanned by this program, which must be installed, in the place of Restow's own look.",
+    ),
+    field("scanner_server", "none", "The address of Trivy's server; without it the program scans by itself."),
+    field(
+        "scanner_environment",
+        "none",
+        "Variables of Restow's own environment that the scanner gets besides `PATH`, `HOME`, `TMPDIR`, `XDG_*_HOME`, `DOCKER_CONFIG`, `SSL_CERT_*` and the proxies: `TRIVY_USERNAME`, `GRYPE_DB_UPDATE_URL`.",
+    ),
+    field(
         "advisory_interval",
         "21600",
         "Seconds after which exports and feeds are brought again, and images in use are held against the advisories again.",

@@ -23,7 +23,7 @@ use registries::CloudIdentities;
 
 use crate::registry::{Alias, AllowedAddress, ClientCertificate, Credential, Proxy};
 
-pub use advisories::AdvisorySettings;
+pub use advisories::{AdvisorySettings, ScannerSettings};
 pub use fields::{FIELDS, Field, fields_table};
 pub use hooks::RegistryHook;
 
@@ -184,6 +184,13 @@ impl Settings {
 /// A variable of the environment that is no setting of Restow's: `NO_COLOR`.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The whole environment, as far as it is text.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// The proxies that the environment names: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.

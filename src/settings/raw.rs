@@ -23,8 +23,10 @@ use crate::registry::{AllowedAddress, Proxy};
 
 const PREFIX: &str = "RESTOW_";
 /// Settings that are lists; in the environment their values are parted by commas.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 8] = [
     "advisories_mirror",
+    "vex_repositories",
+    "scanner_environment",
     "webhook_secrets",
     "webhook_secret_files",
     "insecure_registries",
@@ -71,6 +73,14 @@ pub(super) struct Raw {
     advisories_mirror: Vec<String>,
     kev_url: Option<String>,
     epss_url: Option<String>,
+    endoflife_url: Option<String>,
+    vex_repositories: Vec<String>,
+    scanner: Option<String>,
+    scanner_server: Option<String>,
+    scanner_environment: Vec<String>,
+    /// The whole environment, of which a scanner gets a part; no setting.
+    #[serde(skip)]
+    environment: Vec<(String, String)>,
     advisory_interval: Option<u64>,
     log_format: Option<LogFormat>,
     tag_list_interval: Option<u64>,
@@ -90,20 +100,21 @@ pub(super) fn read(path: Option<&Path>, environment: Vec<(String, String)>) -> R
     }
     let mut mistakes = Vec::new();
     let mut dict = Dict::new();
-    for (name, value) in environment {
+    for (name, value) in &environment {
         let Some(setting) = name.strip_prefix(PREFIX) else { continue };
         let setting = setting.to_ascii_lowercase();
         if OTHER_VARIABLES.contains(&name.as_str()) {
             continue;
         }
         if FIELDS.iter().any(|field| field.name == setting) {
-            dict.insert(setting.clone(), environment_value(&setting, &value));
+            dict.insert(setting.clone(), environment_value(&setting, value));
         } else {
-            mistakes.push(unknown(&name, &setting));
+            mistakes.push(unknown(name, &setting));
         }
     }
     figment = figment.merge(Serialized::defaults(dict));
-    let raw = figment.extract::<Raw>().map_err(|error| figment_mistakes(error, &mistakes))?;
+    let mut raw = figment.extract::<Raw>().map_err(|error| figment_mistakes(error, &mistakes))?;
+    raw.environment = environment;
     if mistakes.is_empty() { Ok(raw) } else { Err(SettingsError { mistakes }) }
 }
 
@@ -282,6 +293,12 @@ impl Raw {
             mirrored: &self.advisories_mirror,
             kev: self.kev_url.as_deref(),
             epss: self.epss_url.as_deref(),
+            ends: self.endoflife_url.as_deref(),
+            vex: &self.vex_repositories,
+            scanner: self.scanner.as_deref(),
+            scanner_server: self.scanner_server.as_deref(),
+            scanner_environment: &self.scanner_environment,
+            environment: &self.environment,
             interval,
         });
         read.map_err(|wrong| mistakes.0.extend(wrong)).ok().flatten()

@@ -256,3 +256,31 @@ fn mirrors_hosts_and_proxies() {
     let message = load_with(&[("RESTOW_REGISTRY_CA_FILES", "/no/such/file")]).expect_err("no file");
     assert!(message.to_string().contains("cannot be read"), "{message}");
 }
+
+#[test]
+fn a_scanner_gets_what_it_needs_of_the_environment_and_no_secret() {
+    let environment = [
+        ("RESTOW_SCANNER", "trivy"),
+        ("RESTOW_SCANNER_SERVER", "http://trivy.example.com:4954"),
+        ("RESTOW_SCANNER_ENVIRONMENT", "TRIVY_USERNAME"),
+        ("RESTOW_ADVISORIES_URL", "none"),
+        ("PATH", "/usr/bin"),
+        ("TRIVY_USERNAME", "world"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ];
+    let settings = load_with(&environment).expect("settings");
+    let scanner = settings.advisories.expect("sources").scanner.expect("a scanner");
+    assert_eq!(scanner.kind, crate::vulnerability::ScannerKind::Trivy);
+    let names: Vec<&str> = scanner.environment.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["PATH", "TRIVY_USERNAME"]);
+    let check = |more: &[(&str, &str)], expected: &str| {
+        let text = load_with(more).expect_err("it is wrong").to_string();
+        assert!(text.contains(expected), "{text}");
+    };
+    check(&[("RESTOW_SCANNER", "clair")], "scanner: \"clair\" is none; write trivy, grype or none");
+    check(&[("RESTOW_SCANNER_SERVER", "http://x")], "scanner_server: set scanner to trivy too");
+    check(&[("RESTOW_SCANNER", "grype"), ("RESTOW_SCANNER_SERVER", "http://x")], "grype has no server");
+    check(&[("RESTOW_SCANNER", "trivy"), ("RESTOW_SCANNER_SERVER", "http://me:pw@x")], "without a user's name");
+    check(&[("RESTOW_VEX_REPOSITORIES", "https://a.example,hub")], "vex_repositories: write an address");
+    check(&[("RESTOW_ENDOFLIFE_URL", "endoflife")], "endoflife_url: write an address");
+}

@@ -45,6 +45,28 @@ pub struct SourceRow {
     pub synced_at: Moment,
 }
 
+/// What stands before the address of a VEX repository in a source's name.
+const VEX: &str = "VEX ";
+/// Sources that are no ecosystem.
+const FEEDS: [&str; 3] = ["KEV", "EPSS", "endoflife.date"];
+
+impl SourceRow {
+    /// The name of a VEX repository as a source.
+    pub fn of_vex(address: &str) -> String {
+        format!("{VEX}{address}")
+    }
+
+    /// The address of the VEX repository that it is.
+    pub fn vex_repository(&self) -> Option<&str> {
+        self.name.strip_prefix(VEX)
+    }
+
+    /// Whether it is an ecosystem of OSV.
+    pub fn is_ecosystem(&self) -> bool {
+        self.vex_repository().is_none() && !FEEDS.contains(&self.name.as_str())
+    }
+}
+
 const RECORDS: Sql =
     Sql::new("read the mirrored records", "SELECT id, modified FROM mirrored_records WHERE ecosystem = $1");
 

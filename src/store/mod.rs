@@ -27,6 +27,7 @@ mod repository_images;
 mod rpm_database;
 mod stories;
 mod tag_lists;
+mod vex;
 mod vulnerabilities;
 mod weighed;
 

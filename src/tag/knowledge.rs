@@ -171,6 +171,13 @@ pub(super) fn support_ended(distribution: &str, version: &[u64], now: Moment) ->
     release_of(distribution, version)?.ended_by(now)
 }
 
+/// The last day of the support of a distribution's release, by the names of `os-release`: `debian`, `12.5`.
+pub fn end_of(distribution: &str, version: &str) -> Option<Moment> {
+    let numbers: Vec<u64> = version.split('.').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let release = (1..=numbers.len()).rev().find_map(|count| release_of(distribution, &numbers[..count]))?;
+    release.ends.map(starts)
+}
+
 /// What is known of a distribution's release by its number.
 pub(super) fn release_of(distribution: &str, version: &[u64]) -> Option<&'static ReleaseFacts> {
     let known = KNOWLEDGE.distributions.iter().find(|known| known.name == distribution)?;
@@ -255,6 +262,21 @@ mod tests {
         assert_eq!(codename("ubuntu"), None);
         assert!(windows_release("1809").is_some());
         assert_eq!(windows_release("bookworm"), None);
+    }
+
+    #[test]
+    fn the_end_of_a_release_is_known_by_its_number() {
+        let check = |distribution: &str, version: &str, expected: Option<&str>| {
+            let found = end_of(distribution, version).map(|at| at.to_string().chars().take(10).collect::<String>());
+            assert_eq!(found.as_deref(), expected, "{distribution} {version}");
+        };
+        check("debian", "10", Some("2024-06-30"));
+        check("debian", "12.5", Some("2028-06-30"));
+        check("alpine", "3.21.3", Some("2026-11-01"));
+        check("ubuntu", "25.04", Some("2026-01-15"));
+        check("debian", "99", None);
+        check("debian", "", None);
+        check("wolfi", "20230201", None);
     }
 
     #[test]

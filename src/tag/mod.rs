@@ -23,6 +23,7 @@ mod versions;
 mod words;
 
 pub use explain::{NearMiss, explain};
+pub use knowledge::end_of;
 pub use pick::Admits;
 pub use scheme::Scheme;
 

@@ -5,6 +5,7 @@
 mod architecture;
 mod cli;
 mod config;
+mod differential;
 mod docs;
 mod formats;
 mod github;
@@ -13,4 +14,5 @@ mod registry;
 mod store;
 mod stories;
 mod tags;
+mod vex;
 mod vulnerabilities;

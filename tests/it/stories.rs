@@ -11,4 +11,5 @@ mod notified;
 mod people;
 mod random;
 mod rules;
+mod vex;
 mod vulnerabilities;

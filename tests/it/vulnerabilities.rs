@@ -9,22 +9,27 @@ use world::registry::Registry;
 pub(crate) const CRITICAL: &str = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
 pub(crate) const LOW: &str = "CVSS:3.1/AV:L/AC:H/PR:H/UI:N/S:U/C:L/I:N/A:N";
 
-struct Scene {
-    registry: Registry,
-    osv: Osv,
-    folder: tempfile::TempDir,
+pub(crate) struct Scene {
+    pub(crate) registry: Registry,
+    pub(crate) osv: Osv,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let registry = Registry::start().await.expect("a registry");
         let osv = Osv::start().await.expect("a source of advisories");
         Self { registry, osv, folder: tempfile::tempdir().expect("a folder") }
     }
 
     /// What `restow explain` prints, and its exit code.
-    fn explain(&self, image: &str, more: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn explain(&self, image: &str, more: &[&str]) -> (Option<i32>, String) {
         self.explain_by(self.osv.address(), image, more)
+    }
+
+    /// Programs that a test puts there come before all others.
+    fn path(&self) -> String {
+        format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap_or_default())
     }
 
     fn explain_by(&self, advisories: &str, image: &str, more: &[&str]) -> (Option<i32>, String) {
@@ -35,18 +40,19 @@ impl Scene {
     }
 
     /// What `restow advisories sync` prints, and its exit code.
-    fn sync(&self, more: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn sync(&self, more: &[&str]) -> (Option<i32>, String) {
         let [exports, kev, epss] =
             ["exports/", "kev.json", "epss.csv.gz"].map(|path| self.osv.address().to_owned() + path);
         let from = ["advisories", "sync", "--exports", &exports, "--kev", &kev, "--epss", &epss];
         self.run(&[&from[..], more].concat())
     }
 
-    fn run(&self, args: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn run(&self, args: &[&str]) -> (Option<i32>, String) {
         let host = self.registry.address();
         let run = Command::new(env!("CARGO_BIN_EXE_restow"))
             .args(args)
             .env("HOME", self.folder.path())
+            .env("PATH", self.path())
             .env_remove("XDG_CACHE_HOME")
             .output()
             .expect("it runs");

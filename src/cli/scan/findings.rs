@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::Scan;
 use super::json::result;
 use crate::plan::Subject;
-use crate::vulnerability::{AffectedPackage, Assessment, Change, Determination, Finding, Severity};
+use crate::vulnerability::{
+    AffectedPackage, Assessment, Change, Determination, Finding, Severity, SupportEnd, Suppressed,
+};
 
 /// Results of one run that GitHub's code scanning shows. Source: GitHub, "SARIF support for code scanning", limits.
 const MOST_RESULTS: usize = 5000;
@@ -46,13 +48,38 @@ fn assessment(one: &Assessment) -> Value {
         "determined": true,
         "platform": one.platform,
         "distribution": one.distribution,
-        "packages": one.packages(),
+        "packages": one.packages,
         "whole": one.is_whole,
         "list": one.list.describe(),
         "source": one.data.name,
         "as_of": one.data.as_of.to_string(),
         "gaps": one.gaps,
         "findings": one.findings.iter().map(finding).collect::<Vec<_>>(),
+        "suppressed": one.suppressed.iter().map(suppressed).collect::<Vec<_>>(),
+        "untrusted_vex": one.untrusted,
+        "ends": one.ends.iter().map(end).collect::<Vec<_>>(),
+    })
+}
+
+/// A finding that VEX takes away, and who says so.
+fn suppressed(one: &Suppressed) -> Value {
+    let mut shown = finding(&one.finding);
+    shown["vex"] = json!({
+        "status": one.status,
+        "justification": one.justification,
+        "author": one.author,
+        "origin": one.origin.to_string(),
+        "at": one.at.map(|at| at.to_string()),
+    });
+    shown
+}
+
+fn end(one: &SupportEnd) -> Value {
+    json!({
+        "what": one.what,
+        "date": one.day.map(|day| day.to_string().chars().take(10).collect::<String>()),
+        "ended": one.ended,
+        "days_left": one.days_left,
     })
 }
 
@@ -80,6 +107,13 @@ pub(super) fn sarif(scan: &Scan) -> (Vec<Value>, usize, Vec<Value>) {
             let place = (site.path.as_str(), site.line);
             all.push((finding, result(&finding.id, level(finding.severity), &text, place.0, place.1)));
         }
+        for one in &assessment.suppressed {
+            let text = message(&site.reference.to_string(), &one.finding);
+            let place = (site.path.as_str(), site.line);
+            let mut shown = result(&one.finding.id, level(one.finding.severity), &text, place.0, place.1);
+            shown["suppressions"] = json!([suppression(one)]);
+            all.push((&one.finding, shown));
+        }
     }
     all.sort_by_key(|(finding, _)| std::cmp::Reverse((finding.is_exploited(), finding.severity)));
     let count = all.len();
@@ -87,6 +121,16 @@ pub(super) fn sarif(scan: &Scan) -> (Vec<Value>, usize, Vec<Value>) {
     let rules: BTreeMap<&str, Value> = all.iter().map(|(finding, _)| (finding.id.as_str(), rule(finding))).collect();
     let rules = rules.into_values().collect();
     (all.into_iter().map(|(_, result)| result).collect(), count, rules)
+}
+
+/// Source: SARIF 2.1.0, section 3.35, "suppression object": it was decided outside of the source code, and accepted.
+fn suppression(one: &Suppressed) -> Value {
+    let why = if one.justification.is_empty() { String::new() } else { format!(" ({})", one.justification) };
+    json!({
+        "kind": "external",
+        "status": "accepted",
+        "justification": format!("{} says {}{why}; {}", one.author, one.status, one.origin),
+    })
 }
 
 fn message(image: &str, finding: &Finding) -> String {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Lookups;
-use crate::advisory::{AdvisoryError, Exports, Feeds, Named, Osv};
+use crate::advisory::{AdvisoryError, Exports, Feeds, Named, Osv, Scanner, VexRepository};
 use crate::jobs::JobError;
 use crate::repo::Moment;
 use crate::store::{AdvisoryRow, SourceRow, Store, StoreError};
@@ -20,6 +20,10 @@ pub struct AdvisorySources {
     pub mirrored: BTreeSet<String>,
     /// What is exploited.
     pub feeds: Feeds,
+    /// VEX repositories, which are mirrored.
+    pub vex: Vec<VexRepository>,
+    /// Asked in the place of all advisories, where there is one.
+    pub scanner: Option<Scanner>,
 }
 
 /// What was told, or for a person why nothing was.

@@ -13,7 +13,8 @@ use crate::plan::Lookup;
 use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError};
 use crate::store::{RpmDatabaseError, rpm_headers};
 use crate::vulnerability::{
-    Determination, LayerBlob, LayerError, LayerSearch, PackageList, Predicate, assess, packages_of_sbom, statements,
+    Assessment, Determination, LayerBlob, LayerError, LayerSearch, PackageList, Predicate, assess, packages_of_sbom,
+    statements,
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
@@ -49,6 +50,9 @@ impl Lookups {
         digest: &Digest,
         sources: &AdvisorySources,
     ) -> Result<Determination, JobError> {
+        if let Some(scanner) = &sources.scanner {
+            return self.scanned(image, digest, scanner).await;
+        }
         match self.examined(image, digest).await? {
             Ok(examined) => self.determine(&examined, sources).await,
             Err(reason) => Ok(Determination::Not(reason)),
@@ -65,6 +69,9 @@ impl Lookups {
         digest: &Digest,
         sources: &AdvisorySources,
     ) -> Result<Option<Determination>, JobError> {
+        if let Some(scanner) = &sources.scanner {
+            return self.kept_scan(image, digest, scanner).await;
+        }
         match self.kept(&self.audience(image), digest).await? {
             Some(Ok(examined)) => self.determine(&examined, sources).await.map(Some),
             Some(Err(reason)) => Ok(Some(Determination::Not(reason))),
@@ -92,12 +99,18 @@ impl Lookups {
         let told = self.advisories(&questions, sources).await?;
         let mut determination = assess(&examined.list, &examined.platform, &told);
         if let Determination::Known(assessment) = &mut determination {
-            let ids: Vec<&str> = assessment.findings.iter().map(|finding| finding.id.as_str()).collect();
-            let brought = self.store.advisory_sources().await?.iter().any(|source| source.name == "KEV");
-            let exploited = if brought { Some(self.store.exploitation(&ids).await?) } else { None };
-            assessment.rank(exploited.as_ref());
+            self.rank(assessment).await?;
         }
         Ok(determination)
+    }
+
+    /// Says which findings are exploited, and puts them in order.
+    pub(super) async fn rank(&self, assessment: &mut Assessment) -> Result<(), JobError> {
+        let ids: Vec<&str> = assessment.findings.iter().map(|finding| finding.id.as_str()).collect();
+        let brought = self.store.advisory_sources().await?.iter().any(|source| source.name == "KEV");
+        let exploited = if brought { Some(self.store.exploitation(&ids).await?) } else { None };
+        assessment.rank(exploited.as_ref());
+        Ok(())
     }
 
     /// What an image holds: kept for ever, unless a registry did not answer.

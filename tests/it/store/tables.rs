@@ -11,6 +11,7 @@ use restow::store::{
     AuditEntry, AuditFilter, ContentRow, Delivery, HeldRow, Ignore, ImageKey, InstallationRow, InstallationState,
     NewJob, PullRow, QuotaRow, Recorded, RepositoryRow, RepositoryState, Sighting, Store, StoryRow, TagListRow,
 };
+use restow::vulnerability::{ProductEnd, VexStatement, VexStatus};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sqlx::migrate::Migrator;
@@ -534,4 +535,57 @@ pub(super) async fn holds_are_told_when_they_begin(f: Fixture) {
     assert_eq!(replace(RepoId(1), &["limit"]).await, set(&["limit"]));
     assert_eq!(replace(SHOP, &["limit"]).await, set(&[]));
     assert_eq!(replace(SHOP, &["limit", "schedule"]).await, set(&["schedule"]), "it began again");
+}
+
+fn statement(name: &str, status: VexStatus) -> VexStatement {
+    VexStatement {
+        vulnerabilities: BTreeSet::from([name.to_owned(), format!("ALIAS-{name}")]),
+        products: Vec::new(),
+        status,
+        justification: String::new(),
+        author: "Acme".to_owned(),
+        at: None,
+    }
+}
+
+pub(super) async fn what_is_attached_and_scanned_is_kept_for_a_while(f: Fixture) {
+    let (store, digest) = (&f.store, Digest::sha256_of(b"image"));
+    let key = |name: &str| ImageKey::new(&ImageName::parse(name).expect("a name"), None);
+    store.save_attached_vex(&key("acme/app"), &digest, "[]").await.expect("saved");
+    let attached = async |name, since| store.attached_vex(&key(name), &digest, since).await.expect("read");
+    assert_eq!(attached("acme/app", START.plus_ms(-1)).await.as_deref(), Some("[]"));
+    assert_eq!(attached("acme/app", START.plus_ms(1_000_000)).await, None, "it is too old");
+    assert_eq!(attached("mallory/app", START.plus_ms(-1)).await, None, "the same content elsewhere says nothing of it");
+    store.save_scan(("us", &digest), "trivy", "{}").await.expect("saved");
+    let scan = async |scanner| store.scan(("us", &digest), scanner, START.plus_ms(-1)).await.expect("read");
+    assert_eq!((scan("trivy").await.as_deref(), scan("grype").await), (Some("{}"), None));
+}
+
+pub(super) async fn vex_repositories_are_kept_whole(f: Fixture) {
+    let store = &f.store;
+    let first = [statement("CVE-1", VexStatus::Fixed), statement("CVE-2", VexStatus::NotAffected)];
+    store.save_vex("https://a.example", &first).await.expect("saved");
+    store.save_vex("https://b.example", &first[..1]).await.expect("saved");
+    let about = async |repository: &str, names: &[&str]| {
+        store.vex_about(repository, &names.iter().copied().collect()).await.expect("read")
+    };
+    assert_eq!(about("https://a.example", &["CVE-1", "ALIAS-CVE-1", "CVE-3"]).await, first[..1], "each once");
+    store.save_vex("https://a.example", &first[1..]).await.expect("saved");
+    assert_eq!(about("https://a.example", &["CVE-1", "CVE-2"]).await, first[1..]);
+    assert_eq!(about("https://b.example", &["CVE-1", "CVE-2"]).await, first[..1]);
+}
+
+pub(super) async fn ends_of_support_are_kept_whole(f: Fixture) {
+    let store = &f.store;
+    let end = |cycle: &str, day: Option<Moment>, ended: bool| ProductEnd {
+        product: "python".to_owned(),
+        cycle: cycle.to_owned(),
+        day,
+        ended,
+    };
+    store.save_ends(&[end("3.7", Some(START), true), end("3.8", None, true)]).await.expect("saved");
+    store.save_ends(&[end("3.8", None, true), end("3.9", Some(START), false)]).await.expect("saved");
+    let ends: Vec<ProductEnd> = store.ends_of("python").await.expect("read").into_values().collect();
+    assert_eq!(ends, [end("3.8", None, true), end("3.9", Some(START), false)]);
+    assert_eq!(store.ends_of("node").await.expect("read"), BTreeMap::new());
 }

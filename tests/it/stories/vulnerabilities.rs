@@ -10,7 +10,7 @@ use super::house::House;
 use crate::vulnerabilities::{CRITICAL, LOW, debian, layer};
 
 /// Everything from the simulated source; what is mirrored is not asked for.
-fn sources(osv: &Osv, mirrored: &[&str]) -> AdvisorySettings {
+pub(super) fn sources(osv: &Osv, mirrored: &[&str]) -> AdvisorySettings {
     let at = |path: &str| format!("{}{path}", osv.address()).parse().expect("a URL");
     AdvisorySettings {
         api: mirrored.is_empty().then(|| at("")),
@@ -18,6 +18,9 @@ fn sources(osv: &Osv, mirrored: &[&str]) -> AdvisorySettings {
         mirrored: mirrored.iter().map(|one| (*one).to_owned()).collect(),
         kev: Some(at("kev.json")),
         epss: Some(at("epss.csv.gz")),
+        ends: None,
+        vex: Vec::new(),
+        scanner: None,
         interval: Duration::from_secs(3600),
     }
 }

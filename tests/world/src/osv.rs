@@ -40,6 +40,10 @@ struct Inner {
     kev: BTreeMap<String, String>,
     /// CVE number → score.
     epss: BTreeMap<String, String>,
+    /// Location → document of a VEX repository.
+    vex: BTreeMap<String, Value>,
+    /// When the support of products ends.
+    ends: Value,
     behaviour: Behaviour,
     requests: Vec<String>,
 }
@@ -65,6 +69,8 @@ impl Osv {
             .route("/exports/{ecosystem}/{file}", get(export))
             .route("/kev.json", get(kev))
             .route("/epss.csv.gz", get(epss))
+            .route("/vex/{*location}", get(vex))
+            .route("/ends.json", get(ends))
             .with_state(osv.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(osv)
@@ -96,6 +102,16 @@ impl Osv {
     pub fn publish_record(&self, record: Value) {
         let id = record["id"].as_str().unwrap_or_default().to_owned();
         self.lock().records.insert(id, record);
+    }
+
+    /// Puts a document into the VEX repository below `vex/`.
+    pub fn publish_vex(&self, location: &str, document: Value) {
+        self.lock().vex.insert(location.to_owned(), document);
+    }
+
+    /// Tells when the support of products ends, at `ends.json`.
+    pub fn publish_ends(&self, ends: Value) {
+        self.lock().ends = ends;
     }
 
     /// Takes a record away.
@@ -298,4 +314,26 @@ async fn epss(State(osv): State<Osv>) -> Response {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(text.as_bytes()).unwrap_or_default();
     packed.finish().unwrap_or_default().into_response()
+}
+
+/// The index of the VEX repository, or a document of it.
+async fn vex(State(osv): State<Osv>, Path(location): Path<String>) -> Response {
+    if let Some(refusal) = osv.refusal(&format!("/vex/{location}")) {
+        return refusal;
+    }
+    let inner = osv.lock();
+    if location == "index.json" {
+        let entry = |location: &String| json!({ "id": "pkg:oci/any", "location": location });
+        return Json(json!({ "updated_at": "2026-01-01T00:00:00Z",
+            "packages": inner.vex.keys().map(entry).collect::<Vec<_>>() }))
+        .into_response();
+    }
+    inner
+        .vex
+        .get(&location)
+        .map_or_else(|| StatusCode::NOT_FOUND.into_response(), |document| Json(document.clone()).into_response())
+}
+
+async fn ends(State(osv): State<Osv>) -> Response {
+    osv.refusal("/ends.json").unwrap_or_else(|| Json(osv.lock().ends.clone()).into_response())
 }

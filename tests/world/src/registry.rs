@@ -10,6 +10,7 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
 use serde_json::{Value, json};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -153,6 +154,47 @@ impl Registry {
         let digest = inner.keep(INDEX, &index);
         inner.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
         digest
+    }
+
+    /// Attaches a document of this type to a digest, by the tag that stands for the referrers where a registry has no
+    /// interface for them.
+    pub fn attach(&self, repository: &str, subject: &str, artifact_type: &str, document: &Value) {
+        let mut inner = self.lock();
+        let size = document.to_string().len();
+        let layer = inner.keep(STATEMENT, document);
+        let config = inner.keep(CONFIG, &json!({}));
+        let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE, "artifactType": artifact_type,
+            "config": { "mediaType": CONFIG, "digest": config, "size": 2 },
+            "layers": [{ "mediaType": artifact_type, "digest": layer, "size": size }],
+            "subject": { "mediaType": INDEX, "digest": subject, "size": 1 } });
+        let manifest = inner.keep(IMAGE, &manifest);
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX,
+            "manifests": [{ "mediaType": IMAGE, "digest": manifest, "size": 1 }] });
+        let index = inner.keep(INDEX, &index);
+        inner.tags.entry(repository.to_owned()).or_default().insert(subject.replacen(':', "-", 1), index);
+    }
+
+    /// Attaches a signed-looking statement as cosign's second version does: an envelope below a tag named after
+    /// `subject`, of a statement about `about`.
+    pub fn attach_by_cosign(&self, repository: &str, (subject, about): (&str, &str), kind: &str, predicate: &Value) {
+        const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+        let mut inner = self.lock();
+        let statement = json!({ "_type": "https://in-toto.io/Statement/v0.1", "predicateType": kind,
+            "subject": [{ "name": "x", "digest": { "sha256": about.trim_start_matches("sha256:") } }],
+            "predicate": predicate });
+        let payload = base64::engine::general_purpose::STANDARD.encode(statement.to_string());
+        let envelope = json!({ "payloadType": "application/vnd.in-toto+json", "payload": payload,
+            "signatures": [{ "keyid": "", "sig": "" }] });
+        let size = envelope.to_string().len();
+        let layer = inner.keep(ENVELOPE, &envelope);
+        let config = inner.keep(CONFIG, &json!({}));
+        let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE,
+            "config": { "mediaType": CONFIG, "digest": config, "size": 2 },
+            "layers": [{ "mediaType": ENVELOPE, "digest": layer, "size": size,
+                "annotations": { "predicateType": kind } }] });
+        let manifest = inner.keep(IMAGE, &manifest);
+        let tag = format!("{}.att", subject.replacen(':', "-", 1));
+        inner.tags.entry(repository.to_owned()).or_default().insert(tag, manifest);
     }
 
     /// Publishes a new image under a tag, which may be there already; returns its digest.
