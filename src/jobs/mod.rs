@@ -1,7 +1,9 @@
 //! The queue's work: event → jobs, and one file for each job. Every job has three visible steps: gather (async
 //! reads), decide (one pure call), apply (async writes).
 
+mod address;
 mod advisories;
+mod checks;
 mod closed;
 mod confirm;
 mod dashboard;
@@ -21,6 +23,7 @@ mod publish;
 mod reconcile;
 mod record;
 mod redeliver;
+mod reopen;
 mod rules;
 mod scan;
 mod watch;

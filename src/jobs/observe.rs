@@ -1,5 +1,6 @@
 //! What GitHub shows of one of Restow's branches.
 
+use super::plan::memory;
 use super::{JobError, Services};
 use crate::github::{Account, AheadCommit, Comparison, Pull, PullState as GitHubState, Repo};
 use crate::pull::{
@@ -34,6 +35,7 @@ pub(super) async fn observe(
             GitHubState::Merged => PullState::Merged,
         },
         machine: MachineBlock::find(&pull.body),
+        reopened: known.is_some_and(|row| row.number == Some(pull.number) && memory(row).reopened),
     });
     let branch = match repo.branch_head(branch).await? {
         None => None,

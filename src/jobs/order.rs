@@ -92,7 +92,11 @@ impl Order<'_> {
             Command::Recreate => self.note(|memory| memory.recreate = true).await?,
             Command::Merge => {
                 let by = self.payload.author.clone();
-                self.note(|memory| memory.merge_by = Some(by)).await?;
+                self.note(|memory| {
+                    memory.merge_by = Some(by);
+                    memory.given_back = None;
+                })
+                .await?;
             }
             Command::Hold { days } => {
                 let until = self.in_days(days);

@@ -19,8 +19,8 @@ use crate::formats::EXTRACTOR_VERSION;
 use crate::github::{Pull, Repo, WorkflowsPermission};
 use crate::plan::{self, Candidates, ChangeSet, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan};
 use crate::policy::{Rebase, Rules};
-use crate::pull::{self, Memory, Step, Wish};
-use crate::repo::{BranchName, Moment};
+use crate::pull::{self, MachineBlock, Memory, Step, Wish};
+use crate::repo::{BranchName, Moment, PullNumber};
 use crate::report::Withdrawal;
 use crate::store::{Ignore, NewJob, PullRow, RepositoryRow, RepositoryState};
 
@@ -33,6 +33,7 @@ pub(super) const ENDED: &str = "ended";
 const SOON: Duration = Duration::from_secs(30 * 60);
 /// How often something older is looked for where the newest is too young.
 const MOST_ROUNDS: usize = 5;
+const HOUR_MS: i64 = 3_600_000;
 
 /// What was read before anything is decided.
 struct Gathered {
@@ -45,6 +46,8 @@ struct Gathered {
     workflows: WorkflowsPermission,
     /// The rows of Restow's branches.
     known: Vec<PullRow>,
+    /// When pull requests were opened within the last hour.
+    opened: Vec<Moment>,
     /// Those of them that GitHub shows open.
     open: BTreeMap<BranchName, Pull>,
     /// Whether somebody ticked a box of the dashboard, which now is to be cleared.
@@ -108,6 +111,11 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
 /// The change sets, called as the rules want or, where they say nothing, as the repository calls its commits.
 fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
     let mut sets = plan::change_sets(plan, &gathered.rules);
+    for set in &mut sets {
+        while is_theirs(&set.branch, &gathered.known) {
+            set.branch = next_branch(&set.branch);
+        }
+    }
     if let Some(style) = &gathered.scan.commit_style {
         for set in sets.iter_mut().filter(|set| set.terms.commit.prefix.is_none()) {
             set.terms.commit.prefix.clone_from(&style.prefix);
@@ -117,6 +125,24 @@ fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
         }
     }
     sets
+}
+
+/// Whether a person's work lies there, which Restow left to them.
+fn is_theirs(branch: &BranchName, known: &[PullRow]) -> bool {
+    known.iter().any(|row| row.branch == *branch && memory(row).theirs)
+}
+
+/// The branch to take where this one is a person's: `restow/nginx-x.y--2`.
+fn next_branch(branch: &BranchName) -> BranchName {
+    let (plain, number) = match branch.as_str().rsplit_once("--") {
+        Some((plain, number)) => (plain, number.parse::<u32>().ok()),
+        None => (branch.as_str(), None),
+    };
+    let next = match number {
+        Some(number) => format!("{plain}--{}", number.saturating_add(1)),
+        None => format!("{branch}--2"),
+    };
+    BranchName::parse(&next).expect("impossible: digits at its end leave it a branch name")
 }
 
 /// Where the default branch stands, seen from the scan.
@@ -174,7 +200,7 @@ pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rul
 fn pace(gathered: &Gathered) -> Pace {
     Pace {
         open: gathered.open.keys().cloned().collect(),
-        opened: gathered.known.iter().filter_map(|row| row.opened_at).collect(),
+        opened: gathered.opened.clone(),
     }
 }
 
@@ -222,8 +248,22 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
         false => WorkflowsPermission::Granted,
     };
     let known = services.store.pulls(row.id).await?;
-    let gathered = Gathered { row, scan, rules, candidates, constraints, workflows, known, open, boxes, now };
+    let opened = opened_lately(services, &row, &known, now).await?;
+    let gathered = Gathered { row, scan, rules, candidates, constraints, workflows, known, opened, open, boxes, now };
     Ok(Readiness::Ready(Box::new(gathered)))
+}
+
+/// When pull requests were opened within the last hour, by the audit: a branch's row knows its last one only. What died
+/// before it was recorded stands in its row.
+async fn opened_lately(
+    services: &Services,
+    row: &RepositoryRow,
+    known: &[PullRow],
+    now: Moment,
+) -> Result<Vec<Moment>, JobError> {
+    let recorded = services.store.opened_since(row.id, now.plus_ms(-HOUR_MS)).await?;
+    let others = known.iter().filter(|row| row.number.is_none_or(|number| !recorded.contains_key(&number)));
+    Ok(recorded.values().copied().chain(others.filter_map(|row| row.opened_at)).collect())
 }
 
 /// What people do not want, in the words of the plan.
@@ -303,15 +343,18 @@ async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided,
 
 /// Asks what the images are that would be proposed now; what is open already was asked before.
 async fn assess(services: &Services, gathered: &Gathered, plan: &Plan) -> Result<EvidenceMap, JobError> {
-    let is_open = |set: &ChangeSet| {
-        let fingerprint = set.fingerprint();
-        let same = |row: &&PullRow| row.branch == set.branch && row.fingerprint == fingerprint;
-        gathered.open.contains_key(&set.branch) && gathered.known.iter().any(|row| same(&row))
-    };
-    let new: Vec<ChangeSet> =
-        plan::change_sets(plan, &gathered.rules).into_iter().filter(|set| !is_open(set)).collect();
+    let new: Vec<ChangeSet> = change_sets(plan, gathered).into_iter().filter(|set| !is_as_open(set, gathered)).collect();
     let subjects = plan::wanted_evidence(new.iter().flat_map(|set| &set.updates));
     services.lookups_for(&gathered.row).evidence(subjects, || ()).await
+}
+
+/// Whether its pull request is open and stays as it is: its text tells what was known when it was written.
+fn is_as_open(set: &ChangeSet, gathered: &Gathered) -> bool {
+    let fingerprint = set.fingerprint();
+    let known = gathered.known.iter().find(|row| row.branch == set.branch && row.fingerprint == fingerprint);
+    let Some(open) = gathered.open.get(&set.branch) else { return false };
+    let tells = MachineBlock::find(&open.body).is_some_and(|block| block.proposes(&fingerprint));
+    tells && known.is_some() && wish(gathered, set) == Wish::None
 }
 
 async fn apply(
@@ -329,14 +372,15 @@ async fn apply(
         let sets = change_sets(plan, gathered);
         return onboard(&publisher, &gathered.known, &gathered.scan.inventory, &sets, &holds).await;
     }
-    let failed = bring_all(&publisher, gathered, &paced.sets).await?;
-    let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
+    let (brought, failed) = bring_all(&publisher, gathered, &paced.sets).await?;
+    let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).chain(&brought).collect();
     for old in &gathered.known {
         let unwanted = old.state == OPEN && !wanted.contains(&old.branch);
         if unwanted && !may_only_be_unknown(old, plan) && !is_held(old, gathered.now) {
             let now = services.store.pulls(row.id).await?;
             let number = |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
-            let why = Withdrawal::of(&old.image, plan, &gathered.rules, &paced.sets, number);
+            let images = images_of(old, gathered);
+            let why = Withdrawal::of(&images, plan, &gathered.rules, &paced.sets, number);
             withdraw(&publisher, old, &repo, gathered, &why).await?;
         }
     }
@@ -347,27 +391,35 @@ async fn apply(
     }
 }
 
+/// The images that a pull request moves, as they are kept; of a group what its text says.
+fn images_of(old: &PullRow, gathered: &Gathered) -> BTreeSet<String> {
+    let block = gathered.open.get(&old.branch).and_then(|pull| MachineBlock::find(&pull.body));
+    let moved = block.iter().flat_map(MachineBlock::proposed).map(|one| one.image.to_string());
+    let images: BTreeSet<String> = moved.collect();
+    if images.is_empty() { BTreeSet::from([old.image.clone()]) } else { images }
+}
+
 /// A repository without a file of its own is asked first, unless somebody farther says otherwise.
 fn must_be_asked(gathered: &Gathered) -> bool {
     let rules = &gathered.rules;
     gathered.scan.rules.is_none() && rules.onboarding.value && rules.enabled.value
 }
 
-/// Brings each change set to where it should be; returns the last failure that concerns one of them alone: an image
-/// that cannot be published keeps no other back.
+/// Brings each change set to where it should be. Returns the branches that were taken instead of others, and the last
+/// failure that concerns one of them alone: an image that cannot be published keeps no other back.
 async fn bring_all(
     publisher: &Publisher<'_>,
     gathered: &Gathered,
     sets: &[ChangeSet],
-) -> Result<Option<JobError>, JobError> {
-    let mut failed = None;
+) -> Result<(Vec<BranchName>, Option<JobError>), JobError> {
+    let (mut brought, mut failed) = (Vec::new(), None);
     for set in sets {
         let known = gathered.known.iter().find(|row| row.branch == set.branch);
-        if known.is_some_and(|row| is_held(row, gathered.now)) {
+        if known.is_some_and(|row| is_held(row, gathered.now)) || is_retargeted(set, gathered) {
             continue;
         }
-        match bring(publisher, set, known, gathered.open.get(&set.branch)).await {
-            Ok(()) => {}
+        match bring(publisher, gathered, set).await {
+            Ok(branch) => brought.push(branch),
             Err(error) if error.stops_all() => return Err(error),
             Err(error) => {
                 tracing::warn!(branch = %set.branch, %error, "not published");
@@ -375,7 +427,14 @@ async fn bring_all(
             }
         }
     }
-    Ok(failed)
+    Ok((brought, failed))
+}
+
+/// Whether a person let its pull request go to another branch than Restow did: it is left as it is.
+fn is_retargeted(set: &ChangeSet, gathered: &Gathered) -> bool {
+    let base = gathered.open.get(&set.branch).and_then(|pull| pull.base_branch.as_ref());
+    let opened_for = gathered.known.iter().find(|row| row.branch == set.branch).and_then(|row| memory(row).base_branch);
+    base.is_some_and(|base| *base != gathered.row.default_branch && opened_for.as_ref() != Some(base))
 }
 
 /// What Restow remembers of a branch; nothing of one that an older version wrote.
@@ -403,37 +462,60 @@ fn tell(plan: &Plan, paced: &plan::Paced) {
 }
 
 /// What is asked for beyond the plan.
-fn wish(publisher: &Publisher<'_>, set: &ChangeSet, known: Option<&PullRow>) -> Wish {
+fn wish(gathered: &Gathered, set: &ChangeSet) -> Wish {
+    let known = gathered.known.iter().find(|row| row.branch == set.branch);
     let Some(row) = known.filter(|row| row.state == OPEN) else { return Wish::None };
     let memory = memory(row);
-    let moved = row.base.as_ref() != Some(publisher.base());
+    let moved = row.base.as_ref() != Some(&gathered.scan.snapshot.commit);
+    let other_base = memory.base_branch.as_ref().is_some_and(|base| *base != gathered.row.default_branch);
     match (memory.recreate, memory.rebase || set.terms.rebase == Rebase::Always) {
         (true, _) => Wish::Recreate,
+        (false, _) if other_base => Wish::Rebase,
         (false, true) if moved => Wish::Rebase,
         (false, true | false) => Wish::None,
     }
 }
 
-/// Brings one change set to where it should be.
-async fn bring(
-    publisher: &Publisher<'_>,
-    set: &ChangeSet,
-    known: Option<&PullRow>,
-    open: Option<&Pull>,
-) -> Result<(), JobError> {
+/// Brings one change set to where it should be; the branch on which it then is.
+async fn bring(publisher: &Publisher<'_>, gathered: &Gathered, set: &ChangeSet) -> Result<BranchName, JobError> {
+    let known = gathered.known.iter().find(|row| row.branch == set.branch);
+    let open = gathered.open.get(&set.branch);
     let seen = observe(publisher.services, publisher.repo, &set.branch, publisher.base(), known, open).await?;
-    match pull::step(set, &seen, wish(publisher, set, known)) {
+    match pull::step(set, &seen, wish(gathered, set)) {
         Step::Nothing => {
             let number = seen.pull.as_ref().map(|pull| pull.number);
-            publisher.remember(set, number, seen.branch.map(|branch| branch.head), known).await
+            publisher.remember(set, number, seen.branch.map(|branch| branch.head), known).await?;
         }
         Step::Publish { push, pull } => {
             let head = seen.branch.as_ref().map(|branch| &branch.head);
-            publisher.publish(set, push, pull, head, known).await
+            publisher.publish(set, push, pull, head, known).await?;
         }
-        Step::LeaveAlone(number) => publisher.leave_alone(set, number, known).await,
-        Step::Respect(number) => publisher.respect(set, number).await,
+        Step::LeaveAlone(number) => publisher.leave_alone(set, number, known).await?,
+        Step::Elsewhere(old) => return Box::pin(elsewhere(publisher, gathered, set, old)).await,
+        Step::Respect(number) => publisher.respect(set, number).await?,
     }
+    Ok(set.branch.clone())
+}
+
+/// Publishes on another branch, since this one became a person's. What is still open there goes last, so that a job
+/// that died in between does the same again.
+async fn elsewhere(
+    publisher: &Publisher<'_>,
+    gathered: &Gathered,
+    set: &ChangeSet,
+    old: Option<PullNumber>,
+) -> Result<BranchName, JobError> {
+    let known = gathered.known.iter().find(|row| row.branch == set.branch);
+    let other = ChangeSet { branch: next_branch(&set.branch), ..set.clone() };
+    let branch = bring(publisher, gathered, &other).await?;
+    let new = publisher.services.store.pull(gathered.row.id, &branch).await?.and_then(|row| row.number);
+    if let (Some(old), Some(new)) = (old, new) {
+        publisher.withdraw(old, &set.branch, None, &Withdrawal::replaced(new)).await?;
+    }
+    if old.is_none() || new.is_some() {
+        publisher.give_up(set, old, known).await?;
+    }
+    Ok(branch)
 }
 
 /// Takes back what is no longer wanted.
@@ -447,7 +529,8 @@ async fn withdraw(
     let open = gathered.open.get(&old.branch);
     let seen = observe(publisher.services, repo, &old.branch, publisher.base(), Some(old), open).await?;
     if let Some(number) = pull::withdrawal(&seen) {
-        publisher.withdraw(number, &old.branch, why).await?;
+        let head = seen.branch.as_ref().map(|branch| &branch.head);
+        publisher.withdraw(number, &old.branch, head, why).await?;
     }
     let still_open = seen.pull.as_ref().is_some_and(|pull| pull.state == pull::PullState::Open);
     let state = if still_open && pull::withdrawal(&seen).is_none() { OPEN } else { ENDED };

@@ -56,6 +56,13 @@ pub fn paced(sets: Vec<ChangeSet>, pace: &Pace, rules: &Rules, now: Moment) -> P
     paced
 }
 
+impl ChangeSet {
+    /// Its place among others: what is urgent first, then small moves.
+    pub fn rank(&self) -> u8 {
+        if self.is_security() { 0 } else { 1 + urgency(self.kind()) }
+    }
+}
+
 /// Small moves first: they are merged soonest.
 fn urgency(kind: UpdateKind) -> u8 {
     match kind {

@@ -63,6 +63,11 @@ impl MachineBlock {
         }
     }
 
+    /// Whether this very content is proposed.
+    pub fn proposes(&self, fingerprint: &str) -> bool {
+        self.fingerprint == fingerprint && self.standing == Standing::Proposed
+    }
+
     /// The group of the rules; `None` where one image alone moves.
     pub fn group(&self) -> Option<String> {
         self.image.is_none().then(|| self.line.clone())

@@ -487,7 +487,7 @@ async fn a_tarball_is_fetched_from_its_link_without_the_token() {
 #[tokio::test]
 async fn documents_are_as_githubs_schema_wants_them() {
     for document in restow::github::DOCUMENTS {
-        let given = json!({ "id": "x", "head": "x", "method": "SQUASH" });
+        let given = json!({ "id": "x", "head": "x", "method": "SQUASH", "name": "x", "before": "x", "after": "x" });
         assert_eq!(world::github::graphql::problems(document, &given), Vec::<String>::new());
     }
     let wrong = "mutation M($id: ID!) { enqueuePullRequest(input: { pullRequest: $id }) { nothing } }";

@@ -38,6 +38,7 @@ async fn merge_waits_for_the_checks() {
     assert_eq!(house.only_pull().state, "open");
     house.repo.conclude_checks(&pull.head_sha, "success");
     house.settle().await;
+    house.later(1).await;
     assert_eq!(house.only_pull().state, "merged");
     house.world.github.assert_clean();
 }

@@ -121,6 +121,8 @@ pub(crate) struct Comment {
 #[derive(Debug, Clone)]
 pub(crate) struct Suite {
     pub(crate) id: u64,
+    /// The App whose checks they are.
+    pub(crate) app: String,
     pub(crate) branch: String,
     pub(crate) sha: String,
     pub(crate) before: String,
@@ -134,6 +136,7 @@ pub(crate) struct Suite {
 pub(crate) struct Run {
     pub(crate) id: u64,
     pub(crate) name: String,
+    pub(crate) conclusion: Option<String>,
 }
 
 #[derive(Debug, Clone)]
