@@ -263,9 +263,9 @@ impl Repo {
         match self.graphql::<Value>(UPDATE_REF, &variables).await {
             Ok(_) => Ok(BranchMove::Done),
             // It moved, or this GitHub does not know the mutation.
-            Err(
-                GitHubError::Unprocessable { .. } | GitHubError::NotFound { .. } | GitHubError::Forbidden { .. },
-            ) => Ok(BranchMove::Elsewhere),
+            Err(GitHubError::Unprocessable { .. } | GitHubError::NotFound { .. } | GitHubError::Forbidden { .. }) => {
+                Ok(BranchMove::Elsewhere)
+            }
             Err(error) => Err(error),
         }
     }

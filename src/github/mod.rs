@@ -40,7 +40,9 @@ pub mod webhook;
 pub use app::{Account, AccountKind, App, Installation, InstallationDetails, Repo, RepoDetails};
 pub use check::{Annotation, CheckApp, CheckRun, CheckSuite, CombinedStatus, CommitStatus, Listed, NewCheckRun};
 pub use client::{GitHub, GitHubSettings, Timeouts};
-pub use commit::{AheadCommit, BranchCreation, BranchMove, CommitDetails, Comparison, NewContent, NewEntry, UpdateMode};
+pub use commit::{
+    AheadCommit, BranchCreation, BranchMove, CommitDetails, Comparison, NewContent, NewEntry, UpdateMode,
+};
 pub use deliveries::HookDelivery;
 pub use error::{Disposition, GitHubError};
 pub use graphql::DOCUMENTS;

@@ -41,7 +41,12 @@ fn slug(app: Option<&CheckApp>) -> &str {
 
 fn of_run(run: &CheckRun) -> CheckFact {
     let job = (slug(run.app.as_ref()) == ACTIONS).then_some(run.id);
-    CheckFact { name: run.name.clone(), state: state(&run.status, run.conclusion.as_deref()), required: false, run: job }
+    CheckFact {
+        name: run.name.clone(),
+        state: state(&run.status, run.conclusion.as_deref()),
+        required: false,
+        run: job,
+    }
 }
 
 /// What a suite tells beyond its runs: that more may come, or that it failed before any began.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::plan::{ENDED, OPEN};
 use super::{JobError, Services, record};
-use crate::github::{Pull, PullState, Repo};
+use crate::github::{AccountKind, Pull, PullState, Repo};
 use crate::plan::{Move, PassedOver};
 use crate::pull::{MachineBlock, Standing};
 use crate::repo::{BranchName, PullNumber};
@@ -31,12 +31,23 @@ pub(super) async fn look_at_open(
                 ended(services, &known).await?;
             }
             PullState::Closed => {
-                refuse(services, row, number, &pull.body).await?;
+                if !closed_by_bot(repo, &pull).await? {
+                    refuse(services, row, number, &pull.body).await?;
+                }
                 ended(services, &known).await?;
             }
         }
     }
     Ok(open)
+}
+
+/// Whether another App closed it, as one that closes what is old: that is nobody's refusal.
+pub(super) async fn closed_by_bot(repo: &Repo, pull: &Pull) -> Result<bool, JobError> {
+    let proposed = MachineBlock::find(&pull.body).is_some_and(|block| block.standing == Standing::Proposed);
+    if pull.state != PullState::Closed || !proposed {
+        return Ok(false);
+    }
+    Ok(repo.closed_by(pull.number).await?.is_some_and(|account| account.kind == AccountKind::Bot))
 }
 
 async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {

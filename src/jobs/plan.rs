@@ -198,10 +198,7 @@ pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rul
 }
 
 fn pace(gathered: &Gathered) -> Pace {
-    Pace {
-        open: gathered.open.keys().cloned().collect(),
-        opened: gathered.opened.clone(),
-    }
+    Pace { open: gathered.open.keys().cloned().collect(), opened: gathered.opened.clone() }
 }
 
 /// Whether there is something to plan.
@@ -343,7 +340,8 @@ async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided,
 
 /// Asks what the images are that would be proposed now; what is open already was asked before.
 async fn assess(services: &Services, gathered: &Gathered, plan: &Plan) -> Result<EvidenceMap, JobError> {
-    let new: Vec<ChangeSet> = change_sets(plan, gathered).into_iter().filter(|set| !is_as_open(set, gathered)).collect();
+    let new: Vec<ChangeSet> =
+        change_sets(plan, gathered).into_iter().filter(|set| !is_as_open(set, gathered)).collect();
     let subjects = plan::wanted_evidence(new.iter().flat_map(|set| &set.updates));
     services.lookups_for(&gathered.row).evidence(subjects, || ()).await
 }

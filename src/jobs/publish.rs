@@ -297,12 +297,7 @@ impl Publisher<'_> {
     }
 
     /// Saved before anybody is told of it, so that a job that dies in between tells them when it runs again.
-    async fn save_and_address(
-        &self,
-        set: &ChangeSet,
-        number: Option<PullNumber>,
-        kept: Kept,
-    ) -> Result<(), JobError> {
+    async fn save_and_address(&self, set: &ChangeSet, number: Option<PullNumber>, kept: Kept) -> Result<(), JobError> {
         let mut row = self.save(set, number, kept).await?;
         let before = memory(&row);
         let Some(number) = number else { return Ok(()) };

@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::kind::{ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, ReopenPayload, RepoPayload, SyncPayload};
+use super::kind::{
+    ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, ReopenPayload, RepoPayload, SyncPayload,
+};
 use super::{
-    JobError, Services, advisories, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, reopen, scan,
-    watch,
+    JobError, Services, advisories, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, reopen,
+    scan, watch,
 };
 use crate::clock::Clock;
 use crate::store::{Claim, Held, NewJob, Retry, StoreError};

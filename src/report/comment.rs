@@ -11,7 +11,7 @@ use crate::repo::PullNumber;
 pub const LEFT_ALONE_MARKER: &str = "<!-- restow-comment: left-alone -->";
 
 /// Marks the comment that says why Restow closed its pull request.
-pub const WITHDRAWN_MARKER: &str = "<!-- restow-comment: withdrawn -->";
+const WITHDRAWN_MARKER: &str = "<!-- restow-comment: withdrawn -->";
 
 /// Marks the comment that says why a pull request is not merged.
 pub const STANDING_MARKER: &str = "<!-- restow-comment: standing -->";

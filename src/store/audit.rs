@@ -81,11 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn opened_since(
-        &self,
-        repo: RepoId,
-        since: Moment,
-    ) -> Result<BTreeMap<PullNumber, Moment>, StoreError> {
+    pub async fn opened_since(&self, repo: RepoId, since: Moment) -> Result<BTreeMap<PullNumber, Moment>, StoreError> {
         let rows = self.database.read(OPENED, values![repo.0.cast_signed(), since.0]).await?;
         let opened = |row: &Row| Ok((PullNumber(row.int("pull")?.cast_unsigned()), Moment(row.int("at")?)));
         rows.iter().map(opened).collect()

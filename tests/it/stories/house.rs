@@ -134,6 +134,12 @@ impl House {
         pulls.into_iter().next().expect("one")
     }
 
+    /// Minutes pass, and what is then due is done.
+    pub(super) async fn minutes(&self, minutes: u64) {
+        self.world.clock().advance(Duration::from_secs(minutes * 60));
+        self.settle().await;
+    }
+
     /// Time passes, and what is then due is done.
     pub(super) async fn later(&self, hours: u64) {
         self.world.clock().advance(Duration::from_secs(hours * 3600));

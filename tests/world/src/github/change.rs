@@ -202,6 +202,7 @@ impl State {
             created_at: now.clone(),
             updated_at: now,
             closed_at: None,
+            closed_by: None,
             merged: None,
         };
         held.pulls.insert(number, pull);
@@ -224,6 +225,10 @@ impl State {
 
     pub(crate) fn close(&mut self, repo: u64, number: u64, by: &Actor) {
         self.freeze(repo, number);
+        self.user_id(by.login());
+        if let Some(pull) = self.repo_mut(repo).pulls.get_mut(&number) {
+            pull.closed_by = Some(by.login().to_owned());
+        }
         self.emit_pull(repo, number, "closed", json!({}), by);
     }
 

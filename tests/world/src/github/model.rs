@@ -90,6 +90,7 @@ pub(crate) struct Pull {
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
     pub(crate) closed_at: Option<String>,
+    pub(crate) closed_by: Option<String>,
     pub(crate) merged: Option<Merged>,
 }
 

@@ -261,6 +261,15 @@ impl Repository {
         self.state().merge(self.id, number, how, &person("octocat")).expect("the pull request has no conflict")
     }
 
+    /// Merges a pull request as a person, as one commit.
+    ///
+    /// # Panics
+    /// Where it conflicts.
+    pub fn squash_pull(&self, number: u64) {
+        let how = (Method::Squash, format!("Squashed #{number}"));
+        self.state().merge(self.id, number, how, &person("octocat")).expect("the pull request has no conflict");
+    }
+
     /// Comments on a pull request.
     pub fn comment_as(&self, number: u64, login: &str, text: &str) {
         self.state().comment(self.id, number, &person(login), text);
@@ -308,6 +317,16 @@ impl Repository {
     /// Edits an issue's text as a person.
     pub fn edit_issue(&self, number: u64, login: &str, body: &str) {
         self.state().edit_issue(self.id, number, body, &person(login));
+    }
+
+    /// Deletes an issue.
+    pub fn delete_issue(&self, number: u64) {
+        self.state().repo_mut(self.id).people.issues.remove(&number);
+    }
+
+    /// Closes a pull request as somebody.
+    pub fn close_pull_as(&self, number: u64, login: &str) {
+        self.state().close(self.id, number, &person(login));
     }
 
     /// Archives the repository.

@@ -127,6 +127,7 @@ pub(crate) fn issue(state: &State, repo: &Repo, it: &Pull) -> Value {
         "events_url": format!("{url}/events"), "timeline_url": format!("{url}/timeline"),
         "state": if it.is_open() { "open" } else { "closed" }, "state_reason": null, "locked": false,
         "active_lock_reason": null, "user": user(state, &it.author), "draft": it.draft,
+        "closed_by": it.closed_by.as_ref().filter(|_| !it.is_open()).map(|login| user(state, login)),
         "labels": it.labels.iter().map(|name| label(state, repo, name)).collect::<Vec<_>>(),
         "assignee": null, "assignees": [], "milestone": null,
         "comments": repo.comments.iter().filter(|comment| comment.number == it.number).count(),

@@ -21,9 +21,8 @@ pub(super) fn route(state: &mut State, caller: &Caller, ask: &Ask) -> Outcome {
         return update_refs(state, caller, &node, &variables);
     }
     let pulls = state.repos.values().flat_map(|repo| repo.pulls.values().map(move |pull| (repo.id, pull)));
-    let place = pulls
-        .map(|(repo, pull)| (repo, pull.clone()))
-        .find(|(_, pull)| json::node("PullRequest", pull.id) == node);
+    let place =
+        pulls.map(|(repo, pull)| (repo, pull.clone())).find(|(_, pull)| json::node("PullRequest", pull.id) == node);
     let Some((repo, pull)) = place else { return error("NOT_FOUND", "Could not resolve to a node") };
     let held = state.repo(repo);
     state.reach(caller, (&held.owner, &held.name), WRITE)?;

@@ -139,7 +139,10 @@ fn create_issue(state: &mut State, call: &InRepo<'_>) -> Outcome {
 }
 
 fn issue(state: &State, call: &InRepo<'_>, number: u64) -> Outcome {
-    let id = call.with(state, &[("issues", "read")])?;
+    let id = call.with(state, &[("issues", "read"), ("pull_requests", "read")])?;
+    if let Some(pull) = state.repo(id).pulls.get(&number) {
+        return Reply::ok(json::issue(state, state.repo(id), pull));
+    }
     let issue = state.repo(id).people.issues.get(&number).ok_or_else(Reply::not_found)?;
     Reply::ok(state.issue_json(id, issue))
 }
