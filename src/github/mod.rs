@@ -47,6 +47,7 @@ pub use deliveries::HookDelivery;
 pub use error::{Disposition, GitHubError};
 pub use graphql::DOCUMENTS;
 pub use issue::Issue;
+pub use limits::{WriteLedger, WritesInMemory, Written};
 pub use merge::{BranchRules, MergeMethod, MergeOutcome};
 pub use people::{Access, Reaction, Review};
 pub use pull::{Comment, MergeState, NewPull, OpenOrClosed, Pull, PullChange, PullCreation, PullState};

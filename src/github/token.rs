@@ -49,6 +49,16 @@ pub(super) enum Reach {
     Contents,
 }
 
+impl Reach {
+    /// The repository, where it is one alone.
+    pub(super) fn repo(self) -> Option<RepoId> {
+        match self {
+            Self::Repository(id) | Self::Checks(id) | Self::Actions(id) | Self::Issues(id) => Some(id),
+            Self::Metadata | Self::Packages | Self::Contents => None,
+        }
+    }
+}
+
 impl Scope {
     /// The body of the request for a token of this scope.
     fn request(&self, workflows: WorkflowsPermission) -> serde_json::Value {

@@ -29,6 +29,7 @@ mod scan;
 mod watch;
 mod weigh;
 mod worker;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use intake::intake;
 pub use kind::{Extent, JobKind, advisories_job, plan_job, reconcile_job, scan_job, sync_job, watch_job};
 pub use lookups::{AdvisorySources, Lookups};
 pub use worker::{Drained, Worker};
+pub use writes::StoredWrites;
 
 /// What the jobs work with.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::closed::look_at_open;
+use super::closed::{Looked, look_at_open};
 use super::dashboard::{self, Shown};
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
@@ -20,7 +20,7 @@ use crate::github::{Pull, Repo, WorkflowsPermission};
 use crate::plan::{self, Candidates, ChangeSet, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan};
 use crate::policy::{Rebase, Rules};
 use crate::pull::{self, MachineBlock, Memory, Step, Wish};
-use crate::repo::{BranchName, Moment, PullNumber};
+use crate::repo::{BranchName, CommitSha, Moment, PullNumber};
 use crate::report::Withdrawal;
 use crate::store::{Ignore, NewJob, PullRow, RepositoryRow, RepositoryState};
 
@@ -50,6 +50,8 @@ struct Gathered {
     opened: Vec<Moment>,
     /// Those of them that GitHub shows open.
     open: BTreeMap<BranchName, Pull>,
+    /// Branches that are no longer needed, since what they brought is merged.
+    merged: Vec<(BranchName, CommitSha)>,
     /// Whether somebody ticked a box of the dashboard, which now is to be cleared.
     boxes: bool,
     now: Moment,
@@ -71,7 +73,8 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let Decided { mut plan, incomplete, scales } = decide(services, &mut gathered).await?;
     look_at_standing(services, &gathered, &mut plan, scales).await?;
     let sets = change_sets(&plan, &gathered);
-    let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
+    let mut paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
+    hold_new(services, &gathered, &mut paced).await?;
     tell(&plan, &paced);
     record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;
     // Only what is to be done needs to know what GitHub has now: an unchanged repository costs nothing.
@@ -84,7 +87,13 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Standing::Gone => return Ok(Vec::new()),
     }
-    apply(services, &gathered, &plan, &paced, guard).await?;
+    match apply(services, &gathered, &plan, &paced, guard).await {
+        // What GitHub takes of this installation was used up on the way: the rest says so and waits.
+        Err(JobError::Retry { after: Some(_), .. }) if hold_new(services, &gathered, &mut paced).await? => {
+            record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;
+        }
+        done => done?,
+    }
     if gathered.rules.dashboard.value {
         let repo =
             services.github.installation(gathered.row.installation).repository(gathered.row.id, &gathered.row.name);
@@ -106,6 +115,17 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         jobs.push(watch_job(row.installation, row.id, &row.name, gathered.now));
     }
     Ok(jobs)
+}
+
+/// Holds what is not open yet where the repository has used up its share of what GitHub takes within a minute or an
+/// hour; whether it has.
+async fn hold_new(services: &Services, gathered: &Gathered, paced: &mut plan::Paced) -> Result<bool, JobError> {
+    let row = &gathered.row;
+    let Some(until) = services.github.begins_at(row.installation, row.id).await? else { return Ok(false) };
+    let open = services.store.pulls(row.id).await?.into_iter().filter(|known| known.state == OPEN);
+    let open: BTreeSet<BranchName> = open.map(|known| known.branch).collect();
+    plan::hold_unopened(paced, &open, until);
+    Ok(true)
 }
 
 /// The change sets, called as the rules want or, where they say nothing, as the repository calls its commits.
@@ -232,7 +252,7 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
             }
         },
     };
-    let open = look_at_open(services, &repo, &row).await?;
+    let Looked { open, merged } = look_at_open(services, &repo, &row).await?;
     // Before what is ignored is read: a box may have changed it.
     let boxes = rules.dashboard.value && dashboard::obey(services, &repo, &row).await?;
     let now = services.clock.now();
@@ -246,7 +266,8 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
     };
     let known = services.store.pulls(row.id).await?;
     let opened = opened_lately(services, &row, &known, now).await?;
-    let gathered = Gathered { row, scan, rules, candidates, constraints, workflows, known, opened, open, boxes, now };
+    let gathered =
+        Gathered { row, scan, rules, candidates, constraints, workflows, known, opened, open, merged, boxes, now };
     Ok(Readiness::Ready(Box::new(gathered)))
 }
 
@@ -365,6 +386,11 @@ async fn apply(
     let row = &gathered.row;
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
+    for (branch, head) in &gathered.merged {
+        guard.check()?;
+        // Where somebody pushed to it meanwhile it stays.
+        repo.move_branch(branch, head, None).await?;
+    }
     if must_be_asked(gathered) {
         let holds: Vec<Hold> = plan.holds.iter().chain(&paced.holds).cloned().collect();
         let sets = change_sets(plan, gathered);

@@ -1,17 +1,5 @@
-//! The life of a pull request: what is wanted and what is seen → the next step.
-//!
-//! | wanted | seen | step |
-//! |---|---|---|
-//! | yes | no branch, no pull request | publish: push and open |
-//! | yes | Restow's branch without a pull request | publish: push unless it is the same, and open |
-//! | yes | an open pull request of the same content | nothing |
-//! | yes | an open pull request of other content | publish: push over it and rewrite its text |
-//! | yes | a person's commit on the branch, nobody asked to make it anew | leave alone, and say so once |
-//! | yes | asked to rebase, or to make it anew | push over it and rewrite its text |
-//! | yes | closed by a person at this very target | respect it |
-//! | yes | merged, withdrawn, or closed at another target | publish anew |
-//! | no | an open pull request | withdraw it with a sentence |
-//! | no | anything else | nothing |
+//! The life of a pull request: what is wanted and what is seen → the next step; what GitHub shows of an open one → the
+//! next act. Pure. The tables are in `docs/pull-requests.md`, which a test (`tests/it/pull.rs`) makes from this code.
 
 mod machine;
 mod memory;

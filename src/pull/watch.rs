@@ -1,20 +1,5 @@
-//! What becomes of an open pull request: what GitHub shows of it → the next act. Pure.
-//!
-//! | checks | merge wanted | GitHub says | act |
-//! |---|---|---|---|
-//! | any | any | a person's commit on the branch, a draft, held | wait |
-//! | any | any | conflict, or behind where it must not be | rebase, unless the rules say never |
-//! | pending | any | | wait |
-//! | failed | yes, rerun allowed, not tried for this commit | | run them once more |
-//! | failed | any | | wait, and say what fails, and what failed before |
-//! | missing, within the grace time | any | | wait |
-//! | missing | yes, checks not required by the rule | | refuse, and say so once |
-//! | passed, or missing and allowed | no | | wait for a person |
-//! | passed, or missing and allowed | yes | changes requested | wait |
-//! | passed, or missing and allowed | yes | a merge queue | enqueue |
-//! | passed, or missing and allowed | yes | blocked, auto-merge offered | hand over to GitHub |
-//! | passed, or missing and allowed | yes | blocked | wait for reviews |
-//! | passed, or missing and allowed | yes | clean | merge |
+//! What becomes of an open pull request: what GitHub shows of it → the next act. Pure; the table is in
+//! `docs/pull-requests.md`.
 
 use std::collections::BTreeSet;
 

@@ -28,6 +28,7 @@ mod stories;
 mod tag_lists;
 mod vulnerabilities;
 mod weighed;
+mod writes;
 
 use std::sync::Arc;
 

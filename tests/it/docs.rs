@@ -105,7 +105,7 @@ fn the_schema_is_the_codes() {
 }
 
 /// The same for a part of a document, between `<!-- NAME -->` and `<!-- /NAME -->`.
-fn generated_part(path: &str, name: &str, expected: &str) {
+pub(super) fn generated_part(path: &str, name: &str, expected: &str) {
     let text = read(path);
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let (before, rest) = text.split_once(&begin).expect("the mark");

@@ -113,7 +113,7 @@ async fn rebase_and_refresh_bring_it_up_to_date() {
     assert_ne!(again.head_sha, pull.head_sha);
     assert_eq!(house.repo.read_file(&again.head, "other.txt").as_deref(), Some("x"));
     let new_base = house.repo.head("main").expect("a head");
-    assert!(pull.body.contains("latform"), "it tells on what it runs: {}", pull.body);
+    assert!(pull.body.contains("for linux/amd64"), "it tells on what it runs: {}", pull.body);
     assert_eq!(again.body, pull.body.replace(&base, &new_base), "what is known of the image is still told");
     house.world.registry.push("library/nginx", "1.28-alpine");
     say(&house, &pull, "mona", "/restow refresh").await;

@@ -180,6 +180,7 @@ async fn an_hours_share_counts_what_is_merged_already() {
         house.repo.merge_pull(number);
         house.settle().await;
         house.world.registry.push("library/nginx", tag);
+        house.minutes(1).await;
         house.repo.comment(number, "mona", "/restow refresh");
         house.settle().await;
     }

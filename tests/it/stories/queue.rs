@@ -327,3 +327,31 @@ async fn another_apps_check_is_not_asked_to_run_again() {
     assert!(house.repo.read_comments(pull.number)[0].contains("scan fails"));
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn what_github_does_not_take_now_waits_says_so_and_follows() {
+    let images: Vec<String> = (10..30).map(|number| format!("library/app{number}")).collect();
+    let house = House::with(&[("README.md", "x"), (RULES, "dashboard: true\n")]).await;
+    for image in &images {
+        house.world.registry.push_all(image, &["1.0", "1.1"]);
+    }
+    let dockerfile: String = images.iter().map(|image| format!("FROM REGISTRY/{image}:1.0\n")).collect();
+    house.push("Dockerfile", &dockerfile);
+    house.settle().await;
+    let first = house.open().len();
+    assert!((10..20).contains(&first), "as many as GitHub takes within a minute: {first}");
+    let text = house.repo.issues()[0].1.clone();
+    assert!(text.contains("GitHub takes so many writes") && text.contains("### Waits: "), "{text}");
+    house.minutes(2).await;
+    assert_eq!(house.open().len(), 20, "by itself");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn another_process_knows_what_was_written() {
+    let (house, _) = opened("automerge: false\n").await;
+    let (store, installation) = (&house.app.services().store, restow::repo::InstallationId(house.installation));
+    let written = store.writes(installation, restow::repo::Moment(0)).await.expect("writes");
+    assert_eq!(written.len(), 4, "tree, commit, branch, pull request: {written:?}");
+    assert!(written.iter().all(|(repo, _)| *repo == Some(restow::repo::RepoId(house.repo.id()))));
+}

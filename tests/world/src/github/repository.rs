@@ -431,6 +431,11 @@ impl Repository {
         self.state().add_status(self.id, sha, context, state);
     }
 
+    /// Whether a commit has any status.
+    pub fn has_status(&self, sha: &str) -> bool {
+        self.state().repo(self.id).statuses.iter().any(|status| status.sha == sha)
+    }
+
     /// Requires checks of these names on the default branch before a merge.
     pub fn require_checks(&self, names: &[&str]) {
         self.state().repo_mut(self.id).required_checks = names.iter().map(|name| (*name).to_owned()).collect();

@@ -68,7 +68,7 @@ fn auto_merge(state: &State, repo: &Repo, it: &Pull) -> Value {
     if !repo.people.auto_merge.contains_key(&it.number) || !it.is_open() {
         return Value::Null;
     }
-    json!({ "enabled_by": user(state, APP_LOGIN), "merge_method": "merge", "commit_title": null, "commit_message": null })
+    json!({ "enabled_by": user(state, APP_LOGIN), "merge_method": "merge", "commit_title": "", "commit_message": "" })
 }
 
 fn figures(state: &State, repo: &Repo, it: &Pull, (base, head): (&str, &str), out: &mut Value) {
