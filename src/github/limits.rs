@@ -81,9 +81,27 @@ impl WriteLedger for WritesInMemory {
     }
 }
 
+/// What a write is among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Others follow that belong to it.
+    Begins,
+    /// It belongs to what has been begun, or stands alone.
+    Follows,
+}
+
+impl Part {
+    fn of(call: &Call) -> Self {
+        if call.begins() { Self::Begins } else { Self::Follows }
+    }
+}
+
 /// How long a write must wait; `None` where it may be made now. `written` are those of the last hour, the oldest first.
-fn waits_until(written: &[Written], repo: Option<RepoId>, begins: bool, now: Moment) -> Option<Moment> {
-    let budget = if begins { BEGIN } else { ANY };
+fn waits_until(written: &[Written], repo: Option<RepoId>, part: Part, now: Moment) -> Option<Moment> {
+    let budget = match part {
+        Part::Begins => BEGIN,
+        Part::Follows => ANY,
+    };
     let freed = |all: &[Moment], most: usize, span: i64| {
         let index = all.len().checked_sub(most)?;
         all.get(index).map(|at| at.plus_ms(span))
@@ -92,7 +110,7 @@ fn waits_until(written: &[Written], repo: Option<RepoId>, begins: bool, now: Mom
     let minute: Vec<Moment> = all.iter().copied().filter(|at| now.0 - at.0 < MINUTE_MS).collect();
     let hour = freed(&all, budget.hour, HOUR_MS);
     let minute = freed(&minute, budget.minute, MINUTE_MS);
-    let share = repo.filter(|_| begins).and_then(|repo| {
+    let share = repo.filter(|_| part == Part::Begins).and_then(|repo| {
         let own: Vec<Moment> = written.iter().filter(|one| one.repo == Some(repo)).map(|one| one.at).collect();
         freed(&own, fair_share(written, repo), HOUR_MS)
     });
@@ -142,7 +160,7 @@ impl Limits {
         let hour_ago = now.plus_ms(-HOUR_MS);
         let failed = |reason: String| GitHubError::Retry { call: call.name(), after: None, reason };
         let written = self.ledger.since(who, hour_ago).await.map_err(failed)?;
-        if let Some(until) = waits_until(&written, repo, call.begins(), now) {
+        if let Some(until) = waits_until(&written, repo, Part::of(call), now) {
             let after = Duration::from_millis(u64::try_from(until.0 - now.0).unwrap_or(0));
             let reason = "waiting, so that GitHub's limit of writes is not met".to_owned();
             return Err(GitHubError::Retry { call: call.name(), after: Some(after), reason });
@@ -164,7 +182,7 @@ impl Limits {
         let reason =
             |reason: String| GitHubError::Retry { call: "the limit of writes".to_owned(), after: None, reason };
         let written = self.ledger.since(who, now.plus_ms(-HOUR_MS)).await.map_err(reason)?;
-        Ok(waits_until(&written, Some(repo), true, now))
+        Ok(waits_until(&written, Some(repo), Part::Begins, now))
     }
 
     /// Waits until no other write of this installation is on its way.

@@ -186,7 +186,9 @@ async fn an_hours_share_counts_what_is_merged_already() {
     }
     assert_eq!(house.repo.pulls().len(), 2, "{:?}", house.open());
     house.later(1).await;
-    assert_eq!(house.repo.pulls().len(), 3);
+    let everything = restow::store::AuditFilter { limit: 50, ..Default::default() };
+    let audit = house.app.services().store.audit(&everything).await.expect("the audit");
+    assert_eq!(house.repo.pulls().len(), 3, "{audit:#?}");
     house.world.github.assert_clean();
 }
 

@@ -431,6 +431,13 @@ impl Repository {
         self.state().add_status(self.id, sha, context, state);
     }
 
+    /// Whether a branch holds a commit.
+    pub fn holds(&self, branch: &str, sha: &str) -> bool {
+        let state = self.state();
+        let git = &state.repo(self.id).git;
+        git.branch(branch).is_some_and(|head| git.is_ancestor(sha, &head))
+    }
+
     /// Whether a commit has any status.
     pub fn has_status(&self, sha: &str) -> bool {
         self.state().repo(self.id).statuses.iter().any(|status| status.sha == sha)
