@@ -193,12 +193,7 @@ impl House<'_> {
                 let (rule, commit) = (memory.terms.place.clone(), commit.to_string());
                 record::of_pull(self.services, self.row, (by, "merge"), pull.number, ("", &rule, &commit)).await?;
                 metrics::counter!("restow_pull_requests_merged_total").increment(1);
-                if let Some(branch) = &pull.head_branch {
-                    self.guard.check()?;
-                    if self.repo.move_branch(branch, &facts.head, None).await? == BranchMove::Elsewhere {
-                        tracing::info!(%branch, "somebody pushed to the branch: it stays");
-                    }
-                }
+                self.remove_branch(pull, facts).await?;
                 Ok(Done { merged: true, replan: true, ..Done::default() })
             }
             MergeOutcome::Blocked(why) => {
@@ -207,6 +202,16 @@ impl House<'_> {
             }
             MergeOutcome::HeadMoved => Ok(Done { replan: true, ..Done::default() }),
         }
+    }
+
+    /// What is merged needs its branch no more, unless somebody pushed to it meanwhile.
+    async fn remove_branch(&self, pull: &Pull, facts: &Facts) -> Result<(), JobError> {
+        let Some(branch) = &pull.head_branch else { return Ok(()) };
+        self.guard.check()?;
+        if self.repo.move_branch(branch, &facts.head, None).await? == BranchMove::Elsewhere {
+            tracing::info!(%branch, "somebody pushed to the branch: it stays");
+        }
+        Ok(())
     }
 
     /// Starts jobs again; why that was refused, where it was.

@@ -176,7 +176,7 @@ async fn an_hours_share_counts_what_is_merged_already() {
     let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, "limits: {open: 10, per_hour: 2}\n")]).await;
     house.repo.collaborator("mona", "write");
     house.settle().await;
-    for (number, tag) in [(1, "1.28-alpine"), (2, "1.29-alpine")] {
+    for (number, tag) in [(1, "1.28-alpine"), (2, "1.30-alpine")] {
         house.repo.merge_pull(number);
         house.settle().await;
         house.world.registry.push("library/nginx", tag);

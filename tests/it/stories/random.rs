@@ -368,8 +368,8 @@ async fn play(happenings: Vec<Happening>) -> Result<(), TestCaseError> {
 
 proptest! {
     #![proptest_config(Config {
-        cases: 12,
-        max_shrink_iters: 0,
+        cases: 10,
+        max_shrink_iters: 60,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("proptest-regressions/random.txt"))),
         ..Config::default()
     })]
