@@ -191,6 +191,7 @@ contract! {
     tables::the_audit_only_grows,
     tables::holds_are_told_when_they_begin,
     tables::a_deleted_installation_is_erased_after_its_time,
+    tables::writes_and_openings_are_counted,
     tables::tag_lists,
     tables::the_ledger_is_never_rewritten,
     tables::contents_are_kept_until_space_is_needed,
