@@ -14,15 +14,6 @@ use super::house::SECRET;
 /// Servers that were found dead, over all stories.
 static KILLED: AtomicU32 = AtomicU32::new(0);
 
-/// What is played while the server dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sequence {
-    /// A push, and the pull request that follows from it.
-    Opening,
-    /// The same with labels, checks that pass, and the merge.
-    Merging,
-}
-
 /// A server that has not done its work by then never will.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -108,16 +99,11 @@ async fn installed(world: &World, folder: &Path) -> Server {
 
 /// Kills the server at step `deadly` (each request to GitHub is two: arrived, and carried out but not answered), starts
 /// it again, and returns whether there was such a step.
-async fn killed_at(sequence: Sequence, deadly: i64) -> bool {
+async fn killed_at(deadly: i64) -> bool {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_millis();
     let world = World::start_at(i64::try_from(now).expect("a moment"), 0).await;
     world.registry.push_all("library/nginx", &["1.25", "1.26", "1.27"]);
-    let mut repo = world.repository("acme/shop").file("README.md", "x");
-    if sequence == Sequence::Merging {
-        repo = repo.file(".github/restow.yml", "labels: [images]\nautomerge: true\n");
-    }
-    let repo = repo.create();
-    repo.require_checks(if sequence == Sequence::Merging { &["ci"] } else { &[] });
+    let repo = world.repository("acme/shop").file("README.md", "x").create();
     let folder = tempfile::tempdir().expect("a folder");
     let server = installed(&world, folder.path()).await;
     let steps = Arc::new(AtomicI64::new(0));
@@ -135,10 +121,7 @@ async fn killed_at(sequence: Sequence, deadly: i64) -> bool {
     assert!(matches!(first, Some(("push", 202 | 0))), "{delivered:?}");
     let mut server = server;
     let begun = Instant::now();
-    while !settled(sequence, &repo, folder.path()).await {
-        if sequence == Sequence::Merging {
-            pass(&world, &repo).await;
-        }
+    while !settled(&repo, folder.path()).await {
         assert!(begun.elapsed() < PATIENCE, "no rest after step {deadly}: {:?}", repo.pulls());
         if server.child.try_wait().expect("a process").is_some() {
             KILLED.fetch_add(1, Ordering::SeqCst);
@@ -149,36 +132,18 @@ async fn killed_at(sequence: Sequence, deadly: i64) -> bool {
     server.stop();
     let pulls = repo.pulls();
     assert_eq!(pulls.len(), 1, "killed at step {deadly}: {pulls:#?}");
-    let (branches, commits, at) = match sequence {
-        Sequence::Opening => (2, repo.messages("main").len() + 1, pulls[0].head.as_str()),
-        // The first commit, the push and the merge; the branch is gone.
-        Sequence::Merging => (1, 3, "main"),
-    };
-    assert_eq!(repo.branches().len(), branches, "killed at step {deadly}");
-    let changed = repo.read_file(at, "Dockerfile").expect("the file");
+    assert_eq!(repo.branches().len(), 2, "killed at step {deadly}");
+    let changed = repo.read_file(&pulls[0].head_sha, "Dockerfile").expect("the file");
     assert!(changed.ends_with("nginx:1.27\n"), "killed at step {deadly}: {changed}");
-    assert_eq!(repo.messages(at).len(), commits, "one commit");
-    let labels: &[&str] = if sequence == Sequence::Merging { &["images"] } else { &[] };
-    assert_eq!(pulls[0].labels, labels, "killed at step {deadly}");
+    assert_eq!(repo.messages(&pulls[0].head).len(), repo.messages("main").len() + 1, "one commit");
     assert!(repo.comments(pulls[0].number).is_empty());
     world.github.assert_clean();
     steps.load(Ordering::SeqCst) >= deadly
 }
 
-/// The checks of a new head pass.
-async fn pass(world: &World, repo: &Repository) {
-    for pull in repo.pulls().iter().filter(|pull| pull.state == "open") {
-        if !repo.has_status(&pull.head_sha) {
-            repo.set_status(&pull.head_sha, "ci", "success");
-            world.github.deliver_all().await;
-        }
-    }
-}
-
-/// There is a pull request, merged where that is wanted, and nothing more to do.
-async fn settled(sequence: Sequence, repo: &Repository, folder: &Path) -> bool {
-    let wanted = if sequence == Sequence::Merging { "merged" } else { "open" };
-    repo.pulls().iter().any(|pull| pull.state == wanted) && quiet(folder).await
+/// There is a pull request, and nothing more to do.
+async fn settled(repo: &Repository, folder: &Path) -> bool {
+    !repo.pulls().is_empty() && quiet(folder).await
 }
 
 /// The queue holds nothing but the next plan and the next look.
@@ -196,22 +161,16 @@ async fn quiet(folder: &Path) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_killed_at_any_step_loses_and_doubles_nothing() {
-    killed_at_each(Sequence::Opening, 1).await;
-    // Every third step: each other of them is carried out and not answered.
-    killed_at_each(Sequence::Merging, 3).await;
-    let killed = KILLED.load(Ordering::SeqCst);
-    assert!(killed >= 20, "the servers were killed indeed, not {killed} of them");
-}
-
-/// Several worlds at once, each with its own process: what is waited for is leases, not the processor.
-async fn killed_at_each(sequence: Sequence, stride: i64) {
+    // Several worlds at once, each with its own process: what is waited for is leases, not the processor.
     let mut first = 1;
     loop {
-        let worlds = (0..12).map(|index| killed_at(sequence, first + index * stride));
-        let reached = futures::future::join_all(worlds).await;
-        if !reached.into_iter().all(|reached| reached) {
-            return;
+        let reached = futures::future::join_all((first..first + 12).map(killed_at)).await;
+        let reached = reached.into_iter().all(|reached| reached);
+        if !reached {
+            break;
         }
-        first += 12 * stride;
+        first += 12;
     }
+    let killed = KILLED.load(Ordering::SeqCst);
+    assert!(killed >= 20, "the servers were killed indeed, not {killed} of them");
 }

@@ -438,11 +438,6 @@ impl Repository {
         git.branch(branch).is_some_and(|head| git.is_ancestor(sha, &head))
     }
 
-    /// Whether a commit has any status.
-    pub fn has_status(&self, sha: &str) -> bool {
-        self.state().repo(self.id).statuses.iter().any(|status| status.sha == sha)
-    }
-
     /// Requires checks of these names on the default branch before a merge.
     pub fn require_checks(&self, names: &[&str]) {
         self.state().repo_mut(self.id).required_checks = names.iter().map(|name| (*name).to_owned()).collect();
