@@ -92,6 +92,7 @@ fn settings(world: &World, folder: &std::path::Path) -> anyhow::Result<Settings>
         plan_interval: Duration::from_secs(21600),
         reconcile_interval: Duration::from_secs(86400),
         lease: Duration::from_secs(60),
+        write_spacing: Duration::ZERO,
     })
 }
 

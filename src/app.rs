@@ -15,7 +15,7 @@ use crate::advisory::{AdvisoryError, Exports, Feeds, Osv, Scanner, VexRepository
 use crate::clock::Clock;
 use crate::github::{GitHub, GitHubSettings};
 use crate::jobs::{
-    AdvisorySources, Drained, Services, Times, Worker, advisories_job, hook_intake, intake, reconcile_job,
+    AdvisorySources, Drained, Services, StoredWrites, Times, Worker, advisories_job, hook_intake, intake, reconcile_job,
 };
 use crate::notification::Sender;
 use crate::registry::{Registries, RegistrySettings};
@@ -55,6 +55,8 @@ impl App {
             private_key: settings.private_key.clone(),
             clock: clock.clone(),
             timeouts: crate::github::Timeouts::default(),
+            writes: Arc::new(StoredWrites::new(store.clone())),
+            write_spacing: settings.write_spacing,
         })
         .context("preparing the GitHub client")?;
         let registries =

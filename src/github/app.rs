@@ -95,6 +95,9 @@ pub struct InstallationDetails {
 pub struct RepoDetails {
     /// Its id, which survives renames and transfers.
     pub id: RepoId,
+    /// Its id in GraphQL.
+    #[serde(default, rename = "node_id")]
+    pub node: String,
     /// Its present name.
     #[serde(rename = "full_name")]
     pub name: RepoName,

@@ -20,9 +20,21 @@ pub struct CheckSuite {
     /// `success`, `failure`, `neutral` …, once it is completed.
     #[serde(default)]
     pub conclusion: Option<String>,
-    /// How many runs it has; a suite without runs says nothing.
+    /// How many runs it has; GitHub opens one without any for every App that may write checks.
     #[serde(default)]
     pub latest_check_runs_count: u64,
+    /// The App whose checks they are.
+    #[serde(default)]
+    pub app: Option<CheckApp>,
+}
+
+/// What of a list was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// What was read.
+    pub all: Vec<T>,
+    /// Whether GitHub says that there is no more.
+    pub whole: bool,
 }
 
 /// One check on one commit.
@@ -88,6 +100,9 @@ pub struct CombinedStatus {
     pub state: String,
     /// The newest status of each context.
     pub statuses: Vec<CommitStatus>,
+    /// How many contexts there are.
+    #[serde(default)]
+    pub total_count: u64,
 }
 
 /// One status of a commit.
@@ -104,12 +119,27 @@ pub struct CommitStatus {
 
 #[derive(Deserialize)]
 struct SuitesPage {
+    #[serde(default)]
+    total_count: u64,
     check_suites: Vec<CheckSuite>,
 }
 
 #[derive(Deserialize)]
 struct RunsPage {
+    #[serde(default)]
+    total_count: u64,
     check_runs: Vec<CheckRun>,
+}
+
+/// Pages of a list and what GitHub counts on each.
+fn listed<T>(pages: impl IntoIterator<Item = (u64, Vec<T>)>) -> Listed<T> {
+    let (mut all, mut total) = (Vec::new(), 0);
+    for (count, page) in pages {
+        total = count.max(total);
+        all.extend(page);
+    }
+    let whole = usize::try_from(total).is_ok_and(|total| all.len() >= total);
+    Listed { all, whole }
 }
 
 /// GitHub takes as many in one request.
@@ -124,16 +154,18 @@ fn annotation(one: &Annotation) -> Value {
 
 impl Repo {
     /// The check suites of a commit.
-    pub async fn check_suites(&self, commit: &CommitSha) -> Result<Vec<CheckSuite>, GitHubError> {
-        let call = Call::get(self.of_commit(commit, "check-suites"));
-        self.github().pages(&self.identity(), call, |page: SuitesPage| page.check_suites).await
+    pub async fn check_suites(&self, commit: &CommitSha) -> Result<Listed<CheckSuite>, GitHubError> {
+        let call = Call::get(self.of_commit(commit, "check-suites")).at_most(32 * 1024 * 1024);
+        let pages = self.github().pages(&self.identity(), call, |page: SuitesPage| vec![page]).await?;
+        Ok(listed(pages.into_iter().map(|page| (page.total_count, page.check_suites))))
     }
 
     /// The newest check runs of a commit.
-    pub async fn check_runs(&self, commit: &CommitSha) -> Result<Vec<CheckRun>, GitHubError> {
+    pub async fn check_runs(&self, commit: &CommitSha) -> Result<Listed<CheckRun>, GitHubError> {
         // Each run carries its own report, up to 64 KiB twice.
         let call = Call::get(self.of_commit(commit, "check-runs")).at_most(32 * 1024 * 1024);
-        self.github().pages(&self.identity(), call, |page: RunsPage| page.check_runs).await
+        let pages = self.github().pages(&self.identity(), call, |page: RunsPage| vec![page]).await?;
+        Ok(listed(pages.into_iter().map(|page| (page.total_count, page.check_runs))))
     }
 
     /// Writes a check of Restow's own.
@@ -152,22 +184,38 @@ impl Repo {
         Ok(())
     }
 
-    /// Starts a check run again; only the App that made it can do so, GitHub passes the wish on.
+    /// Starts a job of GitHub Actions again; its id is that of its check run. Runs of other Apps only they themselves
+    /// can start again.
     ///
     /// # Errors
-    /// [`GitHubError::Unprocessable`] where the installation does not grant `checks: write`.
-    pub async fn rerun_check(&self, run: u64) -> Result<(), GitHubError> {
-        let call = Call::post(self.path(&["check-runs", &run.to_string(), "rerequest"]), json!({}));
-        self.github().call(&self.identity_for(Reach::Checks(self.id())), &call).await?;
+    /// [`GitHubError::Unprocessable`] where the installation does not grant `actions: write`; `Forbidden` or `NotFound`
+    /// where the job cannot be started again.
+    pub async fn rerun_job(&self, job: u64) -> Result<(), GitHubError> {
+        let call = Call::post(self.path(&["actions", "jobs", &job.to_string(), "rerun"]), json!({}));
+        self.github().call(&self.identity_for(Reach::Actions(self.id())), &call).await?;
         Ok(())
     }
 
-    /// The statuses of a commit: the first hundred contexts.
-    pub async fn status(&self, commit: &CommitSha) -> Result<CombinedStatus, GitHubError> {
-        self.json(&Call::get(self.of_commit(commit, "status"))).await
+    /// The newest status of each context of a commit.
+    pub async fn statuses(&self, commit: &CommitSha) -> Result<Listed<CommitStatus>, GitHubError> {
+        let call = Call::get(self.of_commit(commit, "status"));
+        let pages = self.github().pages(&self.identity(), call, |page: CombinedStatus| vec![page]).await?;
+        Ok(listed(pages.into_iter().map(|page| (page.total_count, page.statuses))))
     }
 
     fn of_commit(&self, commit: &CommitSha, what: &str) -> String {
         format!("{}?per_page=100", self.path(&["commits", commit.as_str(), what]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_github_counts_longer_is_not_whole() {
+        assert_eq!(listed([(3, vec![1, 2]), (3, vec![3])]), Listed { all: vec![1, 2, 3], whole: true });
+        assert_eq!(listed([(4, vec![1, 2]), (4, vec![3])]), Listed { all: vec![1, 2, 3], whole: false });
+        assert_eq!(listed::<u8>([]), Listed { all: Vec::new(), whole: true });
     }
 }

@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::error::{GitHubError, judge};
-use super::limits::Limits;
+use super::limits::{Limits, WriteLedger};
 use super::token::{AppKey, Reach, Scope, Token, TokenCache, WorkflowsPermission};
 use super::transport::{Answer, Call, Transport, innermost};
 use crate::clock::Clock;
-use crate::repo::InstallationId;
+use crate::repo::{InstallationId, Moment, RepoId};
 
 /// How long the parts of a call may take.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,11 @@ pub struct GitHubSettings {
     pub clock: Clock,
     /// Bounds of time.
     pub timeouts: Timeouts,
+    /// Where writes are counted.
+    pub writes: Arc<dyn WriteLedger>,
+    /// The least time between two writes of an installation. Source: GitHub documentation, "Best practices for using
+    /// the REST API", which wants a second.
+    pub write_spacing: Duration,
 }
 
 /// One GitHub, seen by the App. Clones share their tokens, limits and connections.
@@ -89,6 +94,13 @@ impl Identity {
             Self::Installation(scope) => Some(scope.installation),
         }
     }
+
+    fn repo(&self) -> Option<RepoId> {
+        match self {
+            Self::App => None,
+            Self::Installation(scope) => scope.reach.repo(),
+        }
+    }
 }
 
 impl GitHub {
@@ -108,13 +120,23 @@ impl GitHub {
             .build()
             .map_err(|error| wrong(format!("no HTTP client: {}", innermost(&error))))?;
         let transport = Transport::new(settings.base.clone(), settings.graphql.clone(), plain.clone(), timeouts);
-        let (tokens, limits, clock) = (TokenCache::default(), Limits::default(), settings.clock.clone());
+        let limits = Limits::new(Arc::clone(&settings.writes), settings.write_spacing);
+        let (tokens, clock) = (TokenCache::default(), settings.clock.clone());
         Ok(Self { inner: Arc::new(Inner { transport, plain, key, tokens, limits, clock, timeouts }) })
     }
 
     /// Forgets the tokens of an installation: it was removed, or its permissions changed.
     pub fn forget_installation(&self, installation: InstallationId) {
         self.inner.tokens.forget(installation);
+    }
+
+    /// Until when a repository must wait before it begins something new, such as a pull request; `None` where it may
+    /// now. GitHub takes so many writes of an installation, and all its repositories get their share.
+    ///
+    /// # Errors
+    /// The count of writes cannot be read.
+    pub async fn begins_at(&self, who: InstallationId, repo: RepoId) -> Result<Option<Moment>, GitHubError> {
+        self.inner.limits.begins_at(who, repo, self.inner.clock.now()).await
     }
 
     /// A client without authorization, for links that carry their own.
@@ -139,7 +161,7 @@ impl GitHub {
         let now = self.inner.clock.now();
         self.inner.limits.check(identity.installation(), now, call)?;
         if let Some(installation) = identity.installation().filter(|_| call.writes()) {
-            self.inner.limits.spend(installation, now, call)?;
+            self.inner.limits.spend((installation, identity.repo()), now, call).await?;
         }
         let answer = match identity {
             Identity::App => self.inner.transport.send(call, &self.app_token(call)?).await?,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::app::{Account, Repo, known_account};
 use super::error::{GitHubError, optional};
+use super::graphql::UPDATE_REF;
 use super::transport::{Call, encode_ref};
 use crate::repo::{BlobSha, BranchName, CommitSha, FileMode, FilePath, ObjectSha, TreeSha};
 
@@ -52,6 +53,18 @@ pub enum BranchCreation {
     /// A branch of this name is there, wherever it points.
     AlreadyThere,
 }
+
+/// What became of a branch that was to be moved or removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BranchMove {
+    /// It is where it should be.
+    Done,
+    /// Somebody else moved it meanwhile: it was left alone.
+    Elsewhere,
+}
+
+/// How git writes that there is no object.
+const NOTHING: &str = "0000000000000000000000000000000000000000";
 
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,7 +226,51 @@ impl Repo {
         Ok(())
     }
 
-    /// Removes a branch; one that is not there is no error.
+    /// Moves a branch from where it was seen to any commit, or (`None`) removes it. Whoever pushed meanwhile wins: in
+    /// one step where GitHub's GraphQL can do it, else it is looked at once more just before.
+    pub async fn move_branch(
+        &self,
+        branch: &BranchName,
+        from: &CommitSha,
+        to: Option<&CommitSha>,
+    ) -> Result<BranchMove, GitHubError> {
+        if self.move_ref(branch, from, to).await? == BranchMove::Done {
+            return Ok(BranchMove::Done);
+        }
+        let head = self.branch_head(branch).await?;
+        if head.as_ref() == to {
+            return Ok(BranchMove::Done);
+        }
+        if head.as_ref() != Some(from) {
+            return Ok(BranchMove::Elsewhere);
+        }
+        match to {
+            Some(to) => self.update_branch(branch, to, UpdateMode::Force).await?,
+            None => self.delete_branch(branch).await?,
+        }
+        Ok(BranchMove::Done)
+    }
+
+    async fn move_ref(
+        &self,
+        branch: &BranchName,
+        from: &CommitSha,
+        to: Option<&CommitSha>,
+    ) -> Result<BranchMove, GitHubError> {
+        let node = self.details().await?.node;
+        let after = to.map_or(NOTHING, CommitSha::as_str);
+        let variables = json!({ "id": node, "name": format!("refs/heads/{branch}"), "before": from, "after": after });
+        match self.graphql::<Value>(UPDATE_REF, &variables).await {
+            Ok(_) => Ok(BranchMove::Done),
+            // It moved, or this GitHub does not know the mutation.
+            Err(GitHubError::Unprocessable { .. } | GitHubError::NotFound { .. } | GitHubError::Forbidden { .. }) => {
+                Ok(BranchMove::Elsewhere)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a branch, wherever it is; one that is not there is no error.
     pub async fn delete_branch(&self, branch: &BranchName) -> Result<(), GitHubError> {
         match self.github().call(&self.identity(), &Call::delete(self.branch_path(branch))).await {
             Ok(_) | Err(GitHubError::NotFound { .. }) => Ok(()),

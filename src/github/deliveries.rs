@@ -3,11 +3,14 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::GitHub;
-use super::client::Identity;
+use super::client::{GitHub, Identity, read_json};
 use super::error::GitHubError;
+use super::paging::next_link;
 use super::transport::Call;
 use crate::repo::Moment;
+
+/// Pages of a hundred tries: more than an hour of a busy App has.
+const MOST_PAGES: usize = 100;
 
 /// One try of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +39,8 @@ struct DeliveryBody {
 }
 
 impl GitHub {
-    /// The newest hundred tries of deliveries to the App.
-    pub async fn deliveries(&self) -> Result<Vec<HookDelivery>, GitHubError> {
-        let call = Call::get("/app/hook/deliveries?per_page=100".to_owned());
-        let all: Vec<DeliveryBody> = self.json(&Identity::App, &call).await?;
+    /// The tries of deliveries to the App since a moment, and a page of older ones; the newest first.
+    pub async fn deliveries(&self, since: Moment) -> Result<Vec<HookDelivery>, GitHubError> {
         let delivery = |body: DeliveryBody| HookDelivery {
             id: body.id,
             guid: body.guid,
@@ -47,7 +48,20 @@ impl GitHub {
             status: body.status_code,
             event: body.event,
         };
-        Ok(all.into_iter().map(delivery).collect())
+        let mut all = Vec::new();
+        let mut call = Call::get("/app/hook/deliveries?per_page=100".to_owned());
+        for _ in 0..MOST_PAGES {
+            let answer = self.call(&Identity::App, &call).await?;
+            let page: Vec<DeliveryBody> = read_json(&call, &answer)?;
+            all.extend(page.into_iter().map(delivery));
+            let older = all.last().is_none_or(|last| last.at.is_some_and(|at| at < since));
+            let next = next_link(&answer).and_then(|link| self.transport().path_of(&link));
+            match next.filter(|_| !older) {
+                Some(next) => call = call.page(next),
+                None => break,
+            }
+        }
+        Ok(all)
     }
 
     /// Has a delivery sent again.

@@ -44,8 +44,40 @@ pub(super) const ENQUEUE_PULL: &str = "mutation Enqueue($id: ID!, $head: GitObje
   }
 }";
 
+/// Takes back that GitHub merges a pull request as soon as it can.
+pub(super) const DISABLE_AUTO_MERGE: &str = "mutation NoAutoMerge($id: ID!) {
+  disablePullRequestAutoMerge(input: { pullRequestId: $id }) {
+    pullRequest { number }
+  }
+}";
+
+/// Takes a pull request out of the merge queue.
+pub(super) const DEQUEUE_PULL: &str = "mutation Dequeue($id: ID!) {
+  dequeuePullRequest(input: { id: $id }) {
+    mergeQueueEntry { position }
+  }
+}";
+
+/// Asks whether a pull request is in the merge queue.
+pub(super) const IN_QUEUE: &str = "query InQueue($id: ID!) {
+  node(id: $id) {
+    ... on PullRequest { isInMergeQueue }
+  }
+}";
+
+/// Moves a ref, or with zeros deletes it, if it still is where it was seen.
+pub(super) const UPDATE_REF: &str =
+    "mutation MoveRef($id: ID!, $name: GitRefname!, $before: GitObjectID!, $after: GitObjectID!) {
+  updateRefs(input: {
+    repositoryId: $id, refUpdates: [{ name: $name, beforeOid: $before, afterOid: $after, force: true }]
+  }) {
+    clientMutationId
+  }
+}";
+
 /// Every document that Restow sends, for the test that holds them against GitHub's schema.
-pub const DOCUMENTS: [&str; 2] = [ENABLE_AUTO_MERGE, ENQUEUE_PULL];
+pub const DOCUMENTS: [&str; 6] =
+    [ENABLE_AUTO_MERGE, ENQUEUE_PULL, DISABLE_AUTO_MERGE, DEQUEUE_PULL, IN_QUEUE, UPDATE_REF];
 
 impl Repo {
     /// Asks a GraphQL query or mutation; `data` is read as `T`.

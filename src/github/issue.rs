@@ -24,6 +24,9 @@ pub struct Issue {
     /// Who opened it; `None` where the account is gone.
     #[serde(default, rename = "user", deserialize_with = "known_account")]
     pub author: Option<Account>,
+    /// Who closed it; told of a single issue only.
+    #[serde(default, deserialize_with = "known_account")]
+    pub closed_by: Option<Account>,
     /// There where it is a pull request.
     #[serde(default)]
     pull_request: Option<serde_json::Value>,
@@ -50,6 +53,12 @@ impl Repo {
     pub async fn issue(&self, number: PullNumber) -> Result<Issue, GitHubError> {
         let call = Call::get(self.path(&["issues", &number.0.to_string()]));
         self.github().json(&self.identity_for(Reach::Issues(self.id())), &call).await
+    }
+
+    /// Who closed a pull request; `None` where GitHub does not tell.
+    pub async fn closed_by(&self, pull: PullNumber) -> Result<Option<Account>, GitHubError> {
+        let issue: Issue = self.json(&Call::get(self.path(&["issues", &pull.0.to_string()]))).await?;
+        Ok(issue.closed_by)
     }
 
     /// Opens an issue.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::app::Repo;
 use super::error::{GitHubError, optional};
-use super::graphql::{ENABLE_AUTO_MERGE, ENQUEUE_PULL};
+use super::graphql::{DEQUEUE_PULL, DISABLE_AUTO_MERGE, ENABLE_AUTO_MERGE, ENQUEUE_PULL, IN_QUEUE};
 use super::transport::{Call, encode_ref};
 use crate::repo::{BranchName, CommitSha, PullNumber};
 
@@ -42,6 +42,10 @@ pub struct BranchRules {
     pub reviews: u64,
     /// Whether it is merged by a queue.
     pub queue: bool,
+    /// The ways to merge that its rules allow; `None` where they say nothing.
+    pub methods: Option<BTreeSet<String>>,
+    /// The commit that it is at.
+    pub head: Option<CommitSha>,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +61,7 @@ struct RuleBody {
 struct Parameters {
     required_status_checks: Vec<ContextBody>,
     required_approving_review_count: u64,
+    allowed_merge_methods: Option<BTreeSet<String>>,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +71,8 @@ struct ContextBody {
 
 #[derive(Deserialize)]
 struct BranchBody {
+    #[serde(default)]
+    commit: Option<CommitBody>,
     #[serde(default)]
     protection: ProtectionBody,
 }
@@ -81,6 +88,22 @@ struct ProtectionBody {
 #[serde(default)]
 struct ProtectedChecks {
     contexts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct CommitBody {
+    sha: CommitSha,
+}
+
+#[derive(Deserialize)]
+struct QueuedBody {
+    node: Option<QueuedNode>,
+}
+
+#[derive(Deserialize)]
+struct QueuedNode {
+    #[serde(default, rename = "isInMergeQueue")]
+    queued: bool,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +127,12 @@ impl Repo {
         let mut rules = BranchRules::default();
         let path = format!("{}/{}", self.path(&["rules", "branches"]), encode_ref(branch.as_str()));
         let call = Call::get(format!("{path}?per_page=100"));
-        let told: Vec<RuleBody> = self.github().pages(&self.identity(), call, |page| page).await?;
+        let told: Vec<RuleBody> = match self.github().pages(&self.identity(), call, |page| page).await {
+            Ok(told) => told,
+            // A private repository on GitHub's free plan has none, and GitHub forbids to ask.
+            Err(GitHubError::Forbidden { .. } | GitHubError::NotFound { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
         for rule in told {
             match rule.kind.as_str() {
                 "required_status_checks" => {
@@ -113,6 +141,12 @@ impl Repo {
                 }
                 "pull_request" => {
                     rules.reviews = rules.reviews.max(rule.parameters.required_approving_review_count);
+                    if let Some(allowed) = rule.parameters.allowed_merge_methods {
+                        rules.methods = Some(match rules.methods.take() {
+                            Some(before) => before.intersection(&allowed).cloned().collect(),
+                            None => allowed,
+                        });
+                    }
                 }
                 "merge_queue" => rules.queue = true,
                 _ => {}
@@ -120,6 +154,7 @@ impl Repo {
         }
         let path = format!("{}/{}", self.path(&["branches"]), encode_ref(branch.as_str()));
         let branch: Option<BranchBody> = optional(self.json(&Call::get(path)).await)?;
+        rules.head = branch.as_ref().and_then(|branch| branch.commit.as_ref()).map(|commit| commit.sha.clone());
         let protection = branch.map(|branch| branch.protection).filter(|protection| protection.enabled);
         let checks = protection.and_then(|protection| protection.required_status_checks);
         rules.required_checks.extend(checks.map(|checks| checks.contexts).unwrap_or_default());
@@ -159,5 +194,29 @@ impl Repo {
     pub async fn enqueue_pull(&self, node: &str, head: &CommitSha) -> Result<(), GitHubError> {
         let _: Value = self.graphql(ENQUEUE_PULL, &json!({ "id": node, "head": head })).await?;
         Ok(())
+    }
+
+    /// Whether a pull request (named by its node id) is in the merge queue.
+    pub async fn is_queued(&self, node: &str) -> Result<bool, GitHubError> {
+        let body: QueuedBody = self.graphql(IN_QUEUE, &json!({ "id": node })).await?;
+        Ok(body.node.is_some_and(|node| node.queued))
+    }
+
+    /// Takes a pull request (named by its node id) out of the merge queue; one that is not in it is no error.
+    pub async fn dequeue_pull(&self, node: &str) -> Result<(), GitHubError> {
+        self.take_back(DEQUEUE_PULL, node).await
+    }
+
+    /// Takes back that GitHub merges a pull request (named by its node id) as soon as it can; one of which nobody asked
+    /// that is no error.
+    pub async fn disable_auto_merge(&self, node: &str) -> Result<(), GitHubError> {
+        self.take_back(DISABLE_AUTO_MERGE, node).await
+    }
+
+    async fn take_back(&self, document: &str, node: &str) -> Result<(), GitHubError> {
+        match self.graphql::<Value>(document, &json!({ "id": node })).await {
+            Ok(_) | Err(GitHubError::Unprocessable { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -38,13 +38,16 @@ mod tree;
 pub mod webhook;
 
 pub use app::{Account, AccountKind, App, Installation, InstallationDetails, Repo, RepoDetails};
-pub use check::{Annotation, CheckApp, CheckRun, CheckSuite, CombinedStatus, CommitStatus, NewCheckRun};
+pub use check::{Annotation, CheckApp, CheckRun, CheckSuite, CombinedStatus, CommitStatus, Listed, NewCheckRun};
 pub use client::{GitHub, GitHubSettings, Timeouts};
-pub use commit::{AheadCommit, BranchCreation, CommitDetails, Comparison, NewContent, NewEntry, UpdateMode};
+pub use commit::{
+    AheadCommit, BranchCreation, BranchMove, CommitDetails, Comparison, NewContent, NewEntry, UpdateMode,
+};
 pub use deliveries::HookDelivery;
 pub use error::{Disposition, GitHubError};
 pub use graphql::DOCUMENTS;
 pub use issue::Issue;
+pub use limits::{WriteLedger, WritesInMemory, Written};
 pub use merge::{BranchRules, MergeMethod, MergeOutcome};
 pub use people::{Access, Reaction, Review};
 pub use pull::{Comment, MergeState, NewPull, OpenOrClosed, Pull, PullChange, PullCreation, PullState};

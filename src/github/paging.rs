@@ -43,7 +43,7 @@ impl GitHub {
 }
 
 /// The target of the link with `rel="next"`, as written. Source: RFC 8288; targets hold no `>`.
-fn next_link(answer: &Answer) -> Option<String> {
+pub(super) fn next_link(answer: &Answer) -> Option<String> {
     let header = answer.header(http::header::LINK)?;
     header.split('<').skip(1).find_map(|link| {
         let (target, parameters) = link.split_once('>')?;

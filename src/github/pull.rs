@@ -44,6 +44,8 @@ pub struct Pull {
     pub base_branch: Option<BranchName>,
     /// The names of its labels.
     pub labels: Vec<String>,
+    /// The logins of who is assigned.
+    pub assignees: Vec<String>,
     /// Its page.
     pub html_url: String,
     /// When it was opened.
@@ -150,6 +152,8 @@ struct PullBody {
     base: EndBody,
     #[serde(default)]
     labels: Vec<LabelBody>,
+    #[serde(default)]
+    assignees: Option<Vec<Account>>,
     html_url: String,
     created_at: Option<String>,
     closed_at: Option<String>,
@@ -201,6 +205,7 @@ impl From<PullBody> for Pull {
             head_repo: body.head.repo.map(|repo| repo.id),
             base_branch: BranchName::parse(&body.base.branch).ok(),
             labels: body.labels.into_iter().map(|label| label.name).collect(),
+            assignees: body.assignees.into_iter().flatten().map(|account| account.login).collect(),
             html_url: body.html_url,
             created_at: moment(body.created_at),
             closed_at: moment(body.closed_at),

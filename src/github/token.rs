@@ -39,12 +39,24 @@ pub(super) enum Reach {
     Repository(RepoId),
     /// To read the owner's packages.
     Packages,
-    /// To write checks of Restow's own in one repository, and to start others again.
+    /// To write checks of Restow's own in one repository.
     Checks(RepoId),
+    /// To start jobs of GitHub Actions again in one repository.
+    Actions(RepoId),
     /// To write issues in one repository.
     Issues(RepoId),
     /// To read the files of the installation's repositories.
     Contents,
+}
+
+impl Reach {
+    /// The repository, where it is one alone.
+    pub(super) fn repo(self) -> Option<RepoId> {
+        match self {
+            Self::Repository(id) | Self::Checks(id) | Self::Actions(id) | Self::Issues(id) => Some(id),
+            Self::Metadata | Self::Packages | Self::Contents => None,
+        }
+    }
 }
 
 impl Scope {
@@ -56,6 +68,7 @@ impl Scope {
             Reach::Contents => return json!({ "permissions": { "metadata": "read", "contents": "read" } }),
             Reach::Checks(id) => return only(id, "checks"),
             Reach::Issues(id) => return only(id, "issues"),
+            Reach::Actions(id) => return only(id, "actions"),
             Reach::Repository(id) => id,
         };
         let mut permissions = BTreeMap::from([

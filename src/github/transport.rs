@@ -93,9 +93,15 @@ impl Call {
         self
     }
 
-    /// Whether it may change something; a GraphQL call does not tell.
+    /// Whether it may change something: of GraphQL, what its document says.
     pub(super) fn writes(&self) -> bool {
-        self.method != Method::GET && self.endpoint == Endpoint::Rest
+        match self.endpoint {
+            Endpoint::Rest => self.method != Method::GET,
+            Endpoint::Graphql => {
+                let query = self.body.as_ref().and_then(|body| body["query"].as_str());
+                query.is_some_and(|query| query.trim_start().starts_with("mutation"))
+            }
+        }
     }
 
     /// Whether other writes follow that belong to it: a tree is the first of a commit.

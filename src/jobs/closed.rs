@@ -4,39 +4,58 @@ use std::collections::BTreeMap;
 
 use super::plan::{ENDED, OPEN};
 use super::{JobError, Services, record};
-use crate::github::{Pull, PullState, Repo};
+use crate::github::{AccountKind, Pull, PullState, Repo};
 use crate::plan::{Move, PassedOver};
 use crate::pull::{MachineBlock, Standing};
-use crate::repo::{BranchName, PullNumber};
+use crate::repo::{BranchName, CommitSha, PullNumber};
 use crate::store::{Ignore, PullRow, RepositoryRow};
+
+/// What has become of Restow's pull requests.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// Those that GitHub shows open.
+    pub(super) open: BTreeMap<BranchName, Pull>,
+    /// The branches of those that are merged as Restow left them, and the commit they were at.
+    pub(super) merged: Vec<(BranchName, CommitSha)>,
+}
 
 /// Those of Restow's pull requests that GitHub shows open. What has ended since is remembered: what a person closed, as
 /// refused.
-pub(super) async fn look_at_open(
-    services: &Services,
-    repo: &Repo,
-    row: &RepositoryRow,
-) -> Result<BTreeMap<BranchName, Pull>, JobError> {
-    let mut open = BTreeMap::new();
+pub(super) async fn look_at_open(services: &Services, repo: &Repo, row: &RepositoryRow) -> Result<Looked, JobError> {
+    let mut looked = Looked::default();
     for known in services.store.pulls(row.id).await? {
         let Some(number) = known.number.filter(|_| known.state == OPEN) else { continue };
         let pull = repo.pull(number).await?;
         match pull.state {
             PullState::Open => {
-                open.insert(known.branch, pull);
+                looked.open.insert(known.branch, pull);
             }
             PullState::Merged => {
                 record::of_pull(services, row, (Some("a person"), "merge"), number, (&known.image, "", &known.target))
                     .await?;
                 ended(services, &known).await?;
+                if known.head.as_ref() == Some(&pull.head_sha) {
+                    looked.merged.push((known.branch, pull.head_sha));
+                }
             }
             PullState::Closed => {
-                refuse(services, row, number, &pull.body).await?;
+                if !closed_by_bot(repo, &pull).await? {
+                    refuse(services, row, number, &pull.body).await?;
+                }
                 ended(services, &known).await?;
             }
         }
     }
-    Ok(open)
+    Ok(looked)
+}
+
+/// Whether another App closed it, as one that closes what is old: that is nobody's refusal.
+pub(super) async fn closed_by_bot(repo: &Repo, pull: &Pull) -> Result<bool, JobError> {
+    let proposed = MachineBlock::find(&pull.body).is_some_and(|block| block.standing == Standing::Proposed);
+    if pull.state != PullState::Closed || !proposed {
+        return Ok(false);
+    }
+    Ok(repo.closed_by(pull.number).await?.is_some_and(|account| account.kind == AccountKind::Bot))
 }
 
 async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {

@@ -25,6 +25,11 @@ pub(super) async fn obey(services: &Services, repo: &Repo, row: &RepositoryRow) 
     let Some(number) = known(services, row).await?.and_then(|known| known.number) else { return Ok(false) };
     let issue = match repo.issue(number).await {
         Ok(issue) => issue,
+        Err(GitHubError::NotFound { .. }) => {
+            // Somebody deleted it, and the rules still want it: it is written anew.
+            save(services, row, None, String::new()).await?;
+            return Ok(false);
+        }
         Err(error) if missing(&error) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
@@ -60,7 +65,12 @@ pub(super) async fn write(
 ) -> Result<(), JobError> {
     let rows = services.store.pulls(row.id).await?;
     let open = rows.iter().filter(|known| known.state == OPEN).filter_map(|known| {
-        let title = format!("{} {}", known.image, known.target.split(' ').next().unwrap_or_default());
+        let target = known.target.split(' ').next().unwrap_or_default();
+        let title = match known.image.as_str() {
+            "group" => format!("the group {}", known.line),
+            "onboarding" => "the question whether Restow may work here".to_owned(),
+            image => format!("{image} {target}"),
+        };
         let standing = memory(known).standing;
         Some(OpenPull { number: known.number?, branch: known.branch.clone(), title, standing })
     });
@@ -80,7 +90,7 @@ pub(super) async fn write(
         return Ok(());
     }
     match post(services, repo, known.and_then(|known| known.number), &text).await {
-        Ok(number) => save(services, row, number, fingerprint).await,
+        Ok(number) => save(services, row, Some(number), fingerprint).await,
         Err(error) if missing(&error) => {
             tracing::info!(%error, "no dashboard: the App may not write issues");
             Ok(())
@@ -124,14 +134,14 @@ async fn known(services: &Services, row: &RepositoryRow) -> Result<Option<PullRo
 async fn save(
     services: &Services,
     row: &RepositoryRow,
-    number: PullNumber,
+    number: Option<PullNumber>,
     fingerprint: String,
 ) -> Result<(), JobError> {
     let now = services.clock.now();
     let row = PullRow {
         repo: row.id,
         branch: branch(),
-        number: Some(number),
+        number,
         image: TOPIC.to_owned(),
         line: String::new(),
         state: TOPIC.to_owned(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::hook::look_up_jobs;
 use super::kind::{
-    Extent, OrderPayload, PreviewPayload, order_job, plan_job, preview_job, scan_job, sync_job, watch_job,
+    Extent, OrderPayload, PreviewPayload, order_job, plan_job, preview_job, reopen_job, scan_job, sync_job, watch_job,
 };
 use crate::command::commands;
 use crate::github::AccountKind;
@@ -152,12 +152,15 @@ fn comment_jobs(event: &IssueCommentEvent, now: Moment) -> Vec<NewJob> {
 fn pull_jobs(event: &PullRequestEvent, now: Moment) -> Vec<NewJob> {
     let ours = ours(event.head_branch.as_ref());
     let person = event.sender.as_ref().is_none_or(|sender| sender.kind != AccountKind::Bot);
-    let matters = matches!(event.action.as_str(), "closed" | "reopened" | "synchronize");
+    let matters = matches!(event.action.as_str(), "closed" | "edited" | "synchronize");
     if !ours && event.head_repo == Some(event.repo.id) && matches!(event.action.as_str(), "opened" | "synchronize") {
         let payload = PreviewPayload { repo: event.repo.id, head: event.head_sha.clone() };
         return vec![preview_job(&payload, event.number, now)];
     }
     match event.installation {
+        Some(_) if ours && person && event.action == "reopened" => vec![reopen_job(event.repo.id, event.number, now)],
+        // The merge queue, which is a bot, gave it back.
+        Some(_) if ours && event.action == "dequeued" => watch_jobs(event.installation, &event.repo, now),
         Some(installation) if ours && person && matters => {
             vec![plan_job(installation, event.repo.id, &event.repo.name, now)]
         }

@@ -31,6 +31,8 @@ pub enum JobKind {
     Order,
     /// Say what a changed configuration would do.
     Preview,
+    /// Go on with a pull request that was opened again.
+    Reopen,
     /// Ask GitHub for webhooks that did not arrive.
     Redeliver,
     /// Ask a registry again for an image that was pushed.
@@ -52,6 +54,7 @@ impl JobKind {
             Self::Watch => "watch",
             Self::Order => "order",
             Self::Preview => "preview",
+            Self::Reopen => "reopen",
             Self::Redeliver => "redeliver",
             Self::LookUp => "look-up",
             Self::Confirm => "confirm",
@@ -69,6 +72,7 @@ impl JobKind {
             Self::Watch,
             Self::Order,
             Self::Preview,
+            Self::Reopen,
             Self::Redeliver,
             Self::LookUp,
             Self::Confirm,
@@ -122,6 +126,13 @@ pub(super) struct OrderPayload {
 pub(super) struct PreviewPayload {
     pub(super) repo: RepoId,
     pub(super) head: CommitSha,
+}
+
+/// The payload of [`JobKind::Reopen`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ReopenPayload {
+    pub(super) repo: RepoId,
+    pub(super) pull: PullNumber,
 }
 
 /// The payload of [`JobKind::LookUp`].
@@ -191,6 +202,13 @@ pub fn watch_job(installation: InstallationId, repo: RepoId, name: &RepoName, ru
 pub(super) fn order_job(payload: &OrderPayload, now: Moment) -> NewJob {
     let dedupe_key = format!("comment:{}", payload.comment);
     NewJob { dedupe_key, ..new_job(JobKind::Order, format!("repo:{}", payload.repo), json!(payload), 15, now) }
+}
+
+/// Queues a look at a pull request that was opened again.
+pub(super) fn reopen_job(repo: RepoId, pull: PullNumber, now: Moment) -> NewJob {
+    let dedupe_key = format!("repo:{repo}:pull:{}", pull.0);
+    let payload = json!(ReopenPayload { repo, pull });
+    NewJob { dedupe_key, ..new_job(JobKind::Reopen, format!("repo:{repo}"), payload, 15, now) }
 }
 
 /// Queues a look at the configuration that a pull request brings.

@@ -1,8 +1,10 @@
 //! The queue's work: event → jobs, and one file for each job. Every job has three visible steps: gather (async
 //! reads), decide (one pure call), apply (async writes).
 
+mod address;
 mod advisories;
 mod bring;
+mod checks;
 mod closed;
 mod confirm;
 mod dashboard;
@@ -22,11 +24,13 @@ mod publish;
 mod reconcile;
 mod record;
 mod redeliver;
+mod reopen;
 mod rules;
 mod scan;
 mod watch;
 mod weigh;
 mod worker;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +56,7 @@ pub(crate) use lookups::VexChoice;
 pub use lookups::{AdvisorySources, Lookups, mirrored_advisories};
 pub use weigh::Scales;
 pub use worker::{Drained, Worker};
+pub use writes::StoredWrites;
 
 /// What the jobs work with.
 #[derive(Debug, Clone)]

@@ -1,9 +1,11 @@
 //! What GitHub shows of one of Restow's branches.
 
+use super::closed::closed_by_bot;
+use super::plan::memory;
 use super::{JobError, Services};
 use crate::github::{Account, AheadCommit, Comparison, Pull, PullState as GitHubState, Repo};
 use crate::pull::{
-    Authorship, MachineBlock, Observed, ObservedBranch, ObservedPull, PullState, fingerprint_of_message,
+    Authorship, MachineBlock, Observed, ObservedBranch, ObservedPull, PullState, Standing, fingerprint_of_message,
 };
 use crate::repo::{BranchName, CommitSha};
 use crate::store::PullRow;
@@ -26,6 +28,13 @@ pub(super) async fn observe(
         None => repo.pulls_from(branch).await?,
     };
     let newest = pulls.iter().find(|pull| pull.state == GitHubState::Open).or_else(|| newest_of(&pulls));
+    let by_bot = match newest {
+        Some(pull) => closed_by_bot(repo, pull).await?,
+        None => false,
+    };
+    // What a bot closed is no more than taken back.
+    let standing =
+        |block: MachineBlock| if by_bot { MachineBlock { standing: Standing::Withdrawn, ..block } } else { block };
     let pull = newest.map(|pull| ObservedPull {
         number: pull.number,
         state: match pull.state {
@@ -33,7 +42,8 @@ pub(super) async fn observe(
             GitHubState::Closed => PullState::Closed,
             GitHubState::Merged => PullState::Merged,
         },
-        machine: MachineBlock::find(&pull.body),
+        machine: MachineBlock::find(&pull.body).map(standing),
+        reopened: known.is_some_and(|row| row.number == Some(pull.number) && memory(row).reopened),
     });
     let branch = match repo.branch_head(branch).await? {
         None => None,

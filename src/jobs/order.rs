@@ -4,7 +4,7 @@ use super::closed::refused;
 use super::kind::{OrderPayload, look_up_job, plan_job, watch_job};
 use super::plan::{OPEN, memory};
 use super::worker::Guard;
-use super::{JobError, Services, is_active, record};
+use super::{JobError, Services, is_active, onboard, record};
 use crate::command::{Command, IgnoreScope, Parsed};
 use crate::github::{Reaction, Repo};
 use crate::plan::{Move, PassedOver};
@@ -52,12 +52,19 @@ pub(super) async fn run(services: &Services, payload: &OrderPayload, guard: &Gua
     }
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let pull = repo.pull(payload.pull).await?;
-    let Some(block) = MachineBlock::find(&pull.body) else { return Ok(Vec::new()) };
     let now = services.clock.now();
+    let onboarding = known.image == onboard::TOPIC;
+    let Some(block) = MachineBlock::find(&pull.body).or_else(|| onboarding.then(MachineBlock::empty)) else {
+        return Ok(Vec::new());
+    };
     let mut order = Order { services, repo, row: &row, payload, known, block, now };
     if !order.repo.access_of(&payload.author).await?.may_write() {
-        let refusal = Answer { reaction: Some(Reaction::ThumbsDown), comment: Some(report::not_allowed()) };
-        order.answer(refusal, guard).await?;
+        order.refuse(guard).await?;
+        return Ok(Vec::new());
+    }
+    if onboarding {
+        let text = Some(report::onboarding_answer());
+        order.answer(Answer { reaction: Some(Reaction::Confused), comment: text }, guard).await?;
         return Ok(Vec::new());
     }
     let mut jobs = Vec::new();
@@ -92,7 +99,11 @@ impl Order<'_> {
             Command::Recreate => self.note(|memory| memory.recreate = true).await?,
             Command::Merge => {
                 let by = self.payload.author.clone();
-                self.note(|memory| memory.merge_by = Some(by)).await?;
+                self.note(|memory| {
+                    memory.merge_by = Some(by);
+                    memory.given_back = None;
+                })
+                .await?;
             }
             Command::Hold { days } => {
                 let until = self.in_days(days);
@@ -177,6 +188,16 @@ impl Order<'_> {
         lines
             .extend(moves.iter().take(20).map(|one| format!("{} on the line {} to {}", one.image, one.line, tag(one))));
         report::explanation(&standing, &lines)
+    }
+
+    /// Refuses a stranger, once in a pull request: whoever likes may comment, and each answer costs writes.
+    async fn refuse(&self, guard: &Guard) -> Result<(), JobError> {
+        let said = self.repo.comments(self.payload.pull).await?;
+        if said.iter().any(|comment| comment.body.starts_with(&report::not_allowed())) {
+            return Ok(());
+        }
+        let refusal = Answer { reaction: Some(Reaction::ThumbsDown), comment: Some(report::not_allowed()) };
+        self.answer(refusal, guard).await
     }
 
     /// Reacts, and says what there is to say, once for each comment.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::closed::look_at_open;
+use super::closed::{Looked, look_at_open};
 use super::dashboard::{self, Shown};
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
@@ -21,8 +21,8 @@ use crate::plan::{
     self, Candidates, ChangeSet, Climb, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Marks, Pace, Passed, Plan,
 };
 use crate::policy::{Rebase, Rules};
-use crate::pull::{self, Memory, Step, Wish};
-use crate::repo::{BranchName, Moment};
+use crate::pull::{self, MachineBlock, Memory, Step, Wish};
+use crate::repo::{BranchName, CommitSha, Moment, PullNumber};
 use crate::report::Withdrawal;
 use crate::store::{Ignore, NewJob, PullRow, RepositoryRow, RepositoryState};
 
@@ -35,6 +35,7 @@ pub(super) const ENDED: &str = "ended";
 const SOON: Duration = Duration::from_secs(30 * 60);
 /// How often something older is looked for where the newest is too young.
 const MOST_ROUNDS: usize = 5;
+const HOUR_MS: i64 = 3_600_000;
 
 /// What was read before anything is decided.
 struct Gathered {
@@ -47,8 +48,12 @@ struct Gathered {
     workflows: WorkflowsPermission,
     /// The rows of Restow's branches.
     known: Vec<PullRow>,
+    /// When pull requests were opened within the last hour.
+    opened: Vec<Moment>,
     /// Those of them that GitHub shows open.
     open: BTreeMap<BranchName, Pull>,
+    /// Branches that are no longer needed, since what they brought is merged.
+    merged: Vec<(BranchName, CommitSha)>,
     /// Whether somebody ticked a box of the dashboard, which now is to be cleared.
     boxes: bool,
     now: Moment,
@@ -70,7 +75,8 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let Decided { mut plan, incomplete, scales } = decide(services, &mut gathered).await?;
     look_at_standing(services, &gathered, &mut plan, scales).await?;
     let sets = change_sets(&plan, &gathered);
-    let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
+    let mut paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
+    hold_new(services, &gathered, &mut paced).await?;
     tell(&plan, &paced);
     record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;
     // Only what is to be done needs to know what GitHub has now: an unchanged repository costs nothing.
@@ -83,7 +89,13 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Standing::Gone => return Ok(Vec::new()),
     }
-    apply(services, &gathered, &plan, &paced, guard).await?;
+    match apply(services, &gathered, &plan, &paced, guard).await {
+        // What GitHub takes of this installation was used up on the way: the rest says so and waits.
+        Err(JobError::Retry { after: Some(_), .. }) if hold_new(services, &gathered, &mut paced).await? => {
+            record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;
+        }
+        done => done?,
+    }
     if gathered.rules.dashboard.value {
         let repo =
             services.github.installation(gathered.row.installation).repository(gathered.row.id, &gathered.row.name);
@@ -107,9 +119,25 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     Ok(jobs)
 }
 
+/// Holds what is not open yet where the repository has used up its share of what GitHub takes within a minute or an
+/// hour; whether it has.
+async fn hold_new(services: &Services, gathered: &Gathered, paced: &mut plan::Paced) -> Result<bool, JobError> {
+    let row = &gathered.row;
+    let Some(until) = services.github.begins_at(row.installation, row.id).await? else { return Ok(false) };
+    let open = services.store.pulls(row.id).await?.into_iter().filter(|known| known.state == OPEN);
+    let open: BTreeSet<BranchName> = open.map(|known| known.branch).collect();
+    plan::hold_unopened(paced, &open, until);
+    Ok(true)
+}
+
 /// The change sets, called as the rules want or, where they say nothing, as the repository calls its commits.
 fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
     let mut sets = plan::change_sets(plan, &gathered.rules);
+    for set in &mut sets {
+        while is_theirs(&set.branch, &gathered.known) {
+            set.branch = next_branch(&set.branch);
+        }
+    }
     if let Some(style) = &gathered.scan.commit_style {
         for set in sets.iter_mut().filter(|set| set.terms.commit.prefix.is_none()) {
             set.terms.commit.prefix.clone_from(&style.prefix);
@@ -119,6 +147,24 @@ fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
         }
     }
     sets
+}
+
+/// Whether a person's work lies there, which Restow left to them.
+fn is_theirs(branch: &BranchName, known: &[PullRow]) -> bool {
+    known.iter().any(|row| row.branch == *branch && memory(row).theirs)
+}
+
+/// The branch to take where this one is a person's: `restow/nginx-x.y--2`.
+fn next_branch(branch: &BranchName) -> BranchName {
+    let (plain, number) = match branch.as_str().rsplit_once("--") {
+        Some((plain, number)) => (plain, number.parse::<u32>().ok()),
+        None => (branch.as_str(), None),
+    };
+    let next = match number {
+        Some(number) => format!("{plain}--{}", number.saturating_add(1)),
+        None => format!("{branch}--2"),
+    };
+    BranchName::parse(&next).expect("impossible: digits at its end leave it a branch name")
 }
 
 /// Where the default branch stands, seen from the scan.
@@ -179,7 +225,7 @@ fn pace(gathered: &Gathered) -> Pace {
     Pace {
         open: gathered.open.keys().cloned().collect(),
         urgent: urgent.filter(|branch| gathered.open.contains_key(branch)).collect(),
-        opened: gathered.known.iter().filter_map(|row| row.opened_at).collect(),
+        opened: gathered.opened.clone(),
     }
 }
 
@@ -214,7 +260,7 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
             }
         },
     };
-    let open = look_at_open(services, &repo, &row).await?;
+    let Looked { open, merged } = look_at_open(services, &repo, &row).await?;
     // Before what is ignored is read: a box may have changed it.
     let boxes = rules.dashboard.value && dashboard::obey(services, &repo, &row).await?;
     let now = services.clock.now();
@@ -227,8 +273,23 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
         false => WorkflowsPermission::Granted,
     };
     let known = services.store.pulls(row.id).await?;
-    let gathered = Gathered { row, scan, rules, candidates, constraints, workflows, known, open, boxes, now };
+    let opened = opened_lately(services, &row, &known, now).await?;
+    let gathered =
+        Gathered { row, scan, rules, candidates, constraints, workflows, known, opened, open, merged, boxes, now };
     Ok(Readiness::Ready(Box::new(gathered)))
+}
+
+/// When pull requests were opened within the last hour, by the audit: a branch's row knows its last one only. What died
+/// before it was recorded stands in its row.
+async fn opened_lately(
+    services: &Services,
+    row: &RepositoryRow,
+    known: &[PullRow],
+    now: Moment,
+) -> Result<Vec<Moment>, JobError> {
+    let recorded = services.store.opened_since(row.id, now.plus_ms(-HOUR_MS)).await?;
+    let others = known.iter().filter(|row| row.number.is_none_or(|number| !recorded.contains_key(&number)));
+    Ok(recorded.values().copied().chain(others.filter_map(|row| row.opened_at)).collect())
 }
 
 /// What people do not want, in the words of the plan.
@@ -324,12 +385,7 @@ fn marks(gathered: &Gathered) -> Marks {
 
 /// The places of the moves whose pull request is open as it would be.
 fn open_places(gathered: &Gathered, plan: &Plan) -> BTreeSet<SitePlace> {
-    let is_open = |set: &ChangeSet| {
-        let fingerprint = set.fingerprint();
-        let same = |row: &&PullRow| row.branch == set.branch && row.fingerprint == fingerprint;
-        gathered.open.contains_key(&set.branch) && gathered.known.iter().any(|row| same(&row))
-    };
-    let sets = plan::change_sets(plan, &gathered.rules).into_iter().filter(is_open);
+    let sets = change_sets(plan, gathered).into_iter().filter(|set| is_as_open(set, gathered));
     sets.flat_map(|set| set.updates).map(|update| update.site.place()).collect()
 }
 
@@ -346,6 +402,15 @@ async fn assess(
     services.lookups_for(&gathered.row).evidence(subjects, || ()).await
 }
 
+/// Whether its pull request is open and stays as it is: its text tells what was known when it was written.
+fn is_as_open(set: &ChangeSet, gathered: &Gathered) -> bool {
+    let fingerprint = set.fingerprint();
+    let known = gathered.known.iter().find(|row| row.branch == set.branch && row.fingerprint == fingerprint);
+    let Some(open) = gathered.open.get(&set.branch) else { return false };
+    let tells = MachineBlock::find(&open.body).is_some_and(|block| block.proposes(&fingerprint));
+    tells && known.is_some() && wish(gathered, set) == Wish::None
+}
+
 async fn apply(
     services: &Services,
     gathered: &Gathered,
@@ -356,19 +421,25 @@ async fn apply(
     let row = &gathered.row;
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
+    for (branch, head) in &gathered.merged {
+        guard.check()?;
+        // Where somebody pushed to it meanwhile it stays.
+        repo.move_branch(branch, head, None).await?;
+    }
     if must_be_asked(gathered) {
         let holds: Vec<Hold> = plan.holds.iter().chain(&paced.holds).cloned().collect();
         let sets = change_sets(plan, gathered);
         return onboard(&publisher, &gathered.known, &gathered.scan.inventory, &sets, &holds).await;
     }
-    let failed = bring_all(&publisher, gathered, &paced.sets).await?;
-    let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
+    let (brought, failed) = bring_all(&publisher, gathered, &paced.sets).await?;
+    let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).chain(&brought).collect();
     for old in &gathered.known {
         let unwanted = old.state == OPEN && !wanted.contains(&old.branch);
         if unwanted && !may_only_be_unknown(old, plan) && !is_held(old, gathered.now) {
             let now = services.store.pulls(row.id).await?;
             let number = |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
-            let why = Withdrawal::of(&old.image, plan, &gathered.rules, &paced.sets, number);
+            let images = images_of(old, gathered);
+            let why = Withdrawal::of(&images, plan, &gathered.rules, &paced.sets, number);
             withdraw(&publisher, old, &repo, gathered, &why).await?;
         }
     }
@@ -379,27 +450,35 @@ async fn apply(
     }
 }
 
+/// The images that a pull request moves, as they are kept; of a group what its text says.
+fn images_of(old: &PullRow, gathered: &Gathered) -> BTreeSet<String> {
+    let block = gathered.open.get(&old.branch).and_then(|pull| MachineBlock::find(&pull.body));
+    let moved = block.iter().flat_map(MachineBlock::proposed).map(|one| one.image.to_string());
+    let images: BTreeSet<String> = moved.collect();
+    if images.is_empty() { BTreeSet::from([old.image.clone()]) } else { images }
+}
+
 /// A repository without a file of its own is asked first, unless somebody farther says otherwise.
 fn must_be_asked(gathered: &Gathered) -> bool {
     let rules = &gathered.rules;
     gathered.scan.rules.is_none() && rules.onboarding.value && rules.enabled.value
 }
 
-/// Brings each change set to where it should be; returns the last failure that concerns one of them alone: an image
-/// that cannot be published keeps no other back.
+/// Brings each change set to where it should be. Returns the branches that were taken instead of others, and the last
+/// failure that concerns one of them alone: an image that cannot be published keeps no other back.
 async fn bring_all(
     publisher: &Publisher<'_>,
     gathered: &Gathered,
     sets: &[ChangeSet],
-) -> Result<Option<JobError>, JobError> {
-    let mut failed = None;
+) -> Result<(Vec<BranchName>, Option<JobError>), JobError> {
+    let (mut brought, mut failed) = (Vec::new(), None);
     for set in sets {
         let known = gathered.known.iter().find(|row| row.branch == set.branch);
-        if known.is_some_and(|row| is_held(row, gathered.now)) {
+        if known.is_some_and(|row| is_held(row, gathered.now)) || is_retargeted(set, gathered) {
             continue;
         }
-        match bring(publisher, set, known, gathered.open.get(&set.branch)).await {
-            Ok(()) => {}
+        match bring(publisher, gathered, set).await {
+            Ok(branch) => brought.push(branch),
             Err(error) if error.stops_all() => return Err(error),
             Err(error) => {
                 tracing::warn!(branch = %set.branch, %error, "not published");
@@ -407,7 +486,14 @@ async fn bring_all(
             }
         }
     }
-    Ok(failed)
+    Ok((brought, failed))
+}
+
+/// Whether a person let its pull request go to another branch than Restow did: it is left as it is.
+fn is_retargeted(set: &ChangeSet, gathered: &Gathered) -> bool {
+    let base = gathered.open.get(&set.branch).and_then(|pull| pull.base_branch.as_ref());
+    let opened_for = gathered.known.iter().find(|row| row.branch == set.branch).and_then(|row| memory(row).base_branch);
+    base.is_some_and(|base| *base != gathered.row.default_branch && opened_for.as_ref() != Some(base))
 }
 
 /// What Restow remembers of a branch; nothing of one that an older version wrote.
@@ -435,40 +521,63 @@ fn tell(plan: &Plan, paced: &plan::Paced) {
 }
 
 /// What is asked for beyond the plan.
-fn wish(publisher: &Publisher<'_>, set: &ChangeSet, known: Option<&PullRow>) -> Wish {
+fn wish(gathered: &Gathered, set: &ChangeSet) -> Wish {
+    let known = gathered.known.iter().find(|row| row.branch == set.branch);
     let Some(row) = known.filter(|row| row.state == OPEN) else { return Wish::None };
     let memory = memory(row);
-    let moved = row.base.as_ref() != Some(publisher.base());
+    let moved = row.base.as_ref() != Some(&gathered.scan.snapshot.commit);
+    let other_base = memory.base_branch.as_ref().is_some_and(|base| *base != gathered.row.default_branch);
     match (memory.recreate, memory.rebase || set.terms.rebase == Rebase::Always) {
         (true, _) => Wish::Recreate,
+        (false, _) if other_base => Wish::Rebase,
         (false, true) if moved => Wish::Rebase,
         (false, true | false) => Wish::None,
     }
 }
 
-/// Brings one change set to where it should be.
-async fn bring(
-    publisher: &Publisher<'_>,
-    set: &ChangeSet,
-    known: Option<&PullRow>,
-    open: Option<&Pull>,
-) -> Result<(), JobError> {
+/// Brings one change set to where it should be; the branch on which it then is.
+async fn bring(publisher: &Publisher<'_>, gathered: &Gathered, set: &ChangeSet) -> Result<BranchName, JobError> {
+    let known = gathered.known.iter().find(|row| row.branch == set.branch);
+    let open = gathered.open.get(&set.branch);
     let seen = observe(publisher.services, publisher.repo, &set.branch, publisher.base(), known, open).await?;
-    match pull::step(set, &seen, wish(publisher, set, known)) {
+    match pull::step(set, &seen, wish(gathered, set)) {
         Step::Nothing => {
             let (number, head) = (seen.pull.as_ref().map(|pull| pull.number), seen.branch.map(|branch| branch.head));
             match (number, known.filter(|row| row.state == OPEN && is_news(set, row))) {
-                (Some(number), Some(known)) => publisher.retell(set, number, head, known).await,
-                (_, _) => publisher.remember(set, number, head, known).await,
+                (Some(number), Some(known)) => publisher.retell(set, number, head, known).await?,
+                (_, _) => publisher.remember(set, number, head, known).await?,
             }
         }
         Step::Publish { push, pull } => {
             let head = seen.branch.as_ref().map(|branch| &branch.head);
-            publisher.publish(set, push, pull, head, known).await
+            publisher.publish(set, push, pull, head, known).await?;
         }
-        Step::LeaveAlone(number) => publisher.leave_alone(set, number, known).await,
-        Step::Respect(number) => publisher.respect(set, number).await,
+        Step::LeaveAlone(number) => publisher.leave_alone(set, number, known).await?,
+        Step::Elsewhere(old) => return Box::pin(elsewhere(publisher, gathered, set, old)).await,
+        Step::Respect(number) => publisher.respect(set, number).await?,
     }
+    Ok(set.branch.clone())
+}
+
+/// Publishes on another branch, since this one became a person's. What is still open there goes last, so that a job
+/// that died in between does the same again.
+async fn elsewhere(
+    publisher: &Publisher<'_>,
+    gathered: &Gathered,
+    set: &ChangeSet,
+    old: Option<PullNumber>,
+) -> Result<BranchName, JobError> {
+    let known = gathered.known.iter().find(|row| row.branch == set.branch);
+    let other = ChangeSet { branch: next_branch(&set.branch), ..set.clone() };
+    let branch = bring(publisher, gathered, &other).await?;
+    let new = publisher.services.store.pull(gathered.row.id, &branch).await?.and_then(|row| row.number);
+    if let (Some(old), Some(new)) = (old, new) {
+        publisher.withdraw(old, &set.branch, None, &Withdrawal::replaced(new)).await?;
+    }
+    if old.is_none() || new.is_some() {
+        publisher.give_up(set, old, known).await?;
+    }
+    Ok(branch)
 }
 
 /// Whether other vulnerabilities are known now than the pull request tells of.
@@ -487,7 +596,8 @@ async fn withdraw(
     let open = gathered.open.get(&old.branch);
     let seen = observe(publisher.services, repo, &old.branch, publisher.base(), Some(old), open).await?;
     if let Some(number) = pull::withdrawal(&seen) {
-        publisher.withdraw(number, &old.branch, why).await?;
+        let head = seen.branch.as_ref().map(|branch| &branch.head);
+        publisher.withdraw(number, &old.branch, head, why).await?;
     }
     let still_open = seen.pull.as_ref().is_some_and(|pull| pull.state == pull::PullState::Open);
     let state = if still_open && pull::withdrawal(&seen).is_none() { OPEN } else { ENDED };

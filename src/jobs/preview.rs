@@ -120,7 +120,7 @@ pub(super) async fn tell(
 pub(super) async fn tell_wrong(repo: &Repo, at: &CommitSha, wrong_place: &Wrong) -> Result<(), JobError> {
     let check = wrong(at, &wrong_place.mistakes);
     tracing::warn!(place = %wrong_place.place, "what the configuration builds upon is wrong: nothing is done");
-    let known = repo.check_runs(at).await?;
+    let known = repo.check_runs(at).await?.all;
     match known.iter().any(|run| run.name == NAME && run.conclusion.as_deref() == Some("failure")) {
         true => Ok(()),
         false => write(repo, &check).await,

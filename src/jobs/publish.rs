@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::address::address;
 use super::closed::refuse;
 use super::plan::{ENDED, OPEN, memory};
 use super::scan::StoredScan;
@@ -12,9 +13,9 @@ use super::worker::Guard;
 use super::{JobError, Services, record};
 use crate::formats::{self, Rewritten};
 use crate::github::{
-    BranchCreation, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo, UpdateMode,
+    BranchCreation, BranchMove, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo,
 };
-use crate::plan::{ChangeSet, SetTerms};
+use crate::plan::ChangeSet;
 use crate::pull::{MachineBlock, Memory, PullWrite, Push, Standing, WatchTerms};
 use crate::repo::{BranchName, CommitSha, FileMode, FilePath, Moment, PullNumber};
 use crate::report::{self, ReleaseNote, Withdrawal};
@@ -63,23 +64,34 @@ impl Publisher<'_> {
                 Some(self.push(&set, entries, seen).await?)
             }
         };
-        let number = self.write_pull(&set, pull).await?;
-        if let (PullWrite::Open, Some(number)) = (pull, number) {
-            self.address(&set, number).await;
-        }
+        let before = known.filter(|row| row.state == OPEN);
+        let number = self.write_pull(&set, pull, before).await?;
         let act = if pull == PullWrite::Open { "open" } else { "update" };
         record::of_set(self.services, self.row, act, &set, number).await?;
         let now = self.services.clock.now();
         let pushed_at = if push == Push::Keep { known.and_then(|row| memory(row).pushed_at) } else { Some(now) };
         let opened_at = if pull == PullWrite::Open { Some(now) } else { known.and_then(|row| row.opened_at) };
-        // What was asked for is done, and what was said was said of what lay there before.
         let (told, security) = (set.vulnerability_print(), set.is_security());
-        let memory = Memory { pushed_at: pushed_at.or(Some(now)), told, security, ..Memory::default() };
+        let carried = self.carried_over(&set, before);
+        let memory = Memory { pushed_at: pushed_at.or(Some(now)), told, security, ..carried };
         let base = match push {
             Push::Keep => known.and_then(|row| row.base.clone()),
             Push::Create | Push::Replace => Some(self.base().clone()),
         };
-        self.save(&set, number, Kept { head, base, state: OPEN, memory, opened_at }).await
+        self.save_and_address(&set, number, Kept { head, base, state: OPEN, memory, opened_at }).await
+    }
+
+    /// What stays true of a pull request when its branch or text is written anew: what was asked for is done, and what
+    /// was said was said of what lay there before. A person's wish to merge is about the moves, not about the commit.
+    fn carried_over(&self, set: &ChangeSet, before: Option<&PullRow>) -> Memory {
+        let base_branch = Some(self.row.default_branch.clone());
+        let Some(row) = before else { return Memory { base_branch, ..Memory::default() } };
+        let Memory { merge_by, freshened, reopened, addressed, handed_over, .. } = memory(row);
+        let kept = Memory { base_branch, reopened, addressed, handed_over, ..Memory::default() };
+        match row.fingerprint == set.fingerprint() {
+            true => Memory { merge_by, freshened, ..kept },
+            false => kept,
+        }
     }
 
     /// The change set with the moves that can be made, and the files that they change.
@@ -125,32 +137,41 @@ impl Publisher<'_> {
         self.guard.check()?;
         match self.repo.create_branch(&set.branch, &commit).await? {
             BranchCreation::Created => {}
-            BranchCreation::AlreadyThere => {
-                self.look_again(set, seen).await?;
-                self.repo.update_branch(&set.branch, &commit, UpdateMode::Force).await?;
-            }
+            BranchCreation::AlreadyThere => self.replace(set, seen, &commit).await?,
         }
         Ok(commit)
     }
 
     /// Nothing is overwritten that was not looked at: a person may have pushed in the meantime.
-    async fn look_again(&self, set: &ChangeSet, seen: Option<&CommitSha>) -> Result<(), JobError> {
-        let head = self.repo.branch_head(&set.branch).await?;
-        if head.as_ref() == seen {
+    async fn replace(&self, set: &ChangeSet, seen: Option<&CommitSha>, to: &CommitSha) -> Result<(), JobError> {
+        let done = match seen {
+            Some(seen) => self.repo.move_branch(&set.branch, seen, Some(to)).await?,
+            None => BranchMove::Elsewhere,
+        };
+        if done == BranchMove::Done {
             return Ok(());
         }
         let reason = format!("the branch {} moved while it was being replaced; looking again", set.branch);
         Err(JobError::Retry { after: None, reason })
     }
 
-    async fn write_pull(&self, set: &ChangeSet, write: PullWrite) -> Result<Option<PullNumber>, JobError> {
+    async fn write_pull(
+        &self,
+        set: &ChangeSet,
+        write: PullWrite,
+        before: Option<&PullRow>,
+    ) -> Result<Option<PullNumber>, JobError> {
         let place = report::Place { github: &self.services.web_url, repo: &self.row.name, commit: self.base() };
         let releases = self.releases(set).await;
         let (title, body) = (report::pull_title(set), report::pull_body(set, &place, &releases));
         self.guard.check()?;
         match write {
             PullWrite::Rewrite(number) => {
-                let change = PullChange { title: Some(title), body: Some(body), ..PullChange::default() };
+                let branch = &self.row.default_branch;
+                // Another branch is the default one now.
+                let base = before.and_then(|row| memory(row).base_branch).filter(|base| base != branch);
+                let base = base.map(|_| branch.clone());
+                let change = PullChange { title: Some(title), body: Some(body), base, ..PullChange::default() };
                 self.repo.update_pull(number, &change).await?;
                 Ok(Some(number))
             }
@@ -196,45 +217,21 @@ impl Publisher<'_> {
         known: &PullRow,
     ) -> Result<(), JobError> {
         let (set, _) = self.entries(set).await?;
-        self.write_pull(&set, PullWrite::Rewrite(number)).await?;
-        let before = memory(known);
-        if set.is_security() && !before.security {
-            self.address(&set, number).await;
-        }
+        self.write_pull(&set, PullWrite::Rewrite(number), Some(known)).await?;
         record::of_set(self.services, self.row, "retell", &set, Some(number)).await?;
-        let memory = Memory { told: set.vulnerability_print(), security: set.is_security(), ..before };
+        let memory = Memory { told: set.vulnerability_print(), security: set.is_security(), ..memory(known) };
         let kept = Kept { head, base: known.base.clone(), state: OPEN, memory, opened_at: known.opened_at };
-        self.save(&set, Some(number), kept).await
-    }
-
-    /// Labels, assignees, reviewers. Whoever is not there is no reason to do without the pull request.
-    async fn address(&self, set: &ChangeSet, number: PullNumber) {
-        let SetTerms { labels, reviewers, assignees, .. } = &set.terms;
-        if !(labels.is_empty() && assignees.is_empty())
-            && let Err(error) = self.repo.label_and_assign(number, labels, assignees).await
-        {
-            tracing::warn!(pull = number.0, %error, "labels and assignees were not set");
-        }
-        let (teams, people): (Vec<&String>, Vec<&String>) = reviewers.iter().partition(|name| name.contains('/'));
-        let people: Vec<String> = people.into_iter().cloned().collect();
-        let short = |team: &String| team.rsplit('/').next().unwrap_or_default().to_owned();
-        let teams: Vec<String> = teams.into_iter().map(short).collect();
-        if !(people.is_empty() && teams.is_empty())
-            && let Err(error) = self.repo.request_reviewers(number, &people, &teams).await
-        {
-            tracing::warn!(pull = number.0, %error, "reviewers were not asked");
-        }
+        self.save_and_address(&set, Some(number), kept).await
     }
 
     /// Says once that a person's branch is left alone.
     pub(super) async fn leave_alone(
         &self,
         set: &ChangeSet,
-        pull: Option<PullNumber>,
+        number: PullNumber,
         known: Option<&PullRow>,
     ) -> Result<(), JobError> {
         tracing::info!(branch = %set.branch, "a person works on this branch: left alone");
-        let Some(number) = pull else { return Ok(()) };
         let comments = self.repo.comments(number).await?;
         if !comments.iter().any(|comment| comment.body.contains(report::LEFT_ALONE_MARKER)) {
             self.guard.check()?;
@@ -250,14 +247,16 @@ impl Publisher<'_> {
         let pull = self.repo.pull(number).await?;
         refuse(self.services, self.row, number, &pull.body).await?;
         let kept = Kept { head: None, base: None, state: ENDED, memory: Memory::default(), opened_at: None };
-        self.save(set, Some(number), kept).await
+        self.save(set, Some(number), kept).await.map(drop)
     }
 
-    /// Closes Restow's own pull request, so marked that it is not taken for a person's refusal, and says why.
+    /// Closes Restow's own pull request, so marked that it is not taken for a person's refusal, and says why. Its branch
+    /// goes where it still is at `head`; without one it stays.
     pub(super) async fn withdraw(
         &self,
         number: PullNumber,
         branch: &BranchName,
+        head: Option<&CommitSha>,
         why: &Withdrawal,
     ) -> Result<(), JobError> {
         let pull = self.repo.pull(number).await?;
@@ -266,16 +265,35 @@ impl Publisher<'_> {
             block.write_into(&pull.body)
         });
         let comments = self.repo.comments(number).await?;
-        if !comments.iter().any(|comment| comment.body.contains(report::WITHDRAWN_MARKER)) {
+        if !comments.iter().any(|comment| comment.body == report::withdrawn(why)) {
             self.guard.check()?;
             self.repo.create_comment(number, &report::withdrawn(why)).await?;
         }
         self.guard.check()?;
         let change = PullChange { body, state: Some(OpenOrClosed::Closed), ..PullChange::default() };
         self.repo.update_pull(number, &change).await?;
-        self.guard.check()?;
-        self.repo.delete_branch(branch).await?;
+        if let Some(head) = head {
+            self.guard.check()?;
+            if self.repo.move_branch(branch, head, None).await? == BranchMove::Elsewhere {
+                tracing::info!(%branch, "somebody pushed to the branch: it stays");
+            }
+        }
         record::of_pull(self.services, self.row, (None, "close"), number, ("", why.reason(), "no longer wanted")).await
+    }
+
+    /// The branch became a person's, and nothing of Restow's is open there: another one is taken from now on.
+    pub(super) async fn give_up(
+        &self,
+        set: &ChangeSet,
+        number: Option<PullNumber>,
+        known: Option<&PullRow>,
+    ) -> Result<(), JobError> {
+        tracing::info!(branch = %set.branch, "a person's work lies on this branch: another one is taken");
+        let number = number.or(known.and_then(|row| row.number));
+        let memory = Memory { theirs: true, ..known.map(memory).unwrap_or_default() };
+        let opened_at = known.and_then(|row| row.opened_at);
+        let kept = Kept { head: None, base: None, state: ENDED, memory, opened_at };
+        self.save(set, number, kept).await.map(drop)
     }
 
     /// Remembers an open pull request as it stands; what is known of it stays.
@@ -289,17 +307,33 @@ impl Publisher<'_> {
         let now = self.services.clock.now();
         let known = known.filter(|row| row.state == OPEN);
         let before = known.map(memory).unwrap_or_else(|| Memory { pushed_at: Some(now), ..Memory::default() });
-        let memory = Memory { rebase: false, recreate: false, ..before };
+        let base_branch = before.base_branch.clone().or_else(|| Some(self.row.default_branch.clone()));
+        let memory = Memory { rebase: false, recreate: false, base_branch, ..before };
         let opened_at = known.map_or(Some(now), |row| row.opened_at);
         let base = known.and_then(|row| row.base.clone());
-        self.save(set, number, Kept { head, base, state: OPEN, memory, opened_at }).await
+        self.save_and_address(set, number, Kept { head, base, state: OPEN, memory, opened_at }).await
     }
 
-    async fn save(&self, set: &ChangeSet, number: Option<PullNumber>, kept: Kept) -> Result<(), JobError> {
+    /// Saved before anybody is told of it, so that a job that dies in between tells them when it runs again.
+    async fn save_and_address(&self, set: &ChangeSet, number: Option<PullNumber>, kept: Kept) -> Result<(), JobError> {
+        let mut row = self.save(set, number, kept).await?;
+        let before = memory(&row);
+        let Some(number) = number else { return Ok(()) };
+        let addressed = address(self.repo, number, &set.terms, before.addressed.as_ref(), self.guard).await?;
+        if Some(&addressed) == before.addressed.as_ref() {
+            return Ok(());
+        }
+        let memory = Memory { addressed: Some(addressed), ..before };
+        row.notes = serde_json::to_value(memory).map_err(|error| JobError::unreadable("memory", &error))?;
+        Ok(self.services.store.save_pull(&row).await?)
+    }
+
+    async fn save(&self, set: &ChangeSet, number: Option<PullNumber>, kept: Kept) -> Result<PullRow, JobError> {
         let Kept { head, base, state, memory, opened_at } = kept;
         let terms = &set.terms;
         let place = terms.automerge_place.clone();
-        let memory = Memory { terms: WatchTerms { automerge: terms.automerge, place, rebase: terms.rebase }, ..memory };
+        let terms = WatchTerms { automerge: terms.automerge, place, rebase: terms.rebase, rank: set.rank() };
+        let memory = Memory { terms, ..memory };
         let (image, line) = set.topic.key();
         let row = PullRow {
             repo: self.row.id,
@@ -317,7 +351,7 @@ impl Publisher<'_> {
             opened_at,
         };
         self.services.store.save_pull(&row).await?;
-        Ok(())
+        Ok(row)
     }
 }
 

@@ -18,7 +18,7 @@ const MOST_TRIES: usize = 3;
 /// Runs the job, and queues the next.
 pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     let now = services.clock.now();
-    let tries = services.github.deliveries().await?;
+    let tries = services.github.deliveries(now.plus_ms(-OLDEST_MS)).await?;
     for id in missed(&tries, now) {
         services.github.redeliver(id).await?;
         tracing::info!(id, "a webhook did not arrive: asked for again");

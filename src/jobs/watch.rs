@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::checks::checks;
 use super::kind::{RepoPayload, plan_job, watch_job};
 use super::plan::{ENDED, OPEN, memory};
 use super::worker::Guard;
 use super::{JobError, Services, is_active, record};
 use crate::github::{
-    BranchRules, CheckRun, GitHubError, MergeMethod, MergeOutcome, MergeState, Pull, PullState, Repo, RepoDetails,
+    BranchMove, BranchRules, GitHubError, MergeMethod, MergeOutcome, MergeState, Pull, PullState, Repo, RepoDetails,
     Review,
 };
 use crate::policy::Method;
-use crate::pull::{self, Act, CheckFact, CheckState, Facts, Fit, Memory, Verdict};
-use crate::repo::{CommitSha, Moment, PullNumber};
+use crate::pull::{self, Act, CheckState, Facts, Fit, Memory, Verdict};
+use crate::repo::{Moment, PullNumber};
 use crate::report;
 use crate::store::{NewJob, PullRow, RepositoryRow};
 
@@ -36,6 +37,15 @@ struct House<'a> {
 struct Done {
     merged: bool,
     replan: bool,
+    /// When checks that have passed may be believed.
+    settles_at: Option<Moment>,
+}
+
+impl Done {
+    fn and(self, other: Self) -> Self {
+        let settles = self.settles_at.into_iter().chain(other.settles_at).min();
+        Self { merged: self.merged || other.merged, replan: self.replan || other.replan, settles_at: settles }
+    }
 }
 
 /// Runs the job.
@@ -52,20 +62,37 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let (details, rules) = (repo.details().await?, repo.branch_rules(&row.default_branch).await?);
     let house = House { services, repo, row: &row, details, rules, guard, now: services.clock.now() };
-    let mut all = Done::default();
-    for known in open {
-        let Some(number) = known.number else { continue };
-        let done = house.look(known, number, all.merged).await?;
-        all = Done { merged: all.merged || done.merged, replan: all.replan || done.replan };
-    }
-    let mut jobs = vec![watch_job(row.installation, row.id, &row.name, house.now.plus_ms(AGAIN_MS))];
+    let all = house.look_at_all(open).await?;
+    let again = house.now.plus_ms(AGAIN_MS);
+    let again = all.settles_at.map_or(again, |at| at.min(again));
+    let mut jobs = vec![watch_job(row.installation, row.id, &row.name, again)];
     if all.replan {
         jobs.push(plan_job(row.installation, row.id, &row.name, house.now));
     }
     Ok(jobs)
 }
 
+/// What may be merged goes in the order of its urgency.
+fn in_order(mut open: Vec<PullRow>) -> Vec<PullRow> {
+    open.sort_by_key(|row| (memory(row).terms.rank, row.branch.clone()));
+    open
+}
+
 impl House<'_> {
+    /// Each of them; what goes wrong with one keeps no other back.
+    async fn look_at_all(&self, open: Vec<PullRow>) -> Result<Done, JobError> {
+        let mut all = Done::default();
+        for known in in_order(open) {
+            let Some(number) = known.number else { continue };
+            match self.look(known, number, all.merged).await {
+                Ok(done) => all = all.and(done),
+                Err(error) if error.stops_all() => return Err(error),
+                Err(error) => tracing::warn!(pull = number.0, %error, "not looked at; again at the next look"),
+            }
+        }
+        Ok(all)
+    }
+
     /// One pull request. After a merge the others wait for the plan, which knows the new base.
     async fn look(&self, known: PullRow, number: PullNumber, merged: bool) -> Result<Done, JobError> {
         let pull = self.repo.pull(number).await?;
@@ -74,12 +101,13 @@ impl House<'_> {
             return Ok(Done { replan: true, ..Done::default() });
         }
         let mut memory = memory(&known);
-        let facts = self.facts(&pull, &known, &memory).await?;
+        let facts = self.facts(&pull, &known, &mut memory).await?;
         let act = match merged {
             true => Act::Wait("another one was merged just now".to_owned()),
             false => pull::watch(&facts, &memory, self.now),
         };
-        let done = self.act(&act, &pull, &facts, &mut memory).await?;
+        let mut done = self.act(&act, &pull, &facts, &mut memory).await?;
+        done.settles_at = pull::settles_at(&facts, memory.pushed_at, self.now);
         let state = if done.merged { ENDED } else { OPEN };
         let notes = serde_json::to_value(&memory).map_err(|error| JobError::unreadable("memory", &error))?;
         if notes != known.notes || state != known.state {
@@ -98,31 +126,62 @@ impl House<'_> {
             Act::Say(text) => self.say(pull.number, text, memory).await?,
             Act::Rebase(_) => {
                 done.replan = !memory.rebase;
+                if facts.fit == Fit::Clean && !memory.rebase {
+                    memory.freshened = memory.freshened.saturating_add(1);
+                }
                 memory.rebase = true;
             }
             Act::Rerun(runs) => {
                 memory.reran = Some(facts.head.clone());
-                self.rerun(runs).await?;
+                memory.rerun_refused = self.rerun(runs).await?;
             }
             Act::Merge(method) => done = self.merge(pull, facts, *method, memory).await?,
-            Act::HandOver(method) => {
-                self.guard.check()?;
-                match self.repo.enable_auto_merge(&pull.node, &facts.head, merge_method(*method)).await {
-                    Ok(()) => memory.handed_over = Some(facts.head.clone()),
-                    // GitHub takes it only while something is in the way.
-                    Err(GitHubError::Unprocessable { .. }) => {
-                        done = self.merge(pull, facts, *method, memory).await?;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Act::Enqueue => {
-                self.guard.check()?;
-                self.repo.enqueue_pull(&pull.node, &facts.head).await?;
-                memory.handed_over = Some(facts.head.clone());
-            }
+            Act::HandOver(method) => done = self.hand_over(pull, facts, *method, memory).await?,
+            Act::Enqueue => self.enqueue(pull, facts, memory).await?,
+            Act::TakeBack(_) => self.take_back(pull, memory).await?,
         }
         Ok(done)
+    }
+
+    async fn hand_over(
+        &self,
+        pull: &Pull,
+        facts: &Facts,
+        method: Method,
+        memory: &mut Memory,
+    ) -> Result<Done, JobError> {
+        self.guard.check()?;
+        match self.repo.enable_auto_merge(&pull.node, &facts.head, merge_method(method)).await {
+            Ok(()) => memory.handed_over = Some(facts.head.clone()),
+            // GitHub takes it only while something is in the way.
+            Err(GitHubError::Unprocessable { .. }) => return self.merge(pull, facts, method, memory).await,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Done::default())
+    }
+
+    async fn enqueue(&self, pull: &Pull, facts: &Facts, memory: &mut Memory) -> Result<(), JobError> {
+        self.guard.check()?;
+        match self.repo.enqueue_pull(&pull.node, &facts.head).await {
+            Ok(()) => memory.handed_over = Some(facts.head.clone()),
+            Err(GitHubError::Unprocessable { message, .. }) => {
+                memory.standing = format!("the merge queue does not take it: {}", short(&message));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Of the two ways GitHub knows which it is: the other is no error.
+    async fn take_back(&self, pull: &Pull, memory: &mut Memory) -> Result<(), JobError> {
+        self.guard.check()?;
+        match self.rules.queue {
+            true => self.repo.dequeue_pull(&pull.node).await?,
+            false => self.repo.disable_auto_merge(&pull.node).await?,
+        }
+        memory.handed_over = None;
+        tracing::info!(pull = pull.number.0, "taken back: GitHub does not merge it by itself any more");
+        Ok(())
     }
 
     async fn merge(&self, pull: &Pull, facts: &Facts, method: Method, memory: &mut Memory) -> Result<Done, JobError> {
@@ -134,38 +193,45 @@ impl House<'_> {
                 let (rule, commit) = (memory.terms.place.clone(), commit.to_string());
                 record::of_pull(self.services, self.row, (by, "merge"), pull.number, ("", &rule, &commit)).await?;
                 metrics::counter!("restow_pull_requests_merged_total").increment(1);
-                if let Some(branch) = &pull.head_branch {
-                    self.guard.check()?;
-                    self.repo.delete_branch(branch).await?;
-                }
-                Ok(Done { merged: true, replan: true })
+                self.remove_branch(pull, facts).await?;
+                Ok(Done { merged: true, replan: true, ..Done::default() })
             }
             MergeOutcome::Blocked(why) => {
-                memory.standing =
-                    format!("GitHub does not let it be merged: {}", why.chars().take(300).collect::<String>());
+                memory.standing = format!("GitHub does not let it be merged: {}", short(&why));
                 Ok(Done::default())
             }
             MergeOutcome::HeadMoved => Ok(Done { replan: true, ..Done::default() }),
         }
     }
 
-    /// Starts checks again; without the permission for it, they stay as they are.
-    async fn rerun(&self, runs: &[u64]) -> Result<(), JobError> {
+    /// What is merged needs its branch no more, unless somebody pushed to it meanwhile.
+    async fn remove_branch(&self, pull: &Pull, facts: &Facts) -> Result<(), JobError> {
+        let Some(branch) = &pull.head_branch else { return Ok(()) };
+        self.guard.check()?;
+        if self.repo.move_branch(branch, &facts.head, None).await? == BranchMove::Elsewhere {
+            tracing::info!(%branch, "somebody pushed to the branch: it stays");
+        }
+        Ok(())
+    }
+
+    /// Starts jobs again; why that was refused, where it was.
+    async fn rerun(&self, runs: &[u64]) -> Result<Option<String>, JobError> {
+        let mut refused = None;
         for run in runs {
             self.guard.check()?;
-            match self.repo.rerun_check(*run).await {
+            match self.repo.rerun_job(*run).await {
                 Ok(()) => {}
-                Err(
-                    error @ (GitHubError::Forbidden { .. }
-                    | GitHubError::Unprocessable { .. }
-                    | GitHubError::NotFound { .. }),
-                ) => {
-                    tracing::info!(%error, "a check was not started again");
+                Err(GitHubError::Unprocessable { .. }) => {
+                    refused = Some("the App lacks the permission \"Actions: write\"".to_owned());
+                }
+                Err(error @ (GitHubError::Forbidden { .. } | GitHubError::NotFound { .. })) => {
+                    tracing::info!(%error, "a job was not started again");
+                    refused = Some("GitHub does not let this job be started again".to_owned());
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// Says something once: the comment is rewritten where there is something else to say.
@@ -185,29 +251,30 @@ impl House<'_> {
         Ok(())
     }
 
-    async fn facts(&self, pull: &Pull, known: &PullRow, memory: &Memory) -> Result<Facts, JobError> {
-        let checks = self.checks(&pull.head_sha).await?;
+    async fn facts(&self, pull: &Pull, known: &PullRow, memory: &mut Memory) -> Result<Facts, JobError> {
+        let checks = checks(self.services, &self.repo, &self.rules, &pull.head_sha).await?;
         let reviews = latest(self.repo.reviews(pull.number).await?);
         let approvals = reviews.values().filter(|state| *state == "APPROVED").count();
+        let elsewhere = pull.base_branch.as_ref().filter(|base| {
+            // The default branch was another one when it was opened: the next plan moves it.
+            **base != self.row.default_branch && memory.base_branch.as_ref() != Some(*base)
+        });
         let mut facts = Facts {
             head: pull.head_sha.clone(),
             ours: known.head.as_ref() == Some(&pull.head_sha),
             draft: pull.draft,
-            fit: match pull.merge_state {
-                MergeState::Clean | MergeState::Unstable => Fit::Clean,
-                MergeState::Blocked => Fit::Blocked,
-                MergeState::Behind => Fit::Behind,
-                MergeState::Dirty => Fit::Conflicting,
-                MergeState::Unknown => Fit::Unknown,
-            },
+            fit: fit(pull.merge_state),
             changes_requested: reviews.values().any(|state| state == "CHANGES_REQUESTED"),
             review_missing: u64::try_from(approvals).unwrap_or(u64::MAX) < self.rules.reviews,
-            checks,
-            whole: true,
-            handed_over: pull.auto_merge || memory.handed_over.as_ref() == Some(&pull.head_sha),
+            checks: checks.all,
+            whole: checks.whole,
+            elsewhere: elsewhere.cloned(),
+            base_moved: self.rules.head.is_some() && known.base.is_some() && known.base != self.rules.head,
+            handed_over: self.is_handed_over(pull, memory).await?,
+            given_back: memory.given_back.as_ref() == Some(&pull.head_sha),
             queue: self.rules.queue,
             offers_automerge: self.details.allow_auto_merge,
-            methods: methods(&self.details),
+            methods: methods(&self.details, &self.rules),
             failing_on_base: BTreeSet::new(),
         };
         if let Verdict::Failed(_) = pull::verdict(&facts, memory.pushed_at, self.now) {
@@ -216,56 +283,27 @@ impl House<'_> {
         Ok(facts)
     }
 
-    /// The checks of a commit, without Restow's own; what is required and has not begun is pending.
-    async fn checks(&self, commit: &CommitSha) -> Result<Vec<CheckFact>, JobError> {
-        let own = self.services.bot_login().await?;
-        let own = own.trim_end_matches("[bot]");
-        let required = |name: &str| self.rules.required_checks.contains(name);
-        let runs = self.repo.check_runs(commit).await?;
-        let theirs = runs.iter().filter(|run| slug(run) != Some(own));
-        let mut checks: Vec<CheckFact> = theirs
-            .map(|run| CheckFact {
-                name: run.name.clone(),
-                state: run_state(run),
-                required: required(&run.name),
-                run: Some(run.id),
-            })
-            .collect();
-        checks.extend(self.repo.status(commit).await?.statuses.into_iter().map(|status| CheckFact {
-            required: required(&status.context),
-            state: match status.state.as_str() {
-                "success" => CheckState::Passed,
-                "pending" => CheckState::Pending,
-                _ => CheckState::Failed,
-            },
-            name: status.context,
-            run: None,
-        }));
-        for name in &self.rules.required_checks {
-            if !checks.iter().any(|check| check.name == *name) {
-                checks.push(CheckFact { name: name.clone(), state: CheckState::Pending, required: true, run: None });
-            }
+    /// Whether GitHub merges it by itself. What it gave back, or somebody took from it, is not given to it again.
+    async fn is_handed_over(&self, pull: &Pull, memory: &mut Memory) -> Result<bool, JobError> {
+        let given = memory.handed_over.as_ref() == Some(&pull.head_sha);
+        let merges = match given && self.rules.queue {
+            true => self.repo.is_queued(&pull.node).await?,
+            false => pull.auto_merge,
+        };
+        if merges || !given {
+            return Ok(merges);
         }
-        Ok(checks)
+        memory.handed_over = None;
+        memory.given_back = Some(pull.head_sha.clone());
+        Ok(false)
     }
 
     /// What fails on the commit upon which the pull request stands.
     async fn failing_on_base(&self, known: &PullRow) -> Result<BTreeSet<String>, JobError> {
         let Some(base) = &known.base else { return Ok(BTreeSet::new()) };
-        let failed = self.checks(base).await?.into_iter().filter(|check| check.state == CheckState::Failed);
+        let on_base = checks(self.services, &self.repo, &self.rules, base).await?;
+        let failed = on_base.all.into_iter().filter(|check| check.state == CheckState::Failed);
         Ok(failed.map(|check| check.name).collect())
-    }
-}
-
-fn slug(run: &CheckRun) -> Option<&str> {
-    run.app.as_ref()?.slug.as_deref()
-}
-
-fn run_state(run: &CheckRun) -> CheckState {
-    match (run.status.as_str(), run.conclusion.as_deref()) {
-        ("completed", Some("success" | "neutral" | "skipped")) => CheckState::Passed,
-        ("completed", _) => CheckState::Failed,
-        _ => CheckState::Pending,
     }
 }
 
@@ -278,13 +316,29 @@ fn latest(reviews: Vec<Review>) -> BTreeMap<String, String> {
     latest
 }
 
-fn methods(details: &RepoDetails) -> Vec<Method> {
+fn fit(state: MergeState) -> Fit {
+    match state {
+        MergeState::Clean | MergeState::Unstable => Fit::Clean,
+        MergeState::Blocked => Fit::Blocked,
+        MergeState::Behind => Fit::Behind,
+        MergeState::Dirty => Fit::Conflicting,
+        MergeState::Unknown => Fit::Unknown,
+    }
+}
+
+/// What the repository allows, and its rules do not forbid.
+fn methods(details: &RepoDetails, rules: &BranchRules) -> Vec<Method> {
     let all = [
-        (details.allow_squash_merge, Method::Squash),
-        (details.allow_merge_commit, Method::Merge),
-        (details.allow_rebase_merge, Method::Rebase),
+        (details.allow_squash_merge, Method::Squash, "squash"),
+        (details.allow_merge_commit, Method::Merge, "merge"),
+        (details.allow_rebase_merge, Method::Rebase, "rebase"),
     ];
-    all.into_iter().filter(|(allowed, _)| *allowed).map(|(_, method)| method).collect()
+    let admits = |name: &str| rules.methods.as_ref().is_none_or(|methods| methods.contains(name));
+    all.into_iter().filter(|(allowed, _, name)| *allowed && admits(name)).map(|(_, method, _)| method).collect()
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(300).collect()
 }
 
 fn merge_method(method: Method) -> MergeMethod {
@@ -303,5 +357,6 @@ fn standing(act: &Act) -> String {
         Act::Merge(_) => "it is merged".to_owned(),
         Act::HandOver(_) => "GitHub merges it as soon as it can".to_owned(),
         Act::Enqueue => "it is in the merge queue".to_owned(),
+        Act::TakeBack(why) => format!("GitHub does not merge it by itself any more: {why}"),
     }
 }

@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::kind::{ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, RepoPayload, SyncPayload};
+use super::kind::{
+    ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, ReopenPayload, RepoPayload, SyncPayload,
+};
 use super::{
-    JobError, Services, advisories, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, scan,
-    watch,
+    JobError, Services, advisories, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, reopen,
+    scan, watch,
 };
 use crate::clock::Clock;
 use crate::store::{Claim, Held, NewJob, Retry, StoreError};
@@ -160,6 +162,7 @@ impl Worker {
             Some(JobKind::Preview) => preview::run(&self.services, &payload::<PreviewPayload>(claim)?).await,
             Some(JobKind::Advisories) => advisories::run(&self.services).await,
             Some(JobKind::Redeliver) => redeliver::run(&self.services).await,
+            Some(JobKind::Reopen) => reopen::run(&self.services, &payload::<ReopenPayload>(claim)?).await,
             Some(JobKind::Order) => order::run(&self.services, &payload::<OrderPayload>(claim)?, guard).await,
             Some(JobKind::Plan) => plan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::LookUp) => look_up::run(&self.services, &payload::<LookUpPayload>(claim)?).await,

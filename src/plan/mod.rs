@@ -27,7 +27,7 @@ pub use change_set::{ChangeSet, Left, Move, SetTerms, Topic, change_sets};
 pub use climb::Climb;
 pub use constraints::{Constraints, Passed, PassedOver};
 pub use evidence::{Age, Claim, Claimed, Depth, Evidence, EvidenceMap, Labels, Platforms, Subject, wanted_evidence};
-pub use pace::{Pace, Paced, paced};
+pub use pace::{Pace, Paced, hold_unopened, paced};
 pub use security::{ContentPair, Marks, Standing, Unfixed};
 pub use snapshot::{Snapshot, SnapshotFile};
 pub use update::{Alternative, Hold, HoldCode, Plan, Update};

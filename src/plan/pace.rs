@@ -56,6 +56,26 @@ pub fn paced(sets: Vec<ChangeSet>, pace: &Pace, rules: &Rules, now: Moment) -> P
     paced
 }
 
+/// Holds what is not open yet: GitHub takes no more of it before then.
+pub fn hold_unopened(paced: &mut Paced, open: &BTreeSet<BranchName>, until: Moment) {
+    let (kept, held): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut paced.sets).into_iter().partition(|set| open.contains(&set.branch));
+    paced.sets = kept;
+    let reason =
+        format!("GitHub takes so many writes within an hour, and this repository's share is used until {until}");
+    paced.holds.extend(held.iter().flat_map(|set| &set.updates).map(|update| Hold {
+        until: Some(until),
+        ..Hold::new(&update.site, HoldCode::Limit, format!("{}: {reason}", to(update)))
+    }));
+}
+
+impl ChangeSet {
+    /// Its place among others: what is urgent first, then small moves.
+    pub fn rank(&self) -> u8 {
+        if self.is_security() { 0 } else { 1 + urgency(self.kind()) }
+    }
+}
+
 /// Small moves first: they are merged soonest.
 fn urgency(kind: UpdateKind) -> u8 {
     match kind {

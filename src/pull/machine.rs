@@ -63,6 +63,24 @@ impl MachineBlock {
         }
     }
 
+    /// A block that proposes nothing.
+    pub fn empty() -> Self {
+        Self {
+            version: 1,
+            image: None,
+            line: String::new(),
+            moves: Vec::new(),
+            target: String::new(),
+            fingerprint: String::new(),
+            standing: Standing::Withdrawn,
+        }
+    }
+
+    /// Whether this very content is proposed.
+    pub fn proposes(&self, fingerprint: &str) -> bool {
+        self.fingerprint == fingerprint && self.standing == Standing::Proposed
+    }
+
     /// The group of the rules; `None` where one image alone moves.
     pub fn group(&self) -> Option<String> {
         self.image.is_none().then(|| self.line.clone())

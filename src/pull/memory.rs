@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Automerge, Rebase};
-use crate::repo::{CommitSha, Moment};
+use crate::repo::{BranchName, CommitSha, Moment};
 
 /// What Restow remembers of one of its pull requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,21 @@ pub struct Memory {
     /// Somebody asked for it to be made anew, whatever lies on the branch.
     #[serde(skip_serializing_if = "is_false")]
     pub recreate: bool,
+    /// The branch that it goes to, as Restow opened it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_branch: Option<BranchName>,
+    /// A person opened it again after it had been closed: it is not closed again, nor replaced.
+    #[serde(skip_serializing_if = "is_false")]
+    pub reopened: bool,
+    /// A person's work lies on the branch, and no open pull request of Restow's needs it: Restow takes another branch.
+    #[serde(skip_serializing_if = "is_false")]
+    pub theirs: bool,
+    /// Who was told of it, and by which labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addressed: Option<Addressed>,
+    /// How often it was brought onto its base branch only to be merged.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub freshened: u8,
     /// Who asked for it to be merged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merge_by: Option<String>,
@@ -28,6 +43,12 @@ pub struct Memory {
     /// The commit whose failed checks were started again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reran: Option<CommitSha>,
+    /// Why they could not be started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerun_refused: Option<String>,
+    /// The commit that GitHub no longer merges by itself, though it was asked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_back: Option<CommitSha>,
     /// The commit that was given to GitHub to merge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handed_over: Option<CommitSha>,
@@ -55,6 +76,32 @@ pub struct WatchTerms {
     pub place: String,
     /// When it is rebased.
     pub rebase: Rebase,
+    /// Its place among those that may be merged: the smallest goes first.
+    pub rank: u8,
+}
+
+/// What a pull request was given beside its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Addressed {
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Who was assigned.
+    pub assignees: Vec<String>,
+    /// Who was asked for a review.
+    pub reviewers: Vec<String>,
+}
+
+impl Memory {
+    /// Whether it is to be merged once nothing is against it.
+    pub fn wants_merge(&self) -> bool {
+        self.terms.automerge.on || self.merge_by.is_some()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(value: &u8) -> bool {
+    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

@@ -1,17 +1,5 @@
-//! The life of a pull request: what is wanted and what is seen → the next step.
-//!
-//! | wanted | seen | step |
-//! |---|---|---|
-//! | yes | no branch, no pull request | publish: push and open |
-//! | yes | Restow's branch without a pull request | publish: push unless it is the same, and open |
-//! | yes | an open pull request of the same content | nothing |
-//! | yes | an open pull request of other content | publish: push over it and rewrite its text |
-//! | yes | a person's commit on the branch, nobody asked to make it anew | leave alone, and say so once |
-//! | yes | asked to rebase, or to make it anew | push over it and rewrite its text |
-//! | yes | closed by a person at this very target | respect it |
-//! | yes | merged, withdrawn, or closed at another target | publish anew |
-//! | no | an open pull request | withdraw it with a sentence |
-//! | no | anything else | nothing |
+//! The life of a pull request: what is wanted and what is seen → the next step; what GitHub shows of an open one → the
+//! next act. Pure. The tables are in `docs/pull-requests.md`, which a test (`tests/it/pull.rs`) makes from this code.
 
 mod machine;
 mod memory;
@@ -21,8 +9,8 @@ use crate::plan::ChangeSet;
 use crate::repo::{CommitSha, PullNumber};
 
 pub use machine::{FINGERPRINT_TRAILER, MachineBlock, Standing, fingerprint_of_message};
-pub use memory::{Memory, WatchTerms};
-pub use watch::{Act, CheckFact, CheckState, Facts, Fit, GRACE_MS, Verdict, verdict, watch};
+pub use memory::{Addressed, Memory, WatchTerms};
+pub use watch::{Act, CheckFact, CheckState, Facts, Fit, GRACE_MS, SETTLE_MS, Verdict, settles_at, verdict, watch};
 
 /// What GitHub shows of one of Restow's branches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,6 +50,8 @@ pub struct ObservedPull {
     pub state: PullState,
     /// What Restow wrote into it for itself.
     pub machine: Option<MachineBlock>,
+    /// Whether a person opened it again after it had been closed.
+    pub reopened: bool,
 }
 
 /// The state of a pull request.
@@ -108,7 +98,10 @@ pub enum Step {
         pull: PullWrite,
     },
     /// A person works on the branch: change nothing, say so once.
-    LeaveAlone(Option<PullNumber>),
+    LeaveAlone(PullNumber),
+    /// The branch is a person's: publish on another one. What is open and proposes something older is closed with a
+    /// link to the new one; its branch stays.
+    Elsewhere(Option<PullNumber>),
     /// A person closed the pull request of exactly this move.
     Respect(PullNumber),
 }
@@ -136,7 +129,7 @@ pub fn step(wanted: &ChangeSet, seen: &Observed, wish: Wish) -> Step {
         None => Push::Create,
         Some(_) if wish == Wish::Recreate => Push::Replace,
         Some(branch) if branch.authorship == Authorship::Person => {
-            return Step::LeaveAlone(open.map(|pull| pull.number));
+            return beside_a_person(wanted, open);
         }
         Some(_) if wish == Wish::Rebase => Push::Replace,
         Some(branch) if branch.fingerprint.as_ref() == Some(&fingerprint) && !finished(seen) => Push::Keep,
@@ -149,10 +142,20 @@ pub fn step(wanted: &ChangeSet, seen: &Observed, wish: Wish) -> Step {
     }
 }
 
+/// A person has the branch. Whoever opened it again wants this one, whatever is newer.
+fn beside_a_person(wanted: &ChangeSet, open: Option<&ObservedPull>) -> Step {
+    let Some(pull) = open else { return Step::Elsewhere(None) };
+    let older = pull.machine.as_ref().is_some_and(|machine| machine.target != wanted.target());
+    match older && !pull.reopened {
+        true => Step::Elsewhere(Some(pull.number)),
+        false => Step::LeaveAlone(pull.number),
+    }
+}
+
 /// The pull request to withdraw where its change set is no longer wanted.
 pub fn withdrawal(seen: &Observed) -> Option<PullNumber> {
     let person = seen.branch.as_ref().is_some_and(|branch| branch.authorship == Authorship::Person);
-    let open = seen.pull.as_ref().filter(|pull| pull.state == PullState::Open)?;
+    let open = seen.pull.as_ref().filter(|pull| pull.state == PullState::Open && !pull.reopened)?;
     (!person).then_some(open.number)
 }
 
@@ -162,7 +165,7 @@ fn finished(seen: &Observed) -> bool {
 }
 
 fn has_fingerprint(pull: &ObservedPull, fingerprint: &str) -> bool {
-    pull.machine.as_ref().is_some_and(|machine| machine.fingerprint == fingerprint)
+    pull.machine.as_ref().is_some_and(|machine| machine.proposes(fingerprint))
 }
 
 /// The pull request of this very target that a person closed, not Restow.

@@ -1,29 +1,20 @@
-//! What becomes of an open pull request: what GitHub shows of it → the next act. Pure.
-//!
-//! | checks | merge wanted | GitHub says | act |
-//! |---|---|---|---|
-//! | any | any | a person's commit on the branch, a draft, held | wait |
-//! | any | any | conflict, or behind where it must not be | rebase, unless the rules say never |
-//! | pending | any | | wait |
-//! | failed | yes, rerun allowed, not tried for this commit | | run them once more |
-//! | failed | any | | wait, and say what fails, and what failed before |
-//! | missing, within the grace time | any | | wait |
-//! | missing | yes, checks not required by the rule | | refuse, and say so once |
-//! | passed, or missing and allowed | no | | wait for a person |
-//! | passed, or missing and allowed | yes | changes requested | wait |
-//! | passed, or missing and allowed | yes | a merge queue | enqueue |
-//! | passed, or missing and allowed | yes | blocked, auto-merge offered | hand over to GitHub |
-//! | passed, or missing and allowed | yes | blocked | wait for reviews |
-//! | passed, or missing and allowed | yes | clean | merge |
+//! What becomes of an open pull request: what GitHub shows of it → the next act. Pure; the table is in
+//! `docs/pull-requests.md`.
 
 use std::collections::BTreeSet;
 
 use super::memory::Memory;
 use crate::policy::{Method, Rebase};
-use crate::repo::{CommitSha, Moment};
+use crate::repo::{BranchName, CommitSha, Moment};
 
 /// How long checks may take to begin, in milliseconds.
 pub const GRACE_MS: i64 = 10 * 60_000;
+/// Where nothing is required, one that passes early is not believed to be all, for so long after the push, in
+/// milliseconds.
+pub const SETTLE_MS: i64 = 2 * 60_000;
+/// So often a pull request is brought onto its base branch only to be merged: a base branch that never rests would keep
+/// it from being merged for ever.
+const MOST_FRESHENED: u8 = 3;
 
 /// What GitHub shows of an open pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +35,14 @@ pub struct Facts {
     pub checks: Vec<CheckFact>,
     /// Whether these are all of them.
     pub whole: bool,
+    /// The branch that it goes to, where a person chose another than Restow.
+    pub elsewhere: Option<BranchName>,
+    /// Whether its base branch has moved since the commit was made.
+    pub base_moved: bool,
     /// Whether GitHub merges it as soon as it can.
     pub handed_over: bool,
+    /// Whether GitHub no longer merges this commit by itself, though it was asked to.
+    pub given_back: bool,
     /// Whether the base branch has a merge queue.
     pub queue: bool,
     /// Whether GitHub offers to merge it as soon as it can.
@@ -80,7 +77,7 @@ pub struct CheckFact {
     pub state: CheckState,
     /// Whether the base branch requires it.
     pub required: bool,
-    /// The run's id, where it can be started again.
+    /// The job's id, where it can be started again.
     pub run: Option<u64>,
 }
 
@@ -93,6 +90,8 @@ pub enum CheckState {
     Passed,
     /// It failed.
     Failed,
+    /// It has not begun: it is required, or an App said no more than that it may check.
+    Missing,
 }
 
 /// How all checks stand.
@@ -104,6 +103,8 @@ pub enum Verdict {
     Pending,
     /// These failed.
     Failed(Vec<String>),
+    /// These are required, and did not begin within the grace time.
+    Unstarted(Vec<String>),
     /// There are none.
     Missing,
 }
@@ -123,6 +124,8 @@ pub enum Act {
     HandOver(Method),
     /// Put it into the merge queue.
     Enqueue,
+    /// It was given to GitHub to merge, and shall not be merged now: take it back. Why, for people.
+    TakeBack(String),
     /// Say it once, and wait.
     Say(String),
 }
@@ -136,29 +139,48 @@ pub fn verdict(facts: &Facts, pushed_at: Option<Moment>, now: Moment) -> Verdict
     if !failed.is_empty() {
         return Verdict::Failed(failed.into_iter().map(str::to_owned).collect());
     }
-    if counting.iter().any(|check| check.state == CheckState::Pending) || !facts.whole {
+    let within = |span: i64| pushed_at.is_none_or(|at| now.0 - at.0 < span);
+    let any = |state: CheckState| counting.iter().any(|check| check.state == state);
+    if any(CheckState::Pending) || !facts.whole || (any(CheckState::Missing) && within(GRACE_MS)) {
         return Verdict::Pending;
     }
-    if !counting.is_empty() {
-        return Verdict::Passed;
+    let unstarted = counting.iter().filter(|check| check.required && check.state == CheckState::Missing);
+    let unstarted: Vec<String> = unstarted.map(|check| check.name.clone()).collect();
+    if !unstarted.is_empty() {
+        return Verdict::Unstarted(unstarted);
     }
-    let fresh = pushed_at.is_none_or(|at| now.0 - at.0 < GRACE_MS);
-    if fresh { Verdict::Pending } else { Verdict::Missing }
+    match any(CheckState::Passed) {
+        true if !required && within(SETTLE_MS) => Verdict::Pending,
+        true => Verdict::Passed,
+        false if within(GRACE_MS) => Verdict::Pending,
+        false => Verdict::Missing,
+    }
+}
+
+/// When checks that have passed are believed to be all, where that is only a matter of time.
+pub fn settles_at(facts: &Facts, pushed_at: Option<Moment>, now: Moment) -> Option<Moment> {
+    let at = pushed_at?.plus_ms(SETTLE_MS);
+    let later = verdict(facts, pushed_at, at) == Verdict::Passed;
+    (now < at && later).then_some(at)
 }
 
 /// The next act for an open pull request.
 pub fn watch(facts: &Facts, memory: &Memory, now: Moment) -> Act {
-    if let Some(why) = untouchable(facts, memory, now) {
-        return Act::Wait(why);
+    let untouchable = untouchable(facts, memory, now);
+    if let Some(why) = unwanted_now(facts, memory, untouchable.as_ref()) {
+        return Act::TakeBack(why);
+    }
+    if let Some(act) = untouchable {
+        return act;
     }
     if let Some(act) = unfit(facts, memory) {
         return act;
     }
-    let automerge = memory.terms.automerge;
-    let merge = automerge.on || memory.merge_by.is_some();
+    let (automerge, merge) = (memory.terms.automerge, memory.wants_merge());
     match verdict(facts, memory.pushed_at, now) {
         Verdict::Pending => Act::Wait("its checks have not ended".to_owned()),
-        Verdict::Failed(names) => failed(facts, memory, &names, merge),
+        Verdict::Failed(names) => failed(facts, memory, &names),
+        Verdict::Unstarted(names) => unstarted(&names, memory),
         Verdict::Missing if !merge => Act::Wait("nothing checks it; it waits for a person".to_owned()),
         Verdict::Missing if memory.merge_by.is_none() && !automerge.without_checks => Act::Say(format!(
             "nothing checks this repository, so Restow does not merge by itself. Give it checks, or allow it by \
@@ -172,14 +194,34 @@ pub fn watch(facts: &Facts, memory: &Memory, now: Moment) -> Act {
     }
 }
 
-fn untouchable(facts: &Facts, memory: &Memory, now: Moment) -> Option<String> {
+/// Why what Restow gave to GitHub to merge is taken back.
+fn unwanted_now(facts: &Facts, memory: &Memory, untouchable: Option<&Act>) -> Option<String> {
+    memory.handed_over.as_ref()?;
+    match untouchable {
+        Some(Act::Wait(why) | Act::Say(why)) => Some(why.clone()),
+        _ if !memory.wants_merge() => Some("nobody wants it to be merged by itself any more".to_owned()),
+        _ if facts.changes_requested => Some("a reviewer asks for changes".to_owned()),
+        _ => None,
+    }
+}
+
+fn untouchable(facts: &Facts, memory: &Memory, now: Moment) -> Option<Act> {
     if !facts.ours {
-        return Some("a person works on the branch".to_owned());
+        return Some(Act::Wait("a person works on the branch".to_owned()));
+    }
+    if let Some(base) = &facts.elsewhere {
+        let text = format!("somebody let it go to the branch `{base}`, so Restow leaves it as it is");
+        return Some(Act::Say(text));
     }
     if let Some(until) = memory.held_until.filter(|until| *until > now) {
-        return Some(format!("it is held until {until}"));
+        return Some(Act::Wait(format!("it is held until {until}")));
     }
-    facts.draft.then(|| "it is a draft".to_owned())
+    facts.draft.then(|| Act::Wait("it is a draft".to_owned()))
+}
+
+fn unstarted(names: &[String], memory: &Memory) -> Act {
+    let text = format!("{} must pass, and has not started", names.join(", "));
+    if memory.wants_merge() { Act::Say(text) } else { Act::Wait(text) }
 }
 
 fn unfit(facts: &Facts, memory: &Memory) -> Option<Act> {
@@ -194,7 +236,8 @@ fn unfit(facts: &Facts, memory: &Memory) -> Option<Act> {
     })
 }
 
-fn failed(facts: &Facts, memory: &Memory, names: &[String], merge: bool) -> Act {
+fn failed(facts: &Facts, memory: &Memory, names: &[String]) -> Act {
+    let merge = memory.wants_merge();
     let again = merge && memory.terms.automerge.rerun && memory.reran.as_ref() != Some(&facts.head);
     let runs: Vec<u64> = facts
         .checks
@@ -207,11 +250,16 @@ fn failed(facts: &Facts, memory: &Memory, names: &[String], merge: bool) -> Act 
     }
     let (before, new): (Vec<_>, Vec<_>) = names.iter().partition(|name| facts.failing_on_base.contains(*name));
     let list = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    Act::Wait(match (new.is_empty(), before.is_empty()) {
+    let mut text = match (new.is_empty(), before.is_empty()) {
         (true, _) => format!("{} fails, and failed on the base branch before: it is not this update", list(&before)),
         (false, true) => format!("{} fails", list(&new)),
         (false, false) => format!("{} fails; {} failed on the base branch before", list(&new), list(&before)),
-    })
+    };
+    if let Some(why) = memory.rerun_refused.as_ref().filter(|_| memory.reran.as_ref() == Some(&facts.head)) {
+        text.push_str(&format!("; it could not be started again: {why}"));
+    }
+    // Who looks at the checks sees that they fail, but not that they failed before.
+    if merge || !before.is_empty() { Act::Say(text) } else { Act::Wait(text) }
 }
 
 fn merged(facts: &Facts, memory: &Memory) -> Act {
@@ -221,20 +269,36 @@ fn merged(facts: &Facts, memory: &Memory) -> Act {
     let Some(method) = method(facts, memory) else {
         return Act::Say("the repository allows none of the ways to merge that the rules want".to_owned());
     };
+    if facts.given_back {
+        return Act::Say(
+            "GitHub gave it back: it failed in the merge queue, or somebody took it out. `/restow merge` tries again"
+                .to_owned(),
+        );
+    }
     if facts.handed_over {
         return Act::Wait("GitHub merges it as soon as it can".to_owned());
     }
+    let review = || Act::Wait("it waits for a review".to_owned());
     match facts.fit {
         Fit::Unknown => Act::Wait("GitHub has not found out yet whether it can be merged".to_owned()),
+        Fit::Clean | Fit::Blocked if facts.queue && facts.review_missing => review(),
         Fit::Clean | Fit::Blocked if facts.queue => Act::Enqueue,
-        Fit::Clean if facts.review_missing => Act::Wait("it waits for a review".to_owned()),
+        Fit::Clean if facts.review_missing => review(),
+        Fit::Clean if is_stale(facts, memory) => {
+            Act::Rebase("its base branch has moved since it was checked".to_owned())
+        }
         Fit::Clean => Act::Merge(method),
         Fit::Blocked if facts.offers_automerge => Act::HandOver(method),
-        Fit::Blocked if facts.review_missing => Act::Wait("it waits for a review".to_owned()),
+        Fit::Blocked if facts.review_missing => review(),
         Fit::Blocked | Fit::Behind | Fit::Conflicting => {
             Act::Wait("the rules of the base branch do not let it be merged yet".to_owned())
         }
     }
+}
+
+/// What was proven was proven upon another base.
+fn is_stale(facts: &Facts, memory: &Memory) -> bool {
+    facts.base_moved && memory.terms.rebase != Rebase::Never && memory.freshened < MOST_FRESHENED
 }
 
 /// The way that the rules want, else the first that the repository allows.
@@ -271,7 +335,10 @@ mod tests {
             review_missing: false,
             checks,
             whole: true,
+            elsewhere: None,
+            base_moved: false,
             handed_over: false,
+            given_back: false,
             queue: false,
             offers_automerge: false,
             methods: vec![Method::Merge, Method::Squash],
@@ -281,7 +348,7 @@ mod tests {
 
     fn automerge() -> Memory {
         let automerge = Automerge { on: true, ..Automerge::default() };
-        let terms = WatchTerms { automerge, place: "here".to_owned(), rebase: Rebase::Conflicted };
+        let terms = WatchTerms { automerge, place: "here".to_owned(), ..WatchTerms::default() };
         Memory { terms, pushed_at: Some(Moment(0)), ..Memory::default() }
     }
 
@@ -301,8 +368,9 @@ mod tests {
     #[test]
     fn what_passed_is_merged_where_the_rules_want_it() {
         assert_eq!(watch(&facts(passed()), &automerge(), NOW), Act::Merge(Method::Squash));
-        says(&watch(&facts(passed()), &Memory::default(), NOW), "waits for a person");
-        let asked = Memory { merge_by: Some("mona".to_owned()), ..Memory::default() };
+        let quiet = Memory { pushed_at: Some(Moment(0)), ..Memory::default() };
+        says(&watch(&facts(passed()), &quiet, NOW), "waits for a person");
+        let asked = Memory { merge_by: Some("mona".to_owned()), ..quiet };
         assert_eq!(watch(&facts(passed()), &asked, NOW), Act::Merge(Method::Squash));
     }
 
@@ -351,6 +419,63 @@ mod tests {
         let held = Memory { held_until: Some(NOW.plus_ms(1)), ..automerge() };
         says(&watch(&facts(passed()), &held, NOW), "held until");
         says(&watch(&Facts { draft: true, ..facts(passed()) }, &automerge(), NOW), "draft");
+    }
+
+    #[test]
+    fn an_early_check_is_not_believed_to_be_all_where_nothing_is_required() {
+        let pushed = Some(NOW);
+        assert_eq!(verdict(&facts(passed()), pushed, NOW.plus_ms(SETTLE_MS - 1)), Verdict::Pending);
+        assert_eq!(verdict(&facts(passed()), pushed, NOW.plus_ms(SETTLE_MS)), Verdict::Passed);
+        assert_eq!(settles_at(&facts(passed()), pushed, NOW), Some(NOW.plus_ms(SETTLE_MS)));
+        let required = facts(vec![check("ci", CheckState::Passed, true)]);
+        assert_eq!(verdict(&required, pushed, NOW), Verdict::Passed);
+        assert_eq!(settles_at(&required, pushed, NOW.plus_ms(SETTLE_MS)), None);
+    }
+
+    #[test]
+    fn what_is_required_and_never_starts_is_told_apart_from_what_runs() {
+        let missing = facts(vec![check("ci", CheckState::Missing, true), check("lint", CheckState::Passed, false)]);
+        assert_eq!(verdict(&missing, Some(NOW), NOW), Verdict::Pending, "it may yet begin");
+        assert_eq!(verdict(&missing, Some(Moment(0)), NOW), Verdict::Unstarted(vec!["ci".to_owned()]));
+        assert_eq!(watch(&missing, &automerge(), NOW), Act::Say("ci must pass, and has not started".to_owned()));
+        let idle = facts(vec![check("other-app", CheckState::Missing, false), check("ci", CheckState::Passed, false)]);
+        assert_eq!(verdict(&idle, Some(NOW), NOW.plus_ms(SETTLE_MS)), Verdict::Pending);
+        assert_eq!(verdict(&idle, Some(Moment(0)), NOW), Verdict::Passed, "most Apps never check anything");
+    }
+
+    #[test]
+    fn what_was_given_to_github_is_taken_back() {
+        let given = Memory { handed_over: Some(sha('a')), ..automerge() };
+        let over = Facts { handed_over: true, fit: Fit::Blocked, ..facts(passed()) };
+        assert_eq!(watch(&over, &given, NOW), Act::Wait("GitHub merges it as soon as it can".to_owned()));
+        let back = |facts: &Facts, memory: &Memory| matches!(watch(facts, memory, NOW), Act::TakeBack(_));
+        assert!(back(&over, &Memory { held_until: Some(NOW.plus_ms(1)), ..given.clone() }));
+        assert!(back(&Facts { ours: false, ..over.clone() }, &given));
+        assert!(back(&Facts { changes_requested: true, ..over.clone() }, &given));
+        assert!(back(&over, &Memory { terms: WatchTerms::default(), ..given.clone() }));
+        assert!(!back(&over, &Memory { handed_over: None, terms: WatchTerms::default(), ..given }), "a person's own");
+    }
+
+    #[test]
+    fn what_was_proven_upon_another_base_is_proven_again() {
+        let moved = Facts { base_moved: true, ..facts(passed()) };
+        says(&watch(&moved, &automerge(), NOW), "has moved");
+        assert_eq!(watch(&Facts { queue: true, ..moved.clone() }, &automerge(), NOW), Act::Enqueue);
+        let often = Memory { freshened: MOST_FRESHENED, ..automerge() };
+        assert_eq!(watch(&moved, &often, NOW), Act::Merge(Method::Squash), "a base that never rests");
+        let mut never = automerge();
+        never.terms.rebase = Rebase::Never;
+        assert_eq!(watch(&moved, &never, NOW), Act::Merge(Method::Squash));
+    }
+
+    #[test]
+    fn another_base_and_a_failed_queue_are_said() {
+        let other = Facts { elsewhere: BranchName::parse("next").ok(), ..facts(passed()) };
+        says(&watch(&other, &automerge(), NOW), "the branch `next`");
+        let back = Facts { given_back: true, queue: true, ..facts(passed()) };
+        says(&watch(&back, &automerge(), NOW), "/restow merge");
+        let review = Facts { review_missing: true, queue: true, ..facts(passed()) };
+        says(&watch(&review, &automerge(), NOW), "waits for a review");
     }
 
     #[test]

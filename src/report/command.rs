@@ -32,5 +32,12 @@ pub fn explanation(standing: &str, terms: &[String]) -> String {
 
 /// What is said where a person without permission gives a command.
 pub fn not_allowed() -> String {
-    "Restow obeys people who may push to this repository.\n".to_owned()
+    "Restow obeys people who may push to this repository.".to_owned()
+}
+
+/// What is said where somebody gives a command to the pull request that brings the configuration.
+pub fn onboarding_answer() -> String {
+    "This pull request only asks whether Restow may work here, so commands do nothing in it. Merge it to say yes, close \
+     it to say no; change the file first as you like."
+        .to_owned()
 }

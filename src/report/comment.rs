@@ -1,5 +1,7 @@
 //! Comments.
 
+use std::collections::BTreeSet;
+
 use super::markdown::code;
 use crate::plan::{ChangeSet, Plan};
 use crate::policy::Rules;
@@ -9,7 +11,7 @@ use crate::repo::PullNumber;
 pub const LEFT_ALONE_MARKER: &str = "<!-- restow-comment: left-alone -->";
 
 /// Marks the comment that says why Restow closed its pull request.
-pub const WITHDRAWN_MARKER: &str = "<!-- restow-comment: withdrawn -->";
+const WITHDRAWN_MARKER: &str = "<!-- restow-comment: withdrawn -->";
 
 /// Marks the comment that says why a pull request is not merged.
 pub const STANDING_MARKER: &str = "<!-- restow-comment: standing -->";
@@ -43,9 +45,18 @@ impl Withdrawal {
         &self.0
     }
 
-    /// Finds out why what moved `image` (as it is kept) is no longer wanted.
+    /// A newer version is proposed elsewhere, since a person's work lies here.
+    pub fn replaced(by: PullNumber) -> Self {
+        Self(format!(
+            "a newer version is proposed in #{}. What was committed here stays on its branch; whoever opens this again \
+             keeps it.",
+            by.0
+        ))
+    }
+
+    /// Finds out why what moved these images (as they are kept) is no longer wanted.
     pub fn of(
-        image: &str,
+        images: &BTreeSet<String>,
         plan: &Plan,
         rules: &Rules,
         sets: &[ChangeSet],
@@ -54,16 +65,20 @@ impl Withdrawal {
         if !rules.enabled.value {
             return Self(format!("`enabled` is false ({}).", code(&rules.enabled.place())));
         }
-        if image == "onboarding" {
+        if images.contains("onboarding") {
             return Self("the repository has a configuration now.".to_owned());
         }
-        let moves = |set: &&ChangeSet| set.images().iter().any(|one| one.to_string() == image);
+        let moves = |set: &&ChangeSet| set.images().iter().any(|one| images.contains(&one.to_string()));
         if let Some(set) = sets.iter().find(moves) {
             let place = number(set).map_or_else(|| code(set.branch.as_str()), |number| format!("#{}", number.0));
-            return Self(format!("the image now moves in {place}."));
+            let what = if images.len() > 1 { "what it moved" } else { "the image" };
+            return Self(format!("{what} now moves in {place}."));
         }
-        match plan.holds.iter().find(|hold| hold.site.reference.image().to_string() == image) {
+        match plan.holds.iter().find(|hold| images.contains(&hold.site.reference.image().to_string())) {
             Some(hold) => Self(format!("{}.", code(&hold.reason))),
+            None if images.len() > 1 => {
+                Self("the files no longer name the images, or they stand there already.".to_owned())
+            }
             None => Self("the files no longer name the image, or it stands there already.".to_owned()),
         }
     }

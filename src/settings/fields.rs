@@ -147,6 +147,11 @@ pub const FIELDS: &[Field] = &[
          at start.",
     ),
     field("lease", "60", "Seconds that a job stays claimed without a sign of life, 5 to 3600."),
+    field(
+        "write_spacing",
+        "1000",
+        "Milliseconds between two writes to GitHub of one installation, 0 to 60000; github.com wants a second.",
+    ),
 ];
 
 /// The table of `docs/configuration.md`.

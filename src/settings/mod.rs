@@ -106,6 +106,8 @@ pub struct Settings {
     pub reconcile_interval: Duration,
     /// How long a job's claim holds without being renewed.
     pub lease: Duration,
+    /// The least time between two writes to GitHub of one installation.
+    pub write_spacing: Duration,
 }
 
 /// What the command line says instead of file and environment.

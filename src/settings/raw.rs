@@ -37,8 +37,16 @@ const LISTS: [&str; 8] = [
 const TABLES: [&str; 5] =
     ["registry_credentials", "registry_aliases", "registry_hosts", "registry_client_certificates", "registry_hooks"];
 /// Settings that are numbers; every other value of the environment is text, whatever it looks like.
-const NUMBERS: [&str; 7] =
-    ["app_id", "workers", "tag_list_interval", "plan_interval", "reconcile_interval", "advisory_interval", "lease"];
+const NUMBERS: [&str; 8] = [
+    "app_id",
+    "workers",
+    "tag_list_interval",
+    "plan_interval",
+    "reconcile_interval",
+    "advisory_interval",
+    "lease",
+    "write_spacing",
+];
 /// Names that a server's environment may hold for other reasons.
 const OTHER_VARIABLES: [&str; 2] = ["RESTOW_SETTINGS", "RESTOW_TEST_POSTGRES"];
 
@@ -87,6 +95,7 @@ pub(super) struct Raw {
     plan_interval: Option<u64>,
     reconcile_interval: Option<u64>,
     lease: Option<u64>,
+    write_spacing: Option<u64>,
 }
 
 /// Reads the file, where one is named, and the environment over it.
@@ -230,6 +239,7 @@ impl Raw {
         let reconcile_interval = interval("reconcile_interval", self.reconcile_interval, 86_400);
         let advisory_interval = interval("advisory_interval", self.advisory_interval, 21_600);
         let lease = within(&mut mistakes, "lease", self.lease.unwrap_or(60), 5..=3600);
+        let write_spacing = within(&mut mistakes, "write_spacing", self.write_spacing.unwrap_or(1000), 0..=60_000);
         let allowed_private_addresses = self.allowed(&mut mistakes);
         let registry_credentials = credentials(&self.registry_credentials, clouds, &mut mistakes);
         let docker_hub_url = url(
@@ -283,6 +293,7 @@ impl Raw {
             plan_interval,
             reconcile_interval,
             lease: Duration::from_secs(lease),
+            write_spacing: Duration::from_millis(write_spacing),
         })
     }
 

@@ -1,5 +1,7 @@
 //! The audit: what was decided and done, when, by whom, by which rule, on what evidence. Rows are only added.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::database::{Row, Sql, over_rows, values};
@@ -68,7 +70,23 @@ const LIST: Sql = Sql::new(
      ) AS newest ORDER BY id",
 );
 
+const OPENED: Sql = Sql::new(
+    "read what was opened",
+    "SELECT pull, MIN(at) AS at FROM audit WHERE repo_id = $1 AND act = 'open' AND at >= $2 AND pull IS NOT NULL
+     GROUP BY pull",
+);
+
 impl Store {
+    /// The pull requests that were opened since a moment, and when.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn opened_since(&self, repo: RepoId, since: Moment) -> Result<BTreeMap<PullNumber, Moment>, StoreError> {
+        let rows = self.database.read(OPENED, values![repo.0.cast_signed(), since.0]).await?;
+        let opened = |row: &Row| Ok((PullNumber(row.int("pull")?.cast_unsigned()), Moment(row.int("at")?)));
+        rows.iter().map(opened).collect()
+    }
+
     /// Records what was decided or done.
     ///
     /// # Errors

@@ -52,6 +52,8 @@ const LIST: Sql = Sql::new(
 
 const FORGET: Sql = Sql::new("forget what is ignored", "DELETE FROM ignores WHERE repo_id = $1 AND image = $2");
 
+const FORGET_OF: Sql = Sql::new("forget what is ignored", "DELETE FROM ignores WHERE repo_id = $1 AND pull = $2");
+
 impl Store {
     /// Saves what is not wanted; what was saved before gets the new end, author and reason.
     ///
@@ -83,6 +85,14 @@ impl Store {
     pub async fn ignores(&self, repo: RepoId, now: Moment) -> Result<Vec<Ignore>, StoreError> {
         let rows = self.database.read(LIST, values![repo.0.cast_signed(), now.0]).await?;
         rows.iter().map(ignore).collect()
+    }
+
+    /// Forgets what was asked for at a pull request; how much that was.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn forget_ignores_of(&self, repo: RepoId, pull: PullNumber) -> Result<u64, StoreError> {
+        self.database.write(FORGET_OF, values![repo.0.cast_signed(), pull.0.cast_signed()]).await
     }
 
     /// Forgets what is not wanted of an image; how much that was.

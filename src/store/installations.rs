@@ -110,6 +110,11 @@ const ERASE_REPOSITORIES: Sql = Sql::new(
     "DELETE FROM repositories WHERE installation_id IN
         (SELECT id FROM installations WHERE state = 'deleted' AND deleted_at < $1)",
 );
+const ERASE_WRITES: Sql = Sql::new(
+    "erase a deleted installation",
+    "DELETE FROM writes WHERE installation_id IN
+        (SELECT id FROM installations WHERE state = 'deleted' AND deleted_at < $1)",
+);
 const ERASE_INSTALLATIONS: Sql =
     Sql::new("erase a deleted installation", "DELETE FROM installations WHERE state = 'deleted' AND deleted_at < $1");
 
@@ -124,6 +129,7 @@ impl Store {
             open.execute(sql, values![before.0]).await?;
         }
         open.execute(ERASE_REPOSITORIES, values![before.0]).await?;
+        open.execute(ERASE_WRITES, values![before.0]).await?;
         let erased = open.execute(ERASE_INSTALLATIONS, values![before.0]).await?;
         open.commit(ERASE_INSTALLATIONS.doing).await?;
         Ok(erased)

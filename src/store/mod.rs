@@ -30,6 +30,7 @@ mod tag_lists;
 mod vex;
 mod vulnerabilities;
 mod weighed;
+mod writes;
 
 use std::sync::Arc;
 

@@ -103,6 +103,8 @@ impl Fake {
             private_key: SecretString::from(private_key().to_owned()),
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
+            writes: Arc::new(restow::github::WritesInMemory::default()),
+            write_spacing: Duration::ZERO,
         })
         .expect("a client")
     }
@@ -292,6 +294,8 @@ async fn no_error_and_no_debug_shows_a_secret() {
         private_key: SecretString::from("hunter2"),
         clock: Clock::System,
         timeouts: Timeouts::default(),
+        writes: Arc::new(restow::github::WritesInMemory::default()),
+        write_spacing: Duration::ZERO,
     };
     let error = GitHub::new(&settings).expect_err("no key");
     assert!(!format!("{settings:?} {error} {error:?}").contains("hunter2"));
@@ -338,6 +342,8 @@ async fn an_answer_that_never_comes_is_a_retry() {
         private_key: SecretString::from(private_key().to_owned()),
         clock: Clock::System,
         timeouts: Timeouts { call: Duration::from_millis(50), ..Timeouts::default() },
+        writes: Arc::new(restow::github::WritesInMemory::default()),
+        write_spacing: Duration::ZERO,
     });
     let error = github.expect("a client").app().await.expect_err("nothing");
     assert_eq!(error.disposition(), Disposition::Retry(None), "{error}");
@@ -487,7 +493,7 @@ async fn a_tarball_is_fetched_from_its_link_without_the_token() {
 #[tokio::test]
 async fn documents_are_as_githubs_schema_wants_them() {
     for document in restow::github::DOCUMENTS {
-        let given = json!({ "id": "x", "head": "x", "method": "SQUASH" });
+        let given = json!({ "id": "x", "head": "x", "method": "SQUASH", "name": "x", "before": "x", "after": "x" });
         assert_eq!(world::github::graphql::problems(document, &given), Vec::<String>::new());
     }
     let wrong = "mutation M($id: ID!) { enqueuePullRequest(input: { pullRequest: $id }) { nothing } }";

@@ -10,6 +10,7 @@ mod docs;
 mod formats;
 mod github;
 mod plan;
+mod pull;
 mod registry;
 mod store;
 mod stories;

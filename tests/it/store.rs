@@ -194,6 +194,7 @@ contract! {
     tables::vex_repositories_are_kept_whole,
     tables::ends_of_support_are_kept_whole,
     tables::a_deleted_installation_is_erased_after_its_time,
+    tables::writes_and_openings_are_counted,
     tables::tag_lists,
     tables::the_ledger_is_never_rewritten,
     tables::contents_are_kept_until_space_is_needed,

@@ -589,3 +589,25 @@ pub(super) async fn ends_of_support_are_kept_whole(f: Fixture) {
     assert_eq!(ends, [end("3.8", None, true), end("3.9", Some(START), false)]);
     assert_eq!(store.ends_of("node").await.expect("read"), BTreeMap::new());
 }
+
+pub(super) async fn writes_and_openings_are_counted(f: Fixture) {
+    let note = async |repo: Option<RepoId>, at: i64| {
+        f.store.note_write(ACME, repo, START.plus_ms(at), START.plus_ms(at - 100)).await.expect("noted");
+    };
+    note(Some(SHOP), 1).await;
+    note(None, 50).await;
+    assert_eq!(
+        f.store.writes(ACME, START).await.expect("listed"),
+        [(Some(SHOP), START.plus_ms(1)), (None, START.plus_ms(50))]
+    );
+    assert_eq!(f.store.writes(ACME, START.plus_ms(1)).await.expect("listed").len(), 1);
+    note(Some(SHOP), 101).await;
+    assert_eq!(f.store.writes(ACME, START).await.expect("listed").len(), 2, "the oldest is forgotten");
+    let opened = AuditEntry { pull: Some(PullNumber(7)), ..entry("open", SHOP, START.plus_ms(5)) };
+    let elsewhere = AuditEntry { pull: Some(PullNumber(8)), ..entry("open", RepoId(1), START.plus_ms(5)) };
+    // A group's moves are an entry each.
+    f.store.record(&[opened.clone(), opened, elsewhere]).await.expect("recorded");
+    let since = async |at: i64| f.store.opened_since(SHOP, START.plus_ms(at)).await.expect("listed");
+    assert_eq!(since(0).await, BTreeMap::from([(PullNumber(7), START.plus_ms(5))]));
+    assert_eq!(since(6).await, BTreeMap::new());
+}

@@ -38,6 +38,7 @@ async fn merge_waits_for_the_checks() {
     assert_eq!(house.only_pull().state, "open");
     house.repo.conclude_checks(&pull.head_sha, "success");
     house.settle().await;
+    house.later(1).await;
     assert_eq!(house.only_pull().state, "merged");
     house.world.github.assert_clean();
 }
@@ -103,6 +104,7 @@ async fn recreate_takes_the_branch_back() {
 #[tokio::test]
 async fn rebase_and_refresh_bring_it_up_to_date() {
     let (house, pull) = opened().await;
+    let base = house.repo.head("main").expect("a head");
     house.push("other.txt", "x");
     house.settle().await;
     assert_eq!(house.only_pull().head_sha, pull.head_sha, "it does not conflict");
@@ -110,6 +112,9 @@ async fn rebase_and_refresh_bring_it_up_to_date() {
     let again = house.only_pull();
     assert_ne!(again.head_sha, pull.head_sha);
     assert_eq!(house.repo.read_file(&again.head, "other.txt").as_deref(), Some("x"));
+    let new_base = house.repo.head("main").expect("a head");
+    assert!(pull.body.contains("for linux/amd64"), "it tells on what it runs: {}", pull.body);
+    assert_eq!(again.body, pull.body.replace(&base, &new_base), "what is known of the image is still told");
     house.world.registry.push("library/nginx", "1.28-alpine");
     say(&house, &pull, "mona", "/restow refresh").await;
     assert!(house.only_pull().title.ends_with("1.28-alpine"), "{}", house.only_pull().title);

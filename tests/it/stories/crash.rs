@@ -47,6 +47,7 @@ impl Server {
             .env("RESTOW_ADVISORIES_URL", "none")
             .env("RESTOW_DEFAULT_RULES_FILE", &rules)
             .env("RESTOW_LEASE", "5")
+            .env("RESTOW_WRITE_SPACING", "0")
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");

@@ -65,6 +65,7 @@ pub(super) fn settings(world: &World, folder: &std::path::Path) -> Settings {
         plan_interval: Duration::from_secs(21600),
         reconcile_interval: Duration::from_secs(86400),
         lease: Duration::from_secs(60),
+        write_spacing: Duration::ZERO,
     }
 }
 
@@ -92,6 +93,14 @@ impl House {
         world.github.connect_webhook(&format!("http://{}/webhook", app.address()), SECRET);
         let installation = world.github.install("acme", &["acme/shop"]);
         Self { world, repo, app, installation, _folder: folder }
+    }
+
+    /// The server dies and another one starts upon what it stored; with the settings of [`House::with`].
+    pub(super) async fn restart(&mut self) {
+        let clock = Clock::Settable(Arc::clone(&self.world.clock().hand()));
+        let app = App::start(settings(&self.world, self._folder.path()), clock).await.expect("a server");
+        self.app = SteppedApp::serve(app).expect("a server");
+        self.world.github.connect_webhook(&format!("http://{}/webhook", self.app.address()), SECRET);
     }
 
     /// Delivers and works until both sides are quiet.
@@ -132,6 +141,12 @@ impl House {
         let pulls = self.repo.pulls();
         assert_eq!(pulls.len(), 1, "{pulls:#?}");
         pulls.into_iter().next().expect("one")
+    }
+
+    /// Minutes pass, and what is then due is done.
+    pub(super) async fn minutes(&self, minutes: u64) {
+        self.world.clock().advance(Duration::from_secs(minutes * 60));
+        self.settle().await;
     }
 
     /// Time passes, and what is then due is done.

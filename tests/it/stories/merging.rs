@@ -13,6 +13,8 @@ const RULES: &str = ".github/restow.yml";
 async fn merging(rules: &str) -> (House, PullView) {
     let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, rules)]).await;
     house.settle().await;
+    // One check that passes early is not believed to be all.
+    minutes(&house, 3).await;
     let pull = house.only_pull();
     (house, pull)
 }
@@ -66,6 +68,8 @@ async fn what_failed_is_not_merged_and_runs_once_more_where_allowed() {
     minutes(&house, 30).await;
     assert_eq!(house.repo.reruns().len(), 1, "and no more");
     assert_eq!(house.only_pull().state, "open");
+    let said = house.repo.read_comments(pull.number);
+    assert!(said.len() == 1 && said[0].contains("ci fails"), "{said:?}");
     house.repo.conclude_checks(&pull.head_sha, "success");
     house.settle().await;
     assert_eq!(house.only_pull().state, "merged");
@@ -79,6 +83,7 @@ async fn a_failing_status_counts_as_much_as_a_check() {
     house.repo.conclude_checks(&pull.head_sha, "success");
     house.settle().await;
     assert_eq!(house.only_pull().state, "open");
+    assert!(house.repo.read_comments(pull.number)[0].contains("deploy/preview fails"));
     house.repo.set_status(&pull.head_sha, "deploy/preview", "success");
     house.settle().await;
     assert_eq!(house.only_pull().state, "merged");
@@ -101,6 +106,8 @@ async fn a_repository_that_checks_nothing_is_not_merged_and_told_so_once() {
     assert!(house.repo.read_comments(pull.number).is_empty(), "said once");
     house.push(RULES, "automerge: {checks: none-required}\n");
     house.settle().await;
+    // That push moved the base branch: it is brought onto it, and checks may begin again.
+    minutes(&house, 11).await;
     minutes(&house, 11).await;
     assert_eq!(house.only_pull().state, "merged");
     house.world.github.assert_clean();
@@ -142,6 +149,7 @@ async fn one_at_a_time_and_the_others_are_brought_up_to_date() {
     house.world.registry.push_all("library/redis", &["1.0", "1.1"]);
     house.push("Dockerfile", "FROM REGISTRY/library/nginx:1.25-alpine\nFROM REGISTRY/library/redis:1.0\n");
     house.settle().await;
+    minutes(&house, 3).await;
     let both = house.open();
     assert_eq!(both.len(), 2);
     for pull in &both {
@@ -150,7 +158,8 @@ async fn one_at_a_time_and_the_others_are_brought_up_to_date() {
     house.settle().await;
     let open = house.open();
     assert_eq!(open.len(), 1, "one was merged, the other is checked again upon it: {open:?}");
-    assert_ne!(Some(&open[0].head_sha), both.iter().map(|pull| &pull.head_sha).find(|sha| **sha == open[0].head_sha));
+    assert!(both.iter().all(|pull| pull.head_sha != open[0].head_sha), "it stands upon the new base");
+    minutes(&house, 3).await;
     house.repo.conclude_checks(&open[0].head_sha, "success");
     house.settle().await;
     assert!(house.open().is_empty());
@@ -164,6 +173,7 @@ async fn a_conflict_is_solved_by_a_new_branch() {
     let (house, pull) = merging("automerge: true\n").await;
     house.push("Dockerfile", "FROM REGISTRY/library/nginx:1.25-alpine AS web\n");
     house.settle().await;
+    minutes(&house, 3).await;
     let again = house.only_pull();
     assert_ne!(again.head_sha, pull.head_sha);
     house.repo.conclude_checks(&again.head_sha, "success");

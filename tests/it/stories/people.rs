@@ -37,13 +37,29 @@ async fn a_persons_commit_is_left_alone_and_said_so_once() {
     let pull = house.only_pull();
     let theirs = house.repo.commit_as_person(&pull.head, &[("fix.txt", "mine")], "fix");
     house.settle().await;
+    house.later(7).await;
+    house.later(7).await;
+    assert_eq!(house.only_pull().state, "open");
+    let comments = house.repo.read_comments(pull.number);
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    assert!(comments[0].contains("leaves the branch to you"));
     house.world.registry.push("library/nginx", "1.28-alpine");
     house.later(7).await;
     house.later(7).await;
     assert_eq!(house.repo.head(&pull.head).as_deref(), Some(theirs.as_str()), "nothing was pushed over it");
+    let open = house.open();
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert!(open[0].title.ends_with("to 1.28-alpine"), "{open:?}");
     let comments = house.repo.read_comments(pull.number);
-    assert_eq!(comments.len(), 1, "{comments:?}");
-    assert!(comments[0].contains("leaves the branch to you"));
+    assert!(comments.len() == 1 && comments[0].contains(&format!("in #{}", open[0].number)), "{comments:?}");
+    // Whoever opens it again keeps it: the other one goes.
+    house.repo.reopen_pull(pull.number);
+    house.settle().await;
+    house.later(7).await;
+    let kept = house.open();
+    assert_eq!((kept.len(), kept[0].number), (1, pull.number), "{kept:?}");
+    assert_eq!(house.repo.head(&pull.head).as_deref(), Some(theirs.as_str()));
+    assert!(house.repo.read_comments(open[0].number)[0].contains(&format!("now moves in #{}", pull.number)));
     house.world.github.assert_clean();
 }
 
@@ -57,7 +73,7 @@ async fn an_amended_commit_is_a_persons() {
     house.world.registry.push("library/nginx", "1.28-alpine");
     house.later(7).await;
     assert_eq!(house.repo.head(&pull.head).as_deref(), Some(theirs.as_str()), "nothing was pushed over it");
-    assert_eq!(house.repo.read_comments(pull.number).len(), 1);
+    assert_eq!(house.repo.read_comments(pull.number).len(), 2, "left to them, and a newer one elsewhere");
     house.world.github.assert_clean();
 }
 

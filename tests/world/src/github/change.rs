@@ -94,18 +94,56 @@ impl State {
         if !held.ci || held.suites.iter().any(|suite| suite.sha == sha) {
             return;
         }
-        let (id, run, now) = (self.id(), self.id(), self.clock.rfc3339());
+        self.start_suite(repo, (branch, sha, before), "github-actions", &["ci"]);
+    }
+
+    /// Starts the checks of an App on a commit.
+    pub(crate) fn start_suite(
+        &mut self,
+        repo: u64,
+        (branch, sha, before): (&str, &str, &str),
+        app: &str,
+        runs: &[&str],
+    ) {
+        let (id, now) = (self.id(), self.clock.rfc3339());
+        let runs = runs.iter().map(|name| Run { id: self.id(), name: (*name).to_owned(), conclusion: None }).collect();
         let suite = Suite {
             id,
+            app: app.to_owned(),
             branch: branch.to_owned(),
             sha: sha.to_owned(),
             before: before.to_owned(),
             conclusion: None,
             created_at: now.clone(),
             updated_at: now,
-            runs: vec![Run { id: run, name: "ci".to_owned() }],
+            runs,
         };
         self.repo_mut(repo).suites.push(suite);
+    }
+
+    /// Ends one run of a commit; with the last of its suite the suite ends, and only that is told.
+    pub(crate) fn conclude_run(&mut self, repo: u64, sha: &str, name: &str, conclusion: &str) {
+        let now = self.clock.rfc3339();
+        let mut ended = Vec::new();
+        for suite in self.repo_mut(repo).suites.iter_mut().filter(|suite| suite.sha == sha) {
+            let Some(run) = suite.runs.iter_mut().find(|run| run.name == name) else { continue };
+            run.conclusion = Some(conclusion.to_owned());
+            suite.updated_at.clone_from(&now);
+            if suite.runs.iter().all(|run| run.conclusion.is_some()) {
+                let failed = suite.runs.iter().any(|run| run.conclusion.as_deref() == Some("failure"));
+                suite.conclusion = Some(if failed { "failure" } else { "success" }.to_owned());
+                ended.push(suite.clone());
+            }
+        }
+        self.tell_ended(repo, &ended);
+    }
+
+    fn tell_ended(&mut self, repo: u64, ended: &[Suite]) {
+        for suite in ended {
+            let payload = json!({ "action": "completed", "check_suite": json::suite(self, self.repo(repo), suite) });
+            self.emit_repo("check_suite", repo, payload, &Actor::Person("octocat".to_owned()));
+        }
+        self.run_auto_merge(repo);
     }
 
     /// Ends every check suite of a commit; an App that may only read checks hears of this, not of their start.
@@ -114,14 +152,13 @@ impl State {
         let mut ended = Vec::new();
         for suite in self.repo_mut(repo).suites.iter_mut().filter(|suite| suite.sha == sha) {
             suite.conclusion = Some(conclusion.to_owned());
+            for run in &mut suite.runs {
+                run.conclusion = Some(conclusion.to_owned());
+            }
             suite.updated_at.clone_from(&now);
             ended.push(suite.clone());
         }
-        for suite in &ended {
-            let payload = json!({ "action": "completed", "check_suite": json::suite(self, self.repo(repo), suite) });
-            self.emit_repo("check_suite", repo, payload, &Actor::Person("octocat".to_owned()));
-        }
-        self.run_auto_merge(repo);
+        self.tell_ended(repo, &ended);
         ended.len()
     }
 
@@ -165,6 +202,7 @@ impl State {
             created_at: now.clone(),
             updated_at: now,
             closed_at: None,
+            closed_by: None,
             merged: None,
         };
         held.pulls.insert(number, pull);
@@ -187,10 +225,21 @@ impl State {
 
     pub(crate) fn close(&mut self, repo: u64, number: u64, by: &Actor) {
         self.freeze(repo, number);
+        self.user_id(by.login());
+        if let Some(pull) = self.repo_mut(repo).pulls.get_mut(&number) {
+            pull.closed_by = Some(by.login().to_owned());
+        }
         self.emit_pull(repo, number, "closed", json!({}), by);
     }
 
+    /// Opens it again, unless its branch is gone, it is merged, or another one from the branch is open.
     pub(crate) fn reopen(&mut self, repo: u64, number: u64, by: &Actor) {
+        let held = self.repo(repo);
+        let Some(pull) = held.pulls.get(&number) else { return };
+        let doubled = held.pulls.values().any(|other| other.is_open() && other.head == pull.head);
+        if pull.merged.is_some() || doubled || held.git.branch(&pull.head).is_none() {
+            return;
+        }
         if let Some(pull) = self.repo_mut(repo).pulls.get_mut(&number) {
             pull.closed_at = None;
         }

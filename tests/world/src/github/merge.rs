@@ -11,6 +11,8 @@ pub(crate) enum Mergeable {
     Unstable,
     /// A required check has not succeeded.
     Blocked,
+    /// It must be up to date with its base branch, and is not.
+    Behind,
     Dirty,
     Unknown,
 }
@@ -33,7 +35,7 @@ pub(crate) fn mergeable(repo: &Repo, pull: &Pull) -> Mergeable {
     let here: Vec<_> = repo.suites.iter().filter(|suite| suite.sha == head).collect();
     let green = |conclusion: Option<&str>| matches!(conclusion, Some("success" | "neutral" | "skipped"));
     let passed = |name: &str| {
-        let runs = here.iter().filter(|suite| green(suite.conclusion.as_deref())).flat_map(|suite| &suite.runs);
+        let runs = here.iter().flat_map(|suite| &suite.runs).filter(|run| green(run.conclusion.as_deref()));
         let statuses = repo.statuses.iter().filter(|status| status.sha == head && status.state == "success");
         runs.into_iter().any(|run| run.name == name) || statuses.into_iter().any(|status| status.context == name)
     };
@@ -47,7 +49,9 @@ pub(crate) fn mergeable(repo: &Repo, pull: &Pull) -> Mergeable {
     let checked = repo.required_checks.iter().all(|name| passed(name));
     if pull.base == repo.default_branch && !(checked && reviewed) {
         Mergeable::Blocked
-    } else if here.iter().all(|suite| green(suite.conclusion.as_deref())) {
+    } else if pull.base == repo.default_branch && repo.people.strict && !repo.git.is_ancestor(&base, &head) {
+        Mergeable::Behind
+    } else if here.iter().all(|suite| suite.runs.is_empty() || green(suite.conclusion.as_deref())) {
         Mergeable::Clean
     } else {
         Mergeable::Unstable

@@ -90,6 +90,7 @@ pub(crate) struct Pull {
     pub(crate) created_at: String,
     pub(crate) updated_at: String,
     pub(crate) closed_at: Option<String>,
+    pub(crate) closed_by: Option<String>,
     pub(crate) merged: Option<Merged>,
 }
 
@@ -121,6 +122,8 @@ pub(crate) struct Comment {
 #[derive(Debug, Clone)]
 pub(crate) struct Suite {
     pub(crate) id: u64,
+    /// The App whose checks they are.
+    pub(crate) app: String,
     pub(crate) branch: String,
     pub(crate) sha: String,
     pub(crate) before: String,
@@ -134,6 +137,7 @@ pub(crate) struct Suite {
 pub(crate) struct Run {
     pub(crate) id: u64,
     pub(crate) name: String,
+    pub(crate) conclusion: Option<String>,
 }
 
 #[derive(Debug, Clone)]

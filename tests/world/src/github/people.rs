@@ -26,6 +26,12 @@ pub(crate) struct People {
     pub(crate) rerun: Vec<u64>,
     /// Tag and text, the newest first.
     pub(crate) releases: Vec<(String, String)>,
+    /// Whether a head must hold its base.
+    pub(crate) strict: bool,
+    /// Names that GitHub does not take as reviewers.
+    pub(crate) unknown_reviewers: Vec<String>,
+    /// Jobs of Actions that were asked for again.
+    pub(crate) rerun_jobs: Vec<u64>,
     pub(crate) merge_queue: bool,
     pub(crate) queued: Vec<u64>,
     pub(crate) offers_auto_merge: bool,

@@ -261,6 +261,15 @@ impl Repository {
         self.state().merge(self.id, number, how, &person("octocat")).expect("the pull request has no conflict")
     }
 
+    /// Merges a pull request as a person, as one commit.
+    ///
+    /// # Panics
+    /// Where it conflicts.
+    pub fn squash_pull(&self, number: u64) {
+        let how = (Method::Squash, format!("Squashed #{number}"));
+        self.state().merge(self.id, number, how, &person("octocat")).expect("the pull request has no conflict");
+    }
+
     /// Comments on a pull request.
     pub fn comment_as(&self, number: u64, login: &str, text: &str) {
         self.state().comment(self.id, number, &person(login), text);
@@ -310,6 +319,16 @@ impl Repository {
         self.state().edit_issue(self.id, number, body, &person(login));
     }
 
+    /// Deletes an issue.
+    pub fn delete_issue(&self, number: u64) {
+        self.state().repo_mut(self.id).people.issues.remove(&number);
+    }
+
+    /// Closes a pull request as somebody.
+    pub fn close_pull_as(&self, number: u64, login: &str) {
+        self.state().close(self.id, number, &person(login));
+    }
+
     /// Archives the repository.
     pub fn archive(&self) {
         self.state().repo_mut(self.id).archived = true;
@@ -326,6 +345,32 @@ impl Repository {
     pub fn rename(&self, name: &str) {
         let old = std::mem::replace(&mut self.state().repo_mut(self.id).name, name.to_owned());
         self.emit_repository("renamed", object!({ "changes": { "repository": { "name": { "from": old } } } }));
+    }
+
+    /// Makes another branch the default one.
+    pub fn switch_default_branch(&self, name: &str) {
+        let old = std::mem::replace(&mut self.state().repo_mut(self.id).default_branch, name.to_owned());
+        self.emit_repository("edited", object!({ "changes": { "default_branch": { "from": old } } }));
+    }
+
+    /// Gives the repository to another owner, who has the App too.
+    pub fn transfer(&self, owner: &str) {
+        let mut state = self.state();
+        let id = state.user_id(owner);
+        let old = std::mem::replace(&mut state.repo_mut(self.id).owner, owner.to_owned());
+        let user = super::json::user(&state, &old);
+        drop(state);
+        assert!(id > 0, "the new owner is somebody");
+        self.emit_repository("transferred", object!({ "changes": { "owner": { "from": { "user": user } } } }));
+    }
+
+    /// Lets a pull request go to another branch, as a person.
+    pub fn retarget(&self, number: u64, base: &str) {
+        let mut state = self.state();
+        let Some(pull) = state.repo_mut(self.id).pulls.get_mut(&number) else { return };
+        let old = std::mem::replace(&mut pull.base, base.to_owned());
+        let changes = object!({ "base": { "ref": { "from": old }, "sha": { "from": pull.base_sha } } });
+        state.emit_pull(self.id, number, "edited", object!({ "changes": changes }), &person("octocat"));
     }
 
     fn emit_repository(&self, action: &str, more: serde_json::Value) {
@@ -347,6 +392,35 @@ impl Repository {
         self.state().repo_mut(self.id).ci = false;
     }
 
+    /// Starts the checks of an App on a commit; without runs it only says that it may check.
+    pub fn start_suite(&self, branch: &str, sha: &str, app: &str, runs: &[&str]) {
+        self.state().start_suite(self.id, (branch, sha, super::git::ZERO), app, runs);
+    }
+
+    /// Ends one run of a commit; its suite ends with the last one.
+    pub fn conclude_run(&self, sha: &str, name: &str, conclusion: &str) {
+        self.state().conclude_run(self.id, sha, name, conclusion);
+    }
+
+    /// Lets nothing be merged that does not hold its base branch.
+    pub fn require_up_to_date(&self) {
+        self.state().repo_mut(self.id).people.strict = true;
+    }
+
+    /// Names that GitHub takes for no reviewers of this repository.
+    pub fn unknown_reviewers(&self, names: &[&str]) {
+        self.state().repo_mut(self.id).people.unknown_reviewers = names.iter().map(|name| (*name).to_owned()).collect();
+    }
+
+    /// The merge queue gives back what waits in it: its checks failed there.
+    pub fn fail_merge_queue(&self) {
+        let mut state = self.state();
+        for number in std::mem::take(&mut state.repo_mut(self.id).people.queued) {
+            let why = object!({ "reason": "CI_FAILURE" });
+            state.emit_pull(self.id, number, "dequeued", why, &person("github-merge-queue[bot]"));
+        }
+    }
+
     /// Ends the checks of a commit, such as `success` or `failure`; how many suites ended.
     pub fn conclude_checks(&self, sha: &str, conclusion: &str) -> usize {
         self.state().conclude(self.id, sha, conclusion)
@@ -355,6 +429,13 @@ impl Repository {
     /// Sets a status of a commit: `pending`, `success`, `failure` or `error`.
     pub fn set_status(&self, sha: &str, context: &str, state: &str) {
         self.state().add_status(self.id, sha, context, state);
+    }
+
+    /// Whether a branch holds a commit.
+    pub fn holds(&self, branch: &str, sha: &str) -> bool {
+        let state = self.state();
+        let git = &state.repo(self.id).git;
+        git.branch(branch).is_some_and(|head| git.is_ancestor(sha, &head))
     }
 
     /// Requires checks of these names on the default branch before a merge.
@@ -395,9 +476,9 @@ impl Repository {
         self.state().repo(self.id).people.auto_merge.keys().copied().collect()
     }
 
-    /// Check runs that were asked for again.
+    /// Jobs of Actions that were asked for again.
     pub fn reruns(&self) -> Vec<u64> {
-        self.state().repo(self.id).people.rerun.clone()
+        self.state().repo(self.id).people.rerun_jobs.clone()
     }
 
     /// Cuts recursive trees short from now on, as GitHub does with large ones.

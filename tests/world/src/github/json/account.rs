@@ -46,6 +46,7 @@ pub(crate) fn permissions() -> Permissions {
         ("statuses", "read"),
         ("issues", "write"),
         ("workflows", "write"),
+        ("actions", "write"),
     ];
     all.into_iter().map(|(name, level)| (name.to_owned(), level.to_owned())).collect()
 }

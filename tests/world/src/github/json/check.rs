@@ -29,7 +29,7 @@ pub(crate) fn suite(state: &State, repo: &Repo, it: &Suite) -> Value {
     json!({
         "id": it.id, "node_id": node("CheckSuite", it.id), "head_branch": it.branch, "head_sha": it.sha,
         "status": progress(it), "conclusion": it.conclusion, "url": url, "before": it.before, "after": it.sha,
-        "pull_requests": pulls(state, repo, it), "app": app(state, "github-actions"),
+        "pull_requests": pulls(state, repo, it), "app": app(state, &it.app),
         "created_at": it.created_at, "updated_at": it.updated_at, "head_commit": simple_commit(repo, &it.sha),
         "repository": repository(state, repo), "latest_check_runs_count": it.runs.len(),
         "check_runs_url": format!("{url}/check-runs"), "rerequestable": true, "runs_rerequestable": true,
@@ -41,12 +41,13 @@ pub(crate) fn run(state: &State, repo: &Repo, suite: &Suite, it: &Run) -> Value 
     let name = repo.full_name();
     let url = format!("{}/repos/{name}/check-runs/{}", state.base, it.id);
     let html = format!("https://github.com/{name}/actions/runs/{}/job/{}", suite.id, it.id);
-    let ended = suite.conclusion.as_ref().map(|_| &suite.updated_at);
+    let ended = it.conclusion.as_ref().map(|_| &suite.updated_at);
     json!({
         "id": it.id, "node_id": node("CheckRun", it.id), "name": it.name, "head_sha": suite.sha, "url": url,
-        "html_url": html, "details_url": html, "external_id": it.id.to_string(), "status": progress(suite),
-        "conclusion": suite.conclusion, "started_at": suite.created_at, "completed_at": ended,
-        "check_suite": { "id": suite.id }, "app": app(state, "github-actions"),
+        "html_url": html, "details_url": html, "external_id": it.id.to_string(),
+        "status": if it.conclusion.is_some() { "completed" } else { "queued" },
+        "conclusion": it.conclusion, "started_at": suite.created_at, "completed_at": ended,
+        "check_suite": { "id": suite.id }, "app": app(state, &suite.app),
         "pull_requests": pulls(state, repo, suite),
         "output": { "title": null, "summary": null, "text": null, "annotations_count": 0,
             "annotations_url": format!("{url}/annotations") },

@@ -60,8 +60,15 @@ fn outline(state: &State, repo: &Repo, it: &Pull, head: &str) -> Value {
         "merged_at": it.merged.as_ref().map(|merged| &merged.at),
         "merge_commit_sha": it.merged.as_ref().map(|merged| &merged.sha),
         "assignee": null, "assignees": [], "milestone": null, "requested_reviewers": [], "requested_teams": [],
-        "author_association": association(&it.author), "auto_merge": null,
+        "author_association": association(&it.author), "auto_merge": auto_merge(state, repo, it),
     })
+}
+
+fn auto_merge(state: &State, repo: &Repo, it: &Pull) -> Value {
+    if !repo.people.auto_merge.contains_key(&it.number) || !it.is_open() {
+        return Value::Null;
+    }
+    json!({ "enabled_by": user(state, APP_LOGIN), "merge_method": "merge", "commit_title": "", "commit_message": "" })
 }
 
 fn figures(state: &State, repo: &Repo, it: &Pull, (base, head): (&str, &str), out: &mut Value) {
@@ -71,6 +78,7 @@ fn figures(state: &State, repo: &Repo, it: &Pull, (base, head): (&str, &str), ou
         Mergeable::Clean => (json!(true), "clean"),
         Mergeable::Unstable => (json!(true), "unstable"),
         Mergeable::Blocked => (json!(true), "blocked"),
+        Mergeable::Behind => (json!(true), "behind"),
         Mergeable::Dirty => (json!(false), "dirty"),
         Mergeable::Unknown => (Value::Null, "unknown"),
     };
@@ -119,6 +127,7 @@ pub(crate) fn issue(state: &State, repo: &Repo, it: &Pull) -> Value {
         "events_url": format!("{url}/events"), "timeline_url": format!("{url}/timeline"),
         "state": if it.is_open() { "open" } else { "closed" }, "state_reason": null, "locked": false,
         "active_lock_reason": null, "user": user(state, &it.author), "draft": it.draft,
+        "closed_by": it.closed_by.as_ref().filter(|_| !it.is_open()).map(|login| user(state, login)),
         "labels": it.labels.iter().map(|name| label(state, repo, name)).collect::<Vec<_>>(),
         "assignee": null, "assignees": [], "milestone": null,
         "comments": repo.comments.iter().filter(|comment| comment.number == it.number).count(),

@@ -5,6 +5,7 @@ mod checks;
 mod commits;
 mod contents;
 mod data;
+mod graphql;
 mod issues;
 mod people;
 mod pulls;
@@ -37,7 +38,7 @@ pub(crate) fn route(state: &mut State, ask: &Ask) -> Option<Outcome> {
         Err(refusal) => return Some(Err(refusal)),
     };
     if let ("POST", Some(&"graphql")) = (ask.method.as_str(), parts.last()) {
-        return Some(people::graphql(state, &caller, ask));
+        return Some(graphql::route(state, &caller, ask));
     }
     if parts.first() != Some(&"repos") || parts.len() < 3 {
         return app::route(state, &caller, ask, &parts);

@@ -1,14 +1,12 @@
-//! Reviews, permissions, reactions, issues, the App's own checks, and GraphQL.
+//! Reviews, permissions, reactions, issues, the App's own checks.
 
 use serde_json::{Value, json};
 
 use super::super::json;
-use super::super::merge::{Mergeable, Method, mergeable};
-use super::super::model::{APP_LOGIN, Actor, State};
+use super::super::model::{APP_LOGIN, Actor, State, Suite};
 use super::super::people::{Issue, OwnRun};
-use super::super::reply::{Ask, Outcome, Reply, listed};
+use super::super::reply::{Outcome, Reply, listed};
 use super::InRepo;
-use crate::github::auth::Caller;
 
 const PULLS: &[(&str, &str)] = &[("pull_requests", "write")];
 const ISSUES: &[(&str, &str)] = &[("issues", "write")];
@@ -28,6 +26,7 @@ pub(super) fn route(state: &mut State, call: &InRepo<'_>) -> Option<Outcome> {
         ("PATCH", ["issues", n]) => Some(change_issue(state, call, number(n))),
         ("POST", ["check-runs"]) => Some(create_run(state, call)),
         ("POST", ["check-runs", id, "rerequest"]) => Some(rerequest(state, call, number(id))),
+        ("POST", ["actions", "jobs", id, "rerun"]) => Some(rerun_job(state, call, number(id))),
         _ => None,
     }
 }
@@ -46,6 +45,10 @@ fn request(state: &mut State, call: &InRepo<'_>, number: u64) -> Outcome {
     let id = call.with(state, PULLS)?;
     let mut names = strings(&call.ask.body["reviewers"]);
     names.extend(strings(&call.ask.body["team_reviewers"]).into_iter().map(|team| format!("team:{team}")));
+    if names.iter().any(|name| state.repo(id).people.unknown_reviewers.contains(name)) {
+        let text = "Reviews may only be requested from collaborators.";
+        return Err(Reply::message(422, text));
+    }
     state.repo_mut(id).people.requested.entry(number).or_default().extend(names);
     let repo = state.repo(id);
     let pull = repo.pulls.get(&number).ok_or_else(Reply::not_found)?;
@@ -136,7 +139,10 @@ fn create_issue(state: &mut State, call: &InRepo<'_>) -> Outcome {
 }
 
 fn issue(state: &State, call: &InRepo<'_>, number: u64) -> Outcome {
-    let id = call.with(state, &[("issues", "read")])?;
+    let id = call.with(state, &[("issues", "read"), ("pull_requests", "read")])?;
+    if let Some(pull) = state.repo(id).pulls.get(&number) {
+        return Reply::ok(json::issue(state, state.repo(id), pull));
+    }
     let issue = state.repo(id).people.issues.get(&number).ok_or_else(Reply::not_found)?;
     Reply::ok(state.issue_json(id, issue))
 }
@@ -198,53 +204,26 @@ fn create_run(state: &mut State, call: &InRepo<'_>) -> Outcome {
     Ok(Reply::json(201, shown))
 }
 
+/// Only the App that made a run may ask for it again.
 fn rerequest(state: &mut State, call: &InRepo<'_>, run: u64) -> Outcome {
     let id = call.with(state, &[("checks", "write")])?;
     let repo = state.repo_mut(id);
-    let suite = repo.suites.iter_mut().find(|suite| suite.runs.iter().any(|one| one.id == run));
-    let suite = suite.ok_or_else(Reply::not_found)?;
-    suite.conclusion = None;
+    if !repo.people.own_runs.iter().any(|one| one.id == run) {
+        return Err(Reply::forbidden());
+    }
     repo.people.rerun.push(run);
     Ok(Reply::json(201, json!({})))
 }
 
-/// The documents that Restow sends, told apart by their names.
-pub(super) fn graphql(state: &mut State, caller: &Caller, ask: &Ask) -> Outcome {
-    let document = ask.text("query").unwrap_or_default().to_owned();
-    let found = super::super::graphql::problems(&document, &ask.body["variables"]);
-    state.findings.extend(found);
-    let node = ask.body["variables"]["id"].as_str().unwrap_or_default().to_owned();
-    let pulls = state.repos.values().flat_map(|repo| repo.pulls.values().map(move |pull| (repo.id, pull)));
-    let place = pulls
-        .map(|(repo, pull)| (repo, pull.number, pull.id))
-        .find(|(_, _, id)| json::node("PullRequest", *id) == node);
-    let error =
-        |kind: &str, text: &str| Reply::ok(json!({ "data": null, "errors": [{ "type": kind, "message": text }] }));
-    let Some((repo, number, _)) = place else { return error("NOT_FOUND", "Could not resolve to a node") };
-    let held = state.repo(repo);
-    state.reach(caller, (&held.owner, &held.name), &[("contents", "write")])?;
-    let pull = held.pulls[&number].clone();
-    if ask.body["variables"]["head"].as_str() != Some(&held.head_of(&pull)) {
-        return error("UNPROCESSABLE", "Expected head sha did not match current head sha.");
+fn rerun_job(state: &mut State, call: &InRepo<'_>, run: u64) -> Outcome {
+    let id = call.with(state, &[("actions", "write")])?;
+    let repo = state.repo_mut(id);
+    let actions = |suite: &&mut Suite| suite.app == "github-actions" && suite.runs.iter().any(|one| one.id == run);
+    let suite = repo.suites.iter_mut().find(actions).ok_or_else(Reply::not_found)?;
+    suite.conclusion = None;
+    for one in suite.runs.iter_mut().filter(|one| one.id == run) {
+        one.conclusion = None;
     }
-    if document.contains("enqueuePullRequest") {
-        if !held.people.merge_queue {
-            return error("UNPROCESSABLE", "Merge queue is not enabled");
-        }
-        state.repo_mut(repo).people.queued.push(number);
-        return Reply::ok(json!({ "data": { "enqueuePullRequest": { "mergeQueueEntry": { "position": 1 } } } }));
-    }
-    if !held.people.offers_auto_merge {
-        return error("UNPROCESSABLE", "Auto merge is not allowed for this repository");
-    }
-    if matches!(mergeable(held, &pull), Mergeable::Clean) {
-        return error("UNPROCESSABLE", "Pull request is in clean status");
-    }
-    let method = match ask.body["variables"]["method"].as_str() {
-        Some("SQUASH") => Method::Squash,
-        Some("REBASE") => Method::Rebase,
-        _ => Method::Merge,
-    };
-    state.repo_mut(repo).people.auto_merge.insert(number, method);
-    Reply::ok(json!({ "data": { "enablePullRequestAutoMerge": { "pullRequest": { "number": number } } } }))
+    repo.people.rerun_jobs.push(run);
+    Ok(Reply::json(201, json!({})))
 }

@@ -185,6 +185,7 @@ fn merge(state: &mut State, call: &InRepo<'_>, number: u64) -> Outcome {
     match mergeable(repo, &pull) {
         Mergeable::Clean | Mergeable::Unstable if !pull.draft => {}
         Mergeable::Blocked => return blocked("Required status check is expected."),
+        Mergeable::Behind => return blocked("Head branch is out of date"),
         Mergeable::Clean | Mergeable::Unstable => return blocked("Pull Request is still a draft"),
         Mergeable::Dirty | Mergeable::Unknown => return blocked("Pull Request is not mergeable"),
     }

@@ -129,7 +129,8 @@ fn rules(state: &State, call: &InRepo<'_>, name: &[&str]) -> Outcome {
     let mut rules = Vec::new();
     if !repo.required_checks.is_empty() {
         let checks: Vec<_> = repo.required_checks.iter().map(|name| json!({ "context": name })).collect();
-        let parameters = json!({ "required_status_checks": checks, "strict_required_status_checks_policy": false });
+        let parameters =
+            json!({ "required_status_checks": checks, "strict_required_status_checks_policy": repo.people.strict });
         rules.push(rule("required_status_checks", parameters));
     }
     if repo.people.required_reviews > 0 {

@@ -1,0 +1,7 @@
+-- When each installation wrote to GitHub lately, and in which repository: every process keeps below GitHub's limits.
+CREATE TABLE writes (
+    installation_id INTEGER NOT NULL,
+    repo_id INTEGER,
+    at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX writes_by_installation ON writes (installation_id, at);
