@@ -19,6 +19,7 @@ mod jobs;
 mod ledger;
 mod mirror;
 mod missing_tags;
+mod new_tags;
 mod open;
 mod pulls;
 mod quotas;
@@ -26,6 +27,7 @@ mod repositories;
 mod repository_images;
 mod stories;
 mod tag_lists;
+mod upkeep;
 mod vulnerabilities;
 mod weighed;
 

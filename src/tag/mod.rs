@@ -15,6 +15,7 @@ mod parse;
 mod parts;
 mod pick;
 mod pin;
+mod precise;
 mod refuse;
 mod scheme;
 mod sketch;
@@ -24,6 +25,7 @@ mod words;
 
 pub use explain::{NearMiss, explain};
 pub use pick::Admits;
+pub use precise::is_full_version;
 pub use scheme::Scheme;
 
 use serde::{Deserialize, Serialize};

@@ -8,6 +8,7 @@ mod config;
 mod docs;
 mod formats;
 mod github;
+mod looking_up;
 mod plan;
 mod registry;
 mod store;
