@@ -26,14 +26,14 @@ use crate::plan::{Depth, EvidenceMap, Lookup, Replaced, Subject, TagList};
 use crate::registry::{self, PackageToken, Pointed, Registries};
 use crate::repo::Moment;
 use crate::store::{ImageKey, Store};
-use crate::tag::is_full_version;
+use crate::tag::names_one_build;
 
 /// Look-ups under way at once for one plan at one registry; the registry client bounds each host besides.
 const AT_ONCE: usize = 8;
 /// Registries that are asked at once for one plan.
 const HOSTS_AT_ONCE: usize = 64;
-/// What a full version points at is good for this long: its content is not expected to change.
-const FULL_VERSION: Duration = Duration::from_secs(86_400);
+/// What a tag of one build points at is good for this long: its content is not expected to change.
+const ONE_BUILD: Duration = Duration::from_secs(86_400);
 
 /// How long it is told that a tag's content was replaced.
 const TOLD_FOR_MS: i64 = 30 * 86_400_000;
@@ -127,15 +127,15 @@ impl Lookups {
         all(subjects, ask, answered).await
     }
 
-    /// What the ledger saw there within the interval, else what the registry says, which the ledger then keeps. A full
-    /// version is expected to stay what it is, and is looked at once a day.
+    /// What the ledger saw there within the interval, else what the registry says, which the ledger then keeps. What
+    /// names one build is expected to stay what it is, and is looked at once a day.
     async fn digest_of(&self, image: &ImageName, tag: &Tag) -> Result<Lookup<Digest>, JobError> {
         let key = self.key(image);
         let turn = self.turn(&key, tag.as_str());
         let _held = turn.lock().await;
         let now = self.clock.now();
         let seen = self.store.sightings(&key, tag).await?.into_iter().next();
-        let interval = if is_full_version(tag) { self.interval.max(FULL_VERSION) } else { self.interval };
+        let interval = if names_one_build(tag) { self.interval.max(ONE_BUILD) } else { self.interval };
         if let Some(seen) = seen.as_ref().filter(|seen| is_fresh(&key, seen.last_seen, interval, now)) {
             return Ok(Lookup::Known(seen.digest.clone()));
         }

@@ -116,7 +116,7 @@ impl fmt::Debug for NameLookup {
 }
 
 impl AddressPolicy {
-    pub(super) fn new(insecure: Vec<String>, allowed: Vec<AllowedAddress>) -> Self {
+    pub(super) fn new(insecure: &[String], allowed: Vec<AllowedAddress>) -> Self {
         let insecure = insecure.iter().map(|host| without_usual_port("http", host)).collect();
         Self { insecure, allowed, ..Self::default() }
     }
@@ -361,7 +361,7 @@ mod tests {
         check(&strict, "https://localhost/", false);
         check(&strict, "https://metadata.google.internal/", false);
         let lenient = AddressPolicy::new(
-            vec!["localhost:5000".to_owned()],
+            &["localhost:5000".to_owned()],
             vec!["127.0.0.1".parse().expect("an address"), "registry.internal".parse().expect("a host")],
         );
         check(&lenient, "http://localhost:5000/v2/", true);
@@ -375,7 +375,7 @@ mod tests {
             ("r.corp:80", "r.corp", "http://r.corp/v2/"),
             ("R.corp:443", "r.corp:443", "http://r.corp:443/v2/"),
         ] {
-            let policy = AddressPolicy::new(vec![listed.to_owned()], Vec::new());
+            let policy = AddressPolicy::new(&[listed.to_owned()], Vec::new());
             check(&policy, url, true);
             let base = policy.base(registry).map(|base| format!("{base}v2/"));
             assert_eq!(base, Ok(url.to_owned()), "{listed} {registry}");
@@ -390,7 +390,7 @@ mod tests {
             |policy: AddressPolicy| GuardedResolver(Arc::new(policy)).resolve("localhost".parse().expect("a name"));
         let refused = resolve(AddressPolicy::default()).await.err().expect("a refusal");
         assert!(refused.is::<RefusedAddress>(), "{refused}");
-        let allowed = AddressPolicy::new(Vec::new(), vec!["127.0.0.0/8".parse().expect("a network")]);
+        let allowed = AddressPolicy::new(&[], vec!["127.0.0.0/8".parse().expect("a network")]);
         let kept: Vec<SocketAddr> = resolve(allowed).await.expect("addresses").collect();
         assert!(!kept.is_empty() && kept.iter().all(|address| address.ip().is_loopback()), "{kept:?}");
     }

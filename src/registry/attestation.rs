@@ -172,37 +172,35 @@ mod tests {
     const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
     #[track_caller]
-    fn check(media_type: &str, of_layer: Value, of_manifest: Value, sbom: bool, vex: bool) {
+    fn check(media_type: &str, of_layer: &Value, of_manifest: &Value, expected: [bool; 2]) {
         let layer = json!({ "mediaType": media_type, "digest": DIGEST, "size": 7, "annotations": of_layer });
         let body = json!({ "layers": [layer], "annotations": of_manifest }).to_string();
         let manifest = Manifest { media_type: String::new(), body: Bytes::from(body) };
         let found = [Wanted::SBOM, Wanted::VEX].map(|wanted| !manifest.parts(wanted).is_empty());
-        assert_eq!(found, [sbom, vex], "{media_type}");
+        assert_eq!(found, expected, "{media_type} {of_layer} {of_manifest}");
     }
 
     #[test]
     fn what_a_part_may_be_is_told_by_its_layer_or_its_manifest() {
         let bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
         let bundled = |of: &str| json!({ "dev.sigstore.bundle.predicateType": of });
-        check("application/vnd.in-toto+json", json!({}), json!({}), true, true);
+        check("application/vnd.in-toto+json", &json!({}), &json!({}), [true, true]);
         check(
             "application/vnd.in-toto+json",
-            json!({ "in-toto.io/predicate-type": "https://spdx.dev/Document" }),
-            json!({}),
-            true,
-            false,
+            &json!({ "in-toto.io/predicate-type": "https://spdx.dev/Document" }),
+            &json!({}),
+            [true, false],
         );
         check(
             "application/vnd.dsse.envelope.v1+json",
-            json!({ "predicateType": "https://openvex.dev/ns/v0.2.0" }),
-            json!({}),
-            false,
-            true,
+            &json!({ "predicateType": "https://openvex.dev/ns/v0.2.0" }),
+            &json!({}),
+            [false, true],
         );
-        check(bundle, json!({}), bundled("https://cyclonedx.org/bom"), true, true);
-        check(bundle, json!({}), bundled("https://sigstore.dev/cosign/sign/v1"), false, false);
-        check(bundle, json!(null), json!(null), true, true);
-        check("application/vnd.dev.cosign.simplesigning.v1+json", json!({}), json!({}), false, false);
-        check("application/vnd.oci.image.layer.v1.tar+gzip", json!({}), json!({}), false, false);
+        check(bundle, &json!({}), &bundled("https://cyclonedx.org/bom"), [true, true]);
+        check(bundle, &json!({}), &bundled("https://sigstore.dev/cosign/sign/v1"), [false, false]);
+        check(bundle, &json!(null), &json!(null), [true, true]);
+        check("application/vnd.dev.cosign.simplesigning.v1+json", &json!({}), &json!({}), [false, false]);
+        check("application/vnd.oci.image.layer.v1.tar+gzip", &json!({}), &json!({}), [false, false]);
     }
 }

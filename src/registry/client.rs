@@ -116,7 +116,7 @@ impl Registries {
     pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
         let proxies: Vec<String> = proxy_hosts(&settings.proxy).collect();
         let proxied = !proxies.is_empty();
-        let policy = AddressPolicy::new(settings.insecure.clone(), settings.allowed.clone())
+        let policy = AddressPolicy::new(&settings.insecure, settings.allowed.clone())
             .reaching(proxies)
             .serving(settings.served_by.clone())
             .resolving(settings.names.clone());

@@ -25,7 +25,7 @@ mod words;
 
 pub use explain::{NearMiss, explain};
 pub use pick::Admits;
-pub use precise::is_full_version;
+pub use precise::{is_full_version, names_one_build};
 pub use scheme::Scheme;
 
 use serde::{Deserialize, Serialize};

@@ -89,15 +89,24 @@ impl Lookups {
             let (source, platforms) = (image.registry().to_owned(), Vec::new());
             return Ok(Some(StoryRow { digest: digest.clone(), pushed: Some(upload.at), platforms, source }));
         }
+        // Where nothing is told, nothing is told to the next repository either.
+        let what = format!("story {tag}");
+        if self.failed_before::<()>(&key, &what).is_some() {
+            return Ok(None);
+        }
         let told = self.registries.upstream(image).unwrap_or_else(|| image.clone());
         let story = match self.registries.tag_story(&told, tag).await {
             Ok(story) => story.filter(|story| story.digest == *digest),
             Err(error) => {
                 tracing::debug!(%image, %tag, %error, "no dates");
-                None
+                self.failed::<()>(&key, &what, &error);
+                return Ok(None);
             }
         };
-        let Some(story) = story else { return Ok(None) };
+        let Some(story) = story else {
+            self.failed::<()>(&key, &what, &RegistryError::NotFound { what: format!("{image}:{tag}") });
+            return Ok(None);
+        };
         let (digest, source) = (story.digest, story.source.to_owned());
         let row = StoryRow { digest, pushed: story.pushed, platforms: story.platforms, source };
         self.store.save_story(&key, tag, &row, self.clock.now()).await?;
