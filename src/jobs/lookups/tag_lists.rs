@@ -14,6 +14,8 @@ use crate::tag::ListedTag;
 
 /// One image's list, all its pages together, takes no longer.
 const LONGEST_LOOKUP: Duration = Duration::from_secs(300);
+/// Tags that come at once; more is another list, of which nothing was seen to come.
+const MOST_NEW: usize = 10_000;
 /// A tag is gone where this many whole lists in a row do not have it.
 const GONE_AFTER: i64 = 3;
 
@@ -115,13 +117,16 @@ impl Lookups {
             known.tags.iter().map(String::as_str).chain(waiting.iter().map(Tag::as_str)).collect();
         let now = self.clock.now();
         let came: Vec<&str> = new.tags.iter().map(String::as_str).filter(|tag| !before.contains(tag)).collect();
-        self.store.note_new_tags(&new.image, &came, now).await?;
+        if came.len() <= MOST_NEW {
+            self.store.note_new_tags(&new.image, &came, now).await?;
+        }
         if !new.complete {
             return Ok(());
         }
         let there: HashSet<&str> = new.tags.iter().map(String::as_str).collect();
         let (back, missing): (BTreeSet<&str>, BTreeSet<&str>) = before.into_iter().partition(|tag| there.contains(tag));
-        let back: Vec<&str> = back.into_iter().filter(|tag| waiting.iter().any(|one| one.as_str() == *tag)).collect();
+        let waiting: HashSet<&str> = waiting.iter().map(Tag::as_str).collect();
+        let back: Vec<&str> = back.into_iter().filter(|tag| waiting.contains(tag)).collect();
         let missing: Vec<&str> = missing.into_iter().collect();
         if !missing.is_empty() {
             tracing::info!(image = %new.image, tags = missing.len(), "tags are not listed any more");

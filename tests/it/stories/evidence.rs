@@ -43,9 +43,7 @@ async fn held(house: &House) -> Vec<(String, String)> {
     let all = AuditFilter { limit: 1000, ..AuditFilter::default() };
     let entries = house.app.services().store.audit(&all).await.expect("the audit");
     let holds = entries.into_iter().filter(|entry| entry.act == "hold").map(|entry| (entry.result, entry.rule));
-    let mut holds: Vec<_> = holds.collect();
-    holds.reverse();
-    holds
+    holds.collect()
 }
 
 #[tokio::test]
