@@ -81,6 +81,7 @@ fn settings(world: &World, folder: &std::path::Path) -> anyhow::Result<Settings>
         allowed_private_addresses: vec!["127.0.0.1".parse()?],
         registry_aliases: Vec::new(),
         registry_hosts: Default::default(),
+        registry_realms: Vec::new(),
         docker_hub_url: "https://hub.docker.com".parse().expect("a URL"),
         registry_authorities: Vec::new(),
         registry_client_certificates: Vec::new(),

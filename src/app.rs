@@ -224,7 +224,8 @@ impl Drop for SteppedApp {
     }
 }
 
-fn registry_settings(settings: &Settings, clock: &Clock) -> RegistrySettings {
+/// How the server's settings would have registries asked.
+pub(crate) fn registry_settings(settings: &Settings, clock: &Clock) -> RegistrySettings {
     let usual = RegistrySettings::default();
     RegistrySettings {
         docker_config: settings.docker_config.clone(),
@@ -233,6 +234,7 @@ fn registry_settings(settings: &Settings, clock: &Clock) -> RegistrySettings {
         credentials: settings.registry_credentials.clone(),
         aliases: settings.registry_aliases.clone(),
         served_by: usual.served_by.into_iter().chain(settings.registry_hosts.clone()).collect(),
+        realms: settings.registry_realms.clone(),
         docker_hub: settings.docker_hub_url.clone(),
         proxy: settings.proxy.clone(),
         authorities: settings.registry_authorities.clone(),

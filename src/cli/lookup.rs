@@ -18,7 +18,7 @@ use crate::image::ImageName;
 use crate::jobs::{AdvisorySources, Lookups, Scales, VexChoice};
 use crate::plan::{self, Candidates, Constraints, Depth, EvidenceMap, Lookup, Plan, Subject, TagList};
 use crate::policy::{Rules, VexTrust};
-use crate::registry::{Alias, AllowedAddress, Registries, RegistrySettings};
+use crate::registry::{Alias, AllowedAddress, RealmPair, Registries, RegistrySettings};
 use crate::settings::{ScannerSettings, environment, proxy, variable};
 use crate::store::Store;
 use crate::vulnerability::{Determination, PackageList, ScannerKind, VexDocument, VexOrigin, read_vex};
@@ -35,6 +35,9 @@ pub(super) struct LookupArgs {
     /// Names below MIRROR are images of UPSTREAM: mirror.example.com/hub=docker.io
     #[arg(long, value_name = "MIRROR=UPSTREAM")]
     alias: Vec<Alias>,
+    /// The credentials of REGISTRY may go to the token server HOST
+    #[arg(long, value_name = "REGISTRY=HOST")]
+    token_server: Vec<RealmPair>,
     /// Trust the certificate authorities in this PEM file too
     #[arg(long, value_name = "FILE")]
     ca_file: Vec<PathBuf>,
@@ -135,6 +138,10 @@ enum EvidenceWish {
 /// Images that are asked about without being told to: each costs up to four requests the first time.
 const MOST_SUBJECTS: usize = 200;
 
+/// Manifests and configurations that the cache keeps; the least used leave first.
+const CACHE_BYTES: i64 = 128 * 1024 * 1024;
+/// Lists that nobody asked for in so many days leave the cache.
+const CACHE_DAYS: i64 = 30;
 /// What registries said is asked again after this time.
 const CACHE_TIME: Duration = Duration::from_secs(600);
 
@@ -146,6 +153,7 @@ impl LookupArgs {
             allowed: self.allow_private.clone(),
             docker_config: docker_config(),
             aliases: self.alias.clone(),
+            realms: self.token_server.clone(),
             authorities: self.authorities()?,
             proxy: proxy(),
             clock: clock.clone(),
@@ -171,6 +179,8 @@ impl LookupArgs {
             },
             None => in_memory(clock).await?,
         };
+        store.trim_contents(CACHE_BYTES).await?;
+        store.forget_unused(clock.now().plus_ms(-CACHE_DAYS * 86_400_000)).await?;
         let lookups = Lookups::new(store.clone(), self.registries(clock)?, clock.clone(), CACHE_TIME);
         Ok((lookups, store))
     }

@@ -1,5 +1,6 @@
 //! `restow registry check`: what works with a registry.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -7,11 +8,13 @@ use anyhow::Context;
 use super::lookup::LookupArgs;
 use super::output::{self, counted};
 use super::{DONE, FAILED, Outcome};
+use crate::app::registry_settings;
 use crate::clock::Clock;
 use crate::image::{Digest, ImageName, Reference, Tag};
 use crate::registry::{
-    CONFIG_LIMIT, Completeness, Content, Description, Probe, Referrers, Registries, RegistryError, TagList,
+    CONFIG_LIMIT, Completeness, Content, Description, Limit, Probe, Referrers, Registries, RegistryError, TagList,
 };
+use crate::settings::{Overrides, Settings};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum RegistryCommand {
@@ -22,16 +25,22 @@ pub(super) enum RegistryCommand {
         /// An image there, whose tags and digests are read: acme/web, or acme/web:1.2
         #[arg(long)]
         image: Option<String>,
+        /// Ask as the server would, by its settings: credentials, mirrors, certificates, addresses
+        #[arg(long, value_name = "FILE")]
+        settings: Option<PathBuf>,
         #[command(flatten)]
         lookup: LookupArgs,
     },
 }
 
 pub(super) fn run(command: &RegistryCommand) -> Outcome {
-    let RegistryCommand::Check { host, image, lookup } = command;
+    let RegistryCommand::Check { host, image, settings, lookup } = command;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
-        let registries = lookup.registries(&Clock::System)?;
+        let registries = match settings {
+            Some(file) => of_server(file)?,
+            None => lookup.registries(&Clock::System)?,
+        };
         let report = Report { registries, host };
         match report.all(image.as_deref()).await {
             Ok(()) => Ok(DONE),
@@ -42,6 +51,12 @@ pub(super) fn run(command: &RegistryCommand) -> Outcome {
             Err(Stopped::Output(error)) => Err(error.into()),
         }
     })
+}
+
+/// The server's own client.
+fn of_server(file: &Path) -> anyhow::Result<Registries> {
+    let settings = Settings::load(Some(file), &Overrides::default())?;
+    Registries::new(registry_settings(&settings, &Clock::System)).context("preparing the registry client")
 }
 
 /// Why the report ends.
@@ -73,13 +88,30 @@ impl Report<'_> {
         let begun = Instant::now();
         let Probe { status, wants, has_credentials } = self.registries.probe(self.host).await?;
         row("reached", &format!("it answers {status} in {} ms", begun.elapsed().as_millis()))?;
+        let asks = !wants.is_empty();
         let wants = if wants.is_empty() { "nothing: it answers everybody".to_owned() } else { wants.join("; ") };
         row("asks for", &wants)?;
         row("credentials", if has_credentials { "there are some for it" } else { "none are configured" })?;
+        if asks {
+            self.entry(has_credentials).await?;
+        }
         match image {
             Some(image) => self.image(image).await,
             None => Ok(row("tags", "not asked for; name an image there: --image acme/web")?),
         }
+    }
+
+    /// Whether what it asks for opens it; who has no credentials may still read public images.
+    async fn entry(&self, has_credentials: bool) -> Result<(), Stopped> {
+        match self.registries.enter(self.host).await {
+            Ok(()) if has_credentials => row("entry", "open to these credentials")?,
+            Ok(()) => row("entry", "open to everybody, with a token that needs no credentials")?,
+            Err(RegistryError::Unauthorized { reason, .. }) if !has_credentials => {
+                row("entry", &format!("not open without an image's name: {reason}"))?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     async fn image(&self, image: &str) -> Result<(), Stopped> {
@@ -104,12 +136,14 @@ impl Report<'_> {
                 Referrers::TagsOnly => "no API: by tags named after the digest",
             },
         )?;
-        let quota = self.registries.quota(name.registry());
-        let quota = quota.map(|quota| {
-            let hours = quota.window.as_secs().div_ceil(3600);
-            format!("{} of {} pulls left, in {hours} hours", quota.remaining, quota.limit)
-        });
-        Ok(row("limit", quota.as_deref().unwrap_or("none is named"))?)
+        let limit = match self.registries.limit(name) {
+            Limit::Left(quota) => {
+                let hours = quota.window.as_secs().div_ceil(3600);
+                format!("{} of {} pulls left, in {hours} hours", quota.remaining, quota.limit)
+            }
+            Limit::Untold | Limit::Unlimited => "none is named".to_owned(),
+        };
+        Ok(row("limit", &limit)?)
     }
 
     /// Who says how old an image is, and what is said.

@@ -38,11 +38,18 @@ impl Digest {
 
     /// Whether `bytes` have this digest.
     pub fn matches(&self, bytes: &[u8]) -> bool {
+        let mut check = self.check();
+        check.update(bytes);
+        check.is_met()
+    }
+
+    /// A check of bytes that come piece by piece.
+    pub fn check(&self) -> DigestCheck {
         let algorithm = match self.algorithm() {
             "sha512" => &aws_lc_rs::digest::SHA512,
             _ => &aws_lc_rs::digest::SHA256,
         };
-        hex::encode(aws_lc_rs::digest::digest(algorithm, bytes)) == self.hex()
+        DigestCheck { context: aws_lc_rs::digest::Context::new(algorithm), expected: self.clone() }
     }
 
     /// `sha256` or `sha512`.
@@ -63,6 +70,31 @@ impl Digest {
     /// Algorithm and the first seven digits, for people: `sha256:1a2b3c4`.
     pub fn short(&self) -> String {
         format!("{}:{}", self.algorithm(), &self.hex()[..7])
+    }
+}
+
+/// Bytes on their way, held against the digest that they are named by.
+#[derive(Clone)]
+pub struct DigestCheck {
+    context: aws_lc_rs::digest::Context,
+    expected: Digest,
+}
+
+impl fmt::Debug for DigestCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DigestCheck").field("expected", &self.expected).finish_non_exhaustive()
+    }
+}
+
+impl DigestCheck {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.context.update(bytes);
+    }
+
+    /// Whether all the bytes together have the digest.
+    pub fn is_met(self) -> bool {
+        hex::encode(self.context.finish()) == self.expected.hex()
     }
 }
 

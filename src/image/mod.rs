@@ -8,7 +8,7 @@ mod name;
 mod platform;
 mod reference;
 
-pub use digest::{Digest, InvalidDigest};
+pub use digest::{Digest, DigestCheck, InvalidDigest};
 pub use name::{ImageName, InvalidImageName};
 pub use platform::{InvalidPlatform, Platform};
 pub use reference::{InvalidReference, Reference, Tag};

@@ -11,7 +11,12 @@ use crate::store::{ImageKey, NewJob, RepositoryRow};
 /// Runs the job. A repeated run comes to the same end: see [`super::Lookups::refresh`].
 pub(super) async fn run(services: &Services, payload: &LookUpPayload) -> Result<Vec<NewJob>, JobError> {
     let LookUpPayload { image, tags, since } = payload;
-    let users = services.store.repositories_using(image).await?;
+    let mut users = services.store.repositories_using(image).await?;
+    // Who names a mirror of it follows it too.
+    for mirror in services.lookups.registries().mirrors(image) {
+        let theirs = services.store.repositories_using(&mirror).await?;
+        users.extend(theirs.into_iter().filter(|one| users.iter().all(|known| known.id != one.id)).collect::<Vec<_>>());
+    }
     if users.is_empty() {
         tracing::info!(%image, "no repository uses what was pushed");
         return Ok(Vec::new());

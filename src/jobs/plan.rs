@@ -17,6 +17,7 @@ use super::worker::Guard;
 use super::{JobError, Services, preview, record};
 use crate::formats::{EXTRACTOR_VERSION, SitePlace};
 use crate::github::{Pull, Repo, WorkflowsPermission};
+use crate::image::ImageName;
 use crate::plan::{
     self, Candidates, ChangeSet, Climb, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Marks, Pace, Passed, Plan,
 };
@@ -74,6 +75,7 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     };
     let Decided { mut plan, incomplete, scales } = decide(services, &mut gathered).await?;
     look_at_standing(services, &gathered, &mut plan, scales).await?;
+    look_for_replaced(services, &gathered, &mut plan).await?;
     let sets = change_sets(&plan, &gathered);
     let mut paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     hold_new(services, &gathered, &mut paced).await?;
@@ -334,6 +336,16 @@ async fn look_at_standing(
     let standing = scales.standing((&lookups, sources), inventory, rules).await?;
     plan.stand(inventory, &standing, rules);
     scales.keep(services, gathered.row.id).await
+}
+
+/// Says which full versions that stand there are not what they were.
+async fn look_for_replaced(services: &Services, gathered: &Gathered, plan: &mut Plan) -> Result<(), JobError> {
+    let (inventory, rules) = (&gathered.scan.inventory, &gathered.rules);
+    let is_listed = |image: &ImageName| matches!(gathered.candidates.tags.get(image), Some(Lookup::Known(_)));
+    let watched = plan::watched_tags(inventory, rules).into_iter().filter(|(image, _)| is_listed(image)).collect();
+    let replaced = services.lookups_for(&gathered.row).replaced(watched).await?;
+    plan.tell_replaced(inventory, rules, &replaced);
+    Ok(())
 }
 
 /// Plans, and where what is newest is too young or worse, plans again without it.

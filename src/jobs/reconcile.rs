@@ -15,6 +15,9 @@ const DELIVERIES_KEPT_MS: i64 = 30 * 86_400_000;
 /// How long the data of a removed installation are kept, in case it comes back.
 const GRACE_MS: i64 = 30 * 86_400_000;
 
+/// How long a list of tags stays that nobody asks for.
+const UNUSED_MS: i64 = 60 * 86_400_000;
+
 /// Bytes of manifests and configurations that are kept; the least used leave first.
 const CONTENTS_KEPT: i64 = 256 * 1024 * 1024;
 
@@ -37,7 +40,8 @@ async fn tidy(services: &Services) -> Result<(), JobError> {
     let deliveries = services.store.forget_deliveries(services.clock.now().plus_ms(-DELIVERIES_KEPT_MS)).await?;
     let extractions = services.store.forget_other_extractions(EXTRACTOR_VERSION).await?;
     let contents = services.store.trim_contents(CONTENTS_KEPT).await?;
+    let unused = services.store.forget_unused(services.clock.now().plus_ms(-UNUSED_MS)).await?;
     let erased = services.store.erase_deleted(services.clock.now().plus_ms(-GRACE_MS)).await?;
-    tracing::info!(deliveries, extractions, contents, erased, "forgotten");
+    tracing::info!(deliveries, extractions, contents, unused, erased, "forgotten");
     Ok(())
 }

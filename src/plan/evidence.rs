@@ -12,9 +12,6 @@ use crate::image::{Digest, ImageName, Platform, Reference, Tag};
 use crate::policy::{Rules, Said, UpdateKind};
 use crate::repo::Moment;
 
-/// What Restow sees of an image within this time of its first look was there before.
-const FIRST_LOOK_MS: i64 = 3_600_000;
-
 /// An image at a tag, at a digest, or at both; with neither it is `latest`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
@@ -53,8 +50,8 @@ pub struct Evidence {
     pub platforms: Platforms,
     /// When Restow first saw this content under this tag; `None` for a digest without a tag.
     pub first_seen: Option<Moment>,
-    /// When Restow began to watch the image.
-    pub watched_since: Option<Moment>,
+    /// When the tag came into the image's list, where Restow knew the list without it.
+    pub came: Option<Moment>,
     /// What the publisher and the registry say of its dates.
     pub claims: Vec<Claim>,
     /// Other content that Restow saw under this tag, and when it saw it last.
@@ -119,16 +116,22 @@ pub enum Age<'a> {
 }
 
 impl Evidence {
-    /// How long the content has been under its tag: by the ledger where it saw the content come, by claims only where
-    /// the ledger has no history. Of several claims the latest counts: an image cannot be older than its upload.
+    /// How long the content has been under its tag: by what Restow saw where the tag came, or got this content, while
+    /// Restow watched; by claims where all that is known is that it was there when Restow first asked. Of several claims
+    /// the latest counts: an image cannot be older than its upload.
     pub fn age(&self) -> Age<'_> {
-        match (self.first_seen, self.watched_since) {
-            (None, _) => self.claims.iter().max_by_key(|claim| claim.at).map_or(Age::Unknown, Age::Claimed),
-            (Some(seen), Some(since)) if seen.0 - since.0 > FIRST_LOOK_MS => Age::Seen(seen),
-            (Some(seen), _) => {
-                let claims = self.claims.iter().filter(|claim| claim.at <= seen);
-                claims.max_by_key(|claim| claim.at).map_or(Age::AtLeastSince(seen), Age::Claimed)
-            }
+        let latest = |until: Moment| self.claims.iter().filter(|claim| claim.at <= until).max_by_key(|claim| claim.at);
+        let Some(seen) = self.first_seen else {
+            return self.claims.iter().max_by_key(|claim| claim.at).map_or(Age::Unknown, Age::Claimed);
+        };
+        let had_other = self.earlier.iter().any(|(_, last)| *last <= seen);
+        match (self.came, latest(seen)) {
+            _ if had_other => Age::Seen(seen),
+            // It may have been replaced between its coming and the first question for it.
+            (Some(came), Some(claim)) if claim.at > came => Age::Claimed(claim),
+            (Some(came), _) => Age::Seen(came),
+            (None, Some(claim)) => Age::Claimed(claim),
+            (None, None) => Age::AtLeastSince(seen),
         }
     }
 }
@@ -298,13 +301,13 @@ fn plain(reference: &Reference) -> String {
 mod tests {
     use super::*;
 
-    fn evidence(first_seen: Option<i64>, watched: i64, claims: &[(Claimed, i64)]) -> Evidence {
+    fn evidence(first_seen: Option<i64>, came: Option<i64>, claims: &[(Claimed, i64)]) -> Evidence {
         let claim = |(what, at): &(Claimed, i64)| Claim { what: *what, at: Moment(*at), source: "somebody".to_owned() };
         Evidence {
             digest: Digest::sha256_of(b"x"),
             platforms: Platforms::Unknown(String::new()),
             first_seen: first_seen.map(Moment),
-            watched_since: Some(Moment(watched)),
+            came: came.map(Moment),
             claims: claims.iter().map(claim).collect(),
             earlier: Vec::new(),
             labels: Labels::default(),
@@ -313,7 +316,6 @@ mod tests {
 
     #[test]
     fn what_restow_saw_itself_decides_the_age() {
-        const HOUR: i64 = 3_600_000;
         let both = [(Claimed::Created, 5), (Claimed::Pushed, 9)];
         let check = |evidence: &Evidence, expected: &str| {
             let shown = match evidence.age() {
@@ -324,14 +326,24 @@ mod tests {
             };
             assert_eq!(shown, expected);
         };
-        // A forged date of the publisher's changes nothing once the ledger has history.
-        check(&evidence(Some(50 * HOUR), 0, &both), &format!("seen {}", 50 * HOUR));
-        check(&evidence(Some(20), 10, &both), "claimed 9");
-        check(&evidence(Some(20), 10, &[]), "since 20");
+        // A forged date of the publisher's makes nothing older that came while Restow watched.
+        check(&evidence(Some(50), Some(40), &both), "seen 40");
+        // It was asked for late, and was pushed again meanwhile, as they say.
+        check(&evidence(Some(50), Some(4), &both), "claimed 9");
+        // An old tag that was asked for late: nobody saw it come.
+        check(&evidence(Some(50), None, &both), "claimed 9");
+        check(&evidence(Some(50), None, &[]), "since 50");
         // A date in the future is no date.
-        check(&evidence(Some(20), 10, &[(Claimed::Created, 30)]), "since 20");
-        check(&evidence(None, 0, &both), "claimed 9");
-        check(&evidence(None, 0, &[]), "unknown");
+        check(&evidence(Some(20), None, &[(Claimed::Created, 30)]), "since 20");
+        check(&evidence(None, None, &both), "claimed 9");
+        check(&evidence(None, None, &[]), "unknown");
+        // Other content stood there before.
+        let replaced = |last: i64| Evidence {
+            earlier: vec![(Digest::sha256_of(b"y"), Moment(last))],
+            ..evidence(Some(50), None, &both)
+        };
+        check(&replaced(45), "seen 50");
+        check(&replaced(60), "claimed 9");
     }
 
     #[test]

@@ -106,6 +106,8 @@ pub enum HoldCode {
     Limit,
     /// The App may not change files there.
     PermissionMissing,
+    /// The full version that stands there points at other content than it did; the site itself may move all the same.
+    ContentReplaced,
 }
 
 /// Updates and holds of one repository: the whole decision, explained; in the order of the inventory's sites.

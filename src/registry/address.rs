@@ -4,11 +4,15 @@
 //! (`10.0.0.0/8`, `fd00::/8`).
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use reqwest::dns::{Name, Resolve, Resolving};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use reqwest::dns::{Name, Resolve};
 use url::{Host, Url};
 
 use super::error::RegistryError;
@@ -79,12 +83,47 @@ pub(super) struct AddressPolicy {
     served_by: BTreeMap<String, String>,
     /// The operator's proxies, which may be connected to wherever they are.
     proxies: HashSet<String>,
+    /// Who resolves names.
+    names: NameLookup,
+}
+
+/// The addresses of a name, asked at each connection.
+type Resolving<'a> = BoxFuture<'a, io::Result<Vec<IpAddr>>>;
+
+/// Who resolves the names of registries: the system, unless somebody else is given.
+#[derive(Clone)]
+pub struct NameLookup(Arc<dyn Fn(String) -> Resolving<'static> + Send + Sync>);
+
+impl NameLookup {
+    /// Names resolved by `resolve`.
+    pub fn new(resolve: impl Fn(String) -> Resolving<'static> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(resolve))
+    }
+}
+
+impl Default for NameLookup {
+    fn default() -> Self {
+        Self::new(|name| {
+            async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|found| found.ip()).collect()) }.boxed()
+        })
+    }
+}
+
+impl fmt::Debug for NameLookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NameLookup")
+    }
 }
 
 impl AddressPolicy {
-    pub(super) fn new(insecure: Vec<String>, allowed: Vec<AllowedAddress>) -> Self {
-        let insecure = insecure.into_iter().map(|host| host.to_ascii_lowercase()).collect();
-        Self { insecure, allowed, served_by: BTreeMap::new(), proxies: HashSet::new() }
+    pub(super) fn new(insecure: &[String], allowed: Vec<AllowedAddress>) -> Self {
+        let insecure = insecure.iter().map(|host| without_usual_port("http", host)).collect();
+        Self { insecure, allowed, ..Self::default() }
+    }
+
+    /// The same, with names resolved like this.
+    pub(super) fn resolving(self, names: NameLookup) -> Self {
+        Self { names, ..self }
     }
 
     /// The same, with these hosts in the place of those that images name.
@@ -102,13 +141,12 @@ impl AddressPolicy {
         Self { proxies: proxies.into_iter().collect(), ..self }
     }
 
-    /// Whether a name may be asked through a proxy, which resolves it itself: what is known here as private is
-    /// refused, what is not known here is the proxy's to judge.
+    /// Whether a name may be asked through a proxy, which resolves it itself: what has a private address here, even one
+    /// of several, is refused, what is not known here is the proxy's to judge.
     pub(super) async fn check_resolved(&self, registry: &str, url: &Url) -> Result<(), RegistryError> {
         let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
-        let Ok(found) = tokio::net::lookup_host((name, 0)).await else { return Ok(()) };
-        let mut found = found.peekable();
-        if found.peek().is_none() || found.any(|address| self.permits(name, address.ip())) {
+        let Ok(found) = (self.names.0)(name.to_owned()).await else { return Ok(()) };
+        if found.iter().all(|address| self.permits(name, *address)) {
             return Ok(());
         }
         Err(RegistryError::refused(registry, RefusedAddress { host: name.to_owned() }.to_string()))
@@ -117,7 +155,7 @@ impl AddressPolicy {
     /// The base address of a registry, as an image names it.
     pub(super) fn base(&self, registry: &str) -> Result<Url, RegistryError> {
         let host = self.api_host(registry);
-        let scheme = if self.insecure.contains(host) { "http" } else { "https" };
+        let scheme = if self.insecure.contains(&without_usual_port("http", host)) { "http" } else { "https" };
         let wrong = || RegistryError::refused(registry, "the registry's name is no valid host");
         let url = Url::parse(&format!("{scheme}://{host}/")).map_err(|_| wrong())?;
         self.check(registry, &url)?;
@@ -172,6 +210,14 @@ pub(super) fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// `host[:port]` as [`authority`] writes it: lower case, and without the port that the scheme has anyway.
+pub(super) fn without_usual_port(scheme: &str, host: &str) -> String {
+    match Url::parse(&format!("{scheme}://{host}/")) {
+        Ok(url) if url.has_host() => authority(&url),
+        Ok(_) | Err(_) => host.to_ascii_lowercase(),
+    }
+}
+
 /// A host that leads into a private network.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -185,13 +231,14 @@ pub(super) struct RefusedAddress {
 pub(super) struct GuardedResolver(pub(super) Arc<AddressPolicy>);
 
 impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+    fn resolve(&self, name: Name) -> reqwest::dns::Resolving {
         let policy = Arc::clone(&self.0);
         Box::pin(async move {
             let host = name.as_str().to_ascii_lowercase();
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let found = (policy.names.0)(host.clone()).await?;
             let proxy = policy.proxies.contains(&host);
-            let kept: Vec<SocketAddr> = found.filter(|address| proxy || policy.permits(&host, address.ip())).collect();
+            let kept = found.into_iter().filter(|address| proxy || policy.permits(&host, *address));
+            let kept: Vec<SocketAddr> = kept.map(|address| SocketAddr::new(address, 0)).collect();
             if kept.is_empty() {
                 return Err(RefusedAddress { host }.into());
             }
@@ -314,13 +361,25 @@ mod tests {
         check(&strict, "https://localhost/", false);
         check(&strict, "https://metadata.google.internal/", false);
         let lenient = AddressPolicy::new(
-            vec!["localhost:5000".to_owned()],
+            &["localhost:5000".to_owned()],
             vec!["127.0.0.1".parse().expect("an address"), "registry.internal".parse().expect("a host")],
         );
         check(&lenient, "http://localhost:5000/v2/", true);
         check(&lenient, "http://localhost:5001/v2/", false);
         check(&lenient, "https://127.0.0.1/", true);
         check(&lenient, "https://127.0.0.2/", false);
+        // A port that the scheme has anyway may be written or not, on either side.
+        for (listed, registry, url) in [
+            ("r.corp:80", "r.corp:80", "http://r.corp/v2/"),
+            ("r.corp", "r.corp:80", "http://r.corp/v2/"),
+            ("r.corp:80", "r.corp", "http://r.corp/v2/"),
+            ("R.corp:443", "r.corp:443", "http://r.corp:443/v2/"),
+        ] {
+            let policy = AddressPolicy::new(&[listed.to_owned()], Vec::new());
+            check(&policy, url, true);
+            let base = policy.base(registry).map(|base| format!("{base}v2/"));
+            assert_eq!(base, Ok(url.to_owned()), "{listed} {registry}");
+        }
         assert!(lenient.permits("registry.internal", "10.0.0.1".parse().expect("an address")));
         assert!(!lenient.permits("elsewhere.internal", "10.0.0.1".parse().expect("an address")));
     }
@@ -331,7 +390,7 @@ mod tests {
             |policy: AddressPolicy| GuardedResolver(Arc::new(policy)).resolve("localhost".parse().expect("a name"));
         let refused = resolve(AddressPolicy::default()).await.err().expect("a refusal");
         assert!(refused.is::<RefusedAddress>(), "{refused}");
-        let allowed = AddressPolicy::new(Vec::new(), vec!["127.0.0.0/8".parse().expect("a network")]);
+        let allowed = AddressPolicy::new(&[], vec!["127.0.0.0/8".parse().expect("a network")]);
         let kept: Vec<SocketAddr> = resolve(allowed).await.expect("addresses").collect();
         assert!(!kept.is_empty() && kept.iter().all(|address| address.ip().is_loopback()), "{kept:?}");
     }

@@ -43,6 +43,19 @@ impl Alias {
     }
 }
 
+impl Alias {
+    fn mirror_of(&self, image: &str) -> Option<ImageName> {
+        let rest = image.strip_prefix(&self.upstream)?.strip_prefix('/')?;
+        ImageName::parse(&format!("{}/{rest}", self.written)).ok()
+    }
+}
+
+/// The names under which mirrors serve `image`.
+pub(super) fn mirrors(aliases: &[Alias], image: &ImageName) -> Vec<ImageName> {
+    let name = image.to_string();
+    aliases.iter().filter_map(|alias| alias.mirror_of(&name)).collect()
+}
+
 /// The image whose content `image` is, by the longest alias that names it.
 pub(super) fn upstream(aliases: &[Alias], image: &ImageName) -> Option<ImageName> {
     let name = image.to_string();
@@ -88,6 +101,18 @@ mod tests {
         check(&hub, "mirror.corp/hubs/nginx", None);
         check(&hub, "nginx", None);
         check(&["mirror.corp:5000=docker.io"], "mirror.corp:5000/nginx", Some("docker.io/library/nginx"));
+    }
+
+    #[test]
+    fn an_images_mirrors_are_known() {
+        let hub: Vec<Alias> = ["mirror.corp/hub=docker.io", "other.corp=docker.io/library", "x.corp=ghcr.io"]
+            .iter()
+            .map(|alias| alias.parse().expect("an alias"))
+            .collect();
+        let found: Vec<String> =
+            mirrors(&hub, &"nginx".parse().expect("an image")).iter().map(ToString::to_string).collect();
+        assert_eq!(found[0], "mirror.corp/hub/library/nginx");
+        assert!(mirrors(&hub, &"quay.io/a/b".parse().expect("an image")).is_empty());
     }
 
     #[test]

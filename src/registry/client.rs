@@ -1,36 +1,28 @@
-//! One request to a registry: turn, authorization, redirects, bounds.
+//! One question to a registry: its turn, its answer's meaning, what is remembered of the registry's state.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, LOCATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use http::{Method, StatusCode};
+use secrecy::SecretString;
 use url::Url;
 
-use super::address::{AddressPolicy, RefusedAddress, authority};
+use super::address::AddressPolicy;
 use super::alias::{self, Alias};
-use super::challenge::{self, Challenge};
 use super::credentials::Credentials;
 use super::docker_config::DockerConfig;
 use super::error::RegistryError;
-use super::host::{Hosts, Quota, is_trouble};
+use super::exchange::Answer;
+use super::host::{Heard, Hosts, Limit, is_trouble};
 use super::quirks::{Pulls, quirk};
-use super::settings::{Credential, RealmPair, RegistrySettings, Secret};
-use super::token::{Authorization, Authorizations, Key, fresh, token_url};
+use super::settings::{RealmPair, RegistrySettings};
+use super::token::Authorizations;
 use super::transport::{self, Transport, proxy_hosts};
 use crate::clock::Clock;
 use crate::image::ImageName;
 use crate::repo::Moment;
-
-/// Redirects of one request.
-const MAX_REDIRECTS: usize = 5;
-/// Some registries' tokens are long, none is longer than this.
-const TOKEN_LIMIT: usize = 256 * 1024;
 
 /// The wait before a question that failed for a moment is asked once more.
 const SECOND_TRY: Duration = Duration::from_millis(200);
@@ -43,24 +35,24 @@ pub type PackageToken = Arc<dyn Fn() -> BoxFuture<'static, Option<SecretString>>
 /// All registries. Clones share their tokens, limits and connections.
 #[derive(Clone)]
 pub struct Registries {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     /// Whose repositories are read for.
-    owner: Option<Arc<str>>,
-    packages: Option<PackageToken>,
+    pub(super) owner: Option<Arc<str>>,
+    pub(super) packages: Option<PackageToken>,
 }
 
-struct Inner {
-    transport: Transport,
-    policy: Arc<AddressPolicy>,
-    credentials: Credentials,
-    realms: Vec<RealmPair>,
+pub(super) struct Inner {
+    pub(super) transport: Transport,
+    pub(super) policy: Arc<AddressPolicy>,
+    pub(super) credentials: Credentials,
+    pub(super) realms: Vec<RealmPair>,
     aliases: Vec<Alias>,
     hosts: Hosts,
-    authorizations: Authorizations,
+    pub(super) authorizations: Authorizations,
     docker_hub: Url,
-    proxied: bool,
+    pub(super) proxied: bool,
     clock: Clock,
-    total: Duration,
+    pub(super) total: Duration,
 }
 
 impl fmt::Debug for Registries {
@@ -82,27 +74,37 @@ pub(super) struct Question<'a> {
     pub(super) limit: usize,
     /// What is sent, as a form.
     pub(super) form: Option<SecretString>,
+    /// How a good answer is read.
+    pub(super) reading: Reading,
 }
 
-impl Question<'_> {
-    fn host(&self) -> &str {
+/// How an answer is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// To its end.
+    Whole,
+    /// By who asked, piece by piece.
+    Open,
+}
+
+impl<'a> Question<'a> {
+    /// A question whose answer is read whole, of `limit` bytes at most.
+    pub(super) fn get(image: &'a ImageName, url: Url, accept: &'static str, limit: usize) -> Self {
+        Self { image, method: Method::GET, url, accept, etag: None, limit, form: None, reading: Reading::Whole }
+    }
+
+    pub(super) fn host(&self) -> &str {
         self.image.registry()
     }
-}
 
-/// An answer, read whole.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    /// Where it came from in the end.
-    pub(super) url: Url,
-}
+    /// Whether a registry that counts pulls says with the answer what is left of them.
+    fn tells_quota(&self) -> bool {
+        quirk(self.host()).pulls == Pulls::Counted && self.url.path().contains("/manifests/")
+    }
 
-impl Answer {
-    pub(super) fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+    /// Whether the registry counts it as a pull.
+    pub(super) fn is_pull(&self) -> bool {
+        self.tells_quota() && self.method == Method::GET
     }
 }
 
@@ -114,13 +116,14 @@ impl Registries {
     pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
         let proxies: Vec<String> = proxy_hosts(&settings.proxy).collect();
         let proxied = !proxies.is_empty();
-        let policy = AddressPolicy::new(settings.insecure.clone(), settings.allowed.clone())
+        let policy = AddressPolicy::new(&settings.insecure, settings.allowed.clone())
             .reaching(proxies)
-            .serving(settings.served_by.clone());
+            .serving(settings.served_by.clone())
+            .resolving(settings.names.clone());
         let policy = Arc::new(policy);
         let transport = Transport::new(&settings, &policy)?;
         let clouds = transport::clouds(&settings)?;
-        let docker_config = settings.docker_config.map(DockerConfig::new);
+        let docker_config = settings.docker_config.map(|file| DockerConfig::new(file, settings.docker_helpers));
         let credentials = Credentials::new(settings.credentials, docker_config)?.with_clouds(clouds);
         let inner = Inner {
             transport,
@@ -156,9 +159,14 @@ impl Registries {
         alias::upstream(&self.inner.aliases, image)
     }
 
-    /// What a registry last said of its limit on pulls.
-    pub fn quota(&self, host: &str) -> Option<Quota> {
-        self.inner.hosts.quota(host)
+    /// The names under which mirrors serve an image.
+    pub fn mirrors(&self, image: &ImageName) -> Vec<ImageName> {
+        alias::mirrors(&self.inner.aliases, image)
+    }
+
+    /// What the registry of an image last said of its limit on pulls, to whoever reads it like this.
+    pub fn limit(&self, image: &ImageName) -> Limit {
+        self.inner.hosts.limit(image.registry(), self.audience(image).as_deref())
     }
 
     /// Whether reading a manifest of this registry is counted as a pull.
@@ -174,7 +182,7 @@ impl Registries {
         self.inner.clock.now()
     }
 
-    fn is_own_package(&self, image: &ImageName) -> bool {
+    pub(super) fn is_own_package(&self, image: &ImageName) -> bool {
         let folder = image.repository().split('/').next().unwrap_or_default();
         image.registry() == GITHUB_PACKAGES && self.packages.is_some() && self.owner.as_deref() == Some(folder)
     }
@@ -222,18 +230,27 @@ impl Registries {
         let (host, hosts) = (question.host(), &self.inner.hosts);
         let late = |what: &str| RegistryError::unavailable(host, what);
         let turn = tokio::time::timeout(self.inner.total, hosts.turn(host, self.now())).await;
-        let _turn = turn.unwrap_or_else(|_| Err(late("too many requests wait for this registry")))?;
+        let turn = turn.unwrap_or_else(|_| Err(late("too many requests wait for this registry")))?;
         let answer = tokio::time::timeout(self.inner.total, self.authorized(question)).await;
         let answer = answer.unwrap_or_else(|_| Err(late("the registry did not answer in time")));
         match &answer {
-            Ok(answer) => hosts.answered(host, self.now(), answer.status, &answer.headers),
+            Ok(answer) => {
+                let audience = self.audience(question.image);
+                let tells_quota = question.tells_quota();
+                let heard = Heard { status: answer.status, headers: &answer.headers, audience, tells_quota };
+                hosts.answered(host, self.now(), &heard);
+            }
             Err(RegistryError::Unavailable { .. }) => hosts.silent(host, self.now()),
             Err(_) => {}
         }
-        self.judge(question, answer?)
+        let mut answer = self.judge(question, answer?)?;
+        if let Some(open) = &mut answer.open {
+            open.turn = Some(turn);
+        }
+        Ok(answer)
     }
 
-    fn judge(&self, question: &Question<'_>, answer: Answer) -> Result<Answer, RegistryError> {
+    pub(super) fn judge(&self, question: &Question<'_>, answer: Answer) -> Result<Answer, RegistryError> {
         let host = question.host();
         match answer.status {
             StatusCode::OK => Ok(answer),
@@ -248,7 +265,7 @@ impl Registries {
         }
     }
 
-    fn unauthorized(&self, host: &str) -> RegistryError {
+    pub(super) fn unauthorized(&self, host: &str) -> RegistryError {
         let configured = self.inner.credentials.knows(host, self.owner.as_deref());
         let reason = if configured {
             "the registry refuses the configured credentials for this image; check user, password and their rights"
@@ -256,261 +273,5 @@ impl Registries {
             "the image does not exist or needs credentials, and none are configured for this registry"
         };
         RegistryError::unauthorized(host, reason)
-    }
-
-    /// Asks with what is at hand; on a 401 gets what the registry wants, and asks once more.
-    async fn authorized(&self, question: &Question<'_>) -> Result<Answer, RegistryError> {
-        let key = Key {
-            host: question.host().to_owned(),
-            repository: question.image.repository().to_owned(),
-            audience: self.audience(question.image),
-        };
-        let slot = self.inner.authorizations.slot(&key);
-        let shown = fresh(&slot.lock().await, self.now());
-        let home = self.inner.policy.base(question.host())?;
-        let answer = self.follow(question, &home, shown.as_ref()).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || answer.url.origin() != home.origin() {
-            return Ok(answer);
-        }
-        let mut held = slot.lock().await;
-        let newer = fresh(&held, self.now()).filter(|held| shown.as_ref().is_none_or(|s| !s.is_same(held)));
-        if let Some(newer) = newer {
-            drop(held);
-            let answer = self.follow(question, &home, Some(&newer)).await?;
-            if answer.status != StatusCode::UNAUTHORIZED {
-                return Ok(answer);
-            }
-            held = slot.lock().await;
-        }
-        *held = None;
-        let gained = self.gain(question, &home, &challenges(&answer)).await?;
-        let answer = self.follow(question, &home, Some(&gained)).await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            self.inner.credentials.refused(question.host()).await;
-        } else {
-            *held = Some(gained);
-        }
-        Ok(answer)
-    }
-
-    async fn credential(&self, host: &str) -> Result<Option<Credential>, RegistryError> {
-        self.inner.credentials.of(host, self.owner.as_deref(), self.now()).await
-    }
-
-    /// What opens the organisation's own packages, where the registry asks for more than nothing.
-    async fn package_credential(&self, image: &ImageName) -> Option<Credential> {
-        let packages = self.packages.as_ref().filter(|_| self.is_own_package(image))?;
-        let secret = Secret::Password(packages().await?);
-        Some(Credential {
-            host: image.registry().to_owned(),
-            owners: Vec::new(),
-            user: "x-access-token".into(),
-            secret,
-        })
-    }
-
-    /// Answers a challenge: by a token where the registry takes one, else by the credentials themselves.
-    async fn gain(
-        &self,
-        question: &Question<'_>,
-        home: &Url,
-        challenges: &[Challenge],
-    ) -> Result<Authorization, RegistryError> {
-        let host = question.host();
-        let credential = self.credential(host).await?;
-        let credential = credential.as_ref();
-        let of_scheme = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
-        if let Some(bearer) = of_scheme("bearer") {
-            let url = token_url(bearer, host, question.image.repository())?;
-            let bought = self.buy_token(question, home, url.clone(), credential).await;
-            let (Err(RegistryError::Unauthorized { .. }), None) = (&bought, credential) else { return bought };
-            // Anonymous first: public packages need nothing.
-            let Some(own) = self.package_credential(question.image).await else { return bought };
-            return self.buy_token(question, home, url, Some(&own)).await;
-        }
-        match (of_scheme("basic"), credential) {
-            (Some(_), Some(credential)) => Authorization::basic(credential).ok_or_else(|| {
-                RegistryError::unauthorized(host, "the registry wants a user and a password, which are not configured")
-            }),
-            (Some(_), None) => Err(self.unauthorized(host)),
-            (None, _) => {
-                Err(RegistryError::unauthorized(host, "the registry asks for an authentication unknown to Restow"))
-            }
-        }
-    }
-
-    /// Asks the token server that the registry names; it sees credentials only where it is allowed to.
-    async fn buy_token(
-        &self,
-        question: &Question<'_>,
-        home: &Url,
-        url: Url,
-        credential: Option<&Credential>,
-    ) -> Result<Authorization, RegistryError> {
-        let host = question.host();
-        self.inner.policy.check(host, &url)?;
-        if credential.is_some() && !self.may_see_credentials(host, home, &url) {
-            let realm = authority(&url);
-            return Err(RegistryError::refused(
-                host,
-                format!(
-                    "the registry sends the credentials to {realm}; allow that token server for it in Restow's settings"
-                ),
-            ));
-        }
-        let shown = credential.and_then(Authorization::basic);
-        let (url, form) = match credential.map(|credential| &credential.secret) {
-            Some(Secret::IdentityToken(token)) => refresh_form(url, token),
-            Some(Secret::Password(_) | Secret::Cloud(_)) | None => (url, None),
-        };
-        let method = if form.is_some() { Method::POST } else { Method::GET };
-        let ask = Question {
-            method,
-            url,
-            accept: "application/json",
-            etag: None,
-            limit: TOKEN_LIMIT,
-            form,
-            ..question.clone()
-        };
-        let answer = self.once(&ask, &ask.url, shown.as_ref()).await?;
-        match answer.status {
-            StatusCode::OK => Authorization::bearer(&answer.body, self.now())
-                .ok_or_else(|| RegistryError::invalid(host, "the token server's answer holds no token")),
-            // Docker Hub's token server answers 400 or 404 to some wrong names and passwords.
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => Err(self.unauthorized(host)),
-            _ => Err(match self.judge(&ask, answer) {
-                Ok(_) => RegistryError::invalid(host, "the token server's answer holds no token"),
-                Err(error) => error,
-            }),
-        }
-    }
-
-    fn may_see_credentials(&self, registry: &str, home: &Url, realm: &Url) -> bool {
-        let same = realm.host() == home.host() && realm.scheme() == home.scheme();
-        let listed = |pair: &RealmPair| {
-            pair.registry == registry && (realm.host_str() == Some(&pair.realm) || authority(realm) == pair.realm)
-        };
-        same || self.inner.realms.iter().any(listed)
-            || quirk(registry).realms.iter().any(|known| realm.host_str() == Some(known) && realm.scheme() == "https")
-    }
-
-    /// Follows redirects; the authorization stays at the registry's own origin, its `home`.
-    async fn follow(
-        &self,
-        question: &Question<'_>,
-        home: &Url,
-        shown: Option<&Authorization>,
-    ) -> Result<Answer, RegistryError> {
-        let mut url = question.url.clone();
-        for _ in 0..=MAX_REDIRECTS {
-            self.inner.policy.check(question.host(), &url)?;
-            let own = url.origin() == home.origin();
-            let answer = self.once(question, &url, shown.filter(|_| own)).await?;
-            if !is_redirect(answer.status) {
-                return Ok(answer);
-            }
-            let next = answer.header(LOCATION).and_then(|location| url.join(location).ok());
-            url = next.ok_or_else(|| {
-                RegistryError::invalid(question.host(), "the registry redirects without saying where to")
-            })?;
-        }
-        Err(RegistryError::invalid(question.host(), "the registry redirects in a circle"))
-    }
-
-    async fn once(
-        &self,
-        question: &Question<'_>,
-        url: &Url,
-        shown: Option<&Authorization>,
-    ) -> Result<Answer, RegistryError> {
-        let host = question.host();
-        if self.inner.proxied {
-            self.inner.policy.check_resolved(host, url).await?;
-        }
-        let client = self.inner.transport.to(url);
-        let mut request = client.request(question.method.clone(), url.clone()).header(ACCEPT, question.accept);
-        if let Some(etag) = question.etag {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        if let Some(form) = &question.form {
-            request =
-                request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.expose_secret().to_owned());
-        }
-        if let Some(authorization) = shown {
-            request = request.header(AUTHORIZATION, authorization.header.clone());
-        }
-        let response = request.send().await.map_err(|error| unreached(host, &error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = BytesMut::new();
-        let mut pieces = response.bytes_stream();
-        while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| unreached(host, &error))?;
-            if body.len() + piece.len() > question.limit {
-                let limit = question.limit;
-                return Err(RegistryError::invalid(host, format!("the registry's answer has more than {limit} bytes")));
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok(Answer { status, headers, body: body.freeze(), url: url.clone() })
-    }
-}
-
-/// The question to a token server as OAuth 2 writes it: what stood in the address, and the identity token.
-fn refresh_form(mut url: Url, token: &SecretString) -> (Url, Option<SecretString>) {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "refresh_token").append_pair("client_id", "restow");
-    for (name, value) in url.query_pairs() {
-        form.append_pair(&name, &value);
-    }
-    form.append_pair("refresh_token", token.expose_secret());
-    let form = SecretString::from(form.finish());
-    url.set_query(None);
-    (url, Some(form))
-}
-
-fn challenges(answer: &Answer) -> Vec<Challenge> {
-    let headers = answer.headers.get_all(WWW_AUTHENTICATE).iter().take(10);
-    headers.filter_map(|header| header.to_str().ok()).flat_map(challenge::parse).collect()
-}
-
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::MOVED_PERMANENTLY
-            | StatusCode::FOUND
-            | StatusCode::SEE_OTHER
-            | StatusCode::TEMPORARY_REDIRECT
-            | StatusCode::PERMANENT_REDIRECT
-    )
-}
-
-/// Says why a registry was not reached, in the words of the error that began it.
-fn unreached(host: &str, error: &reqwest::Error) -> RegistryError {
-    let mut innermost: &(dyn std::error::Error + 'static) = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    if innermost.is::<RefusedAddress>() {
-        return RegistryError::refused(host, innermost.to_string());
-    }
-    let what =
-        if error.is_timeout() { "the registry did not answer in time" } else { "the registry cannot be reached" };
-    RegistryError::unavailable(host, format!("{what}: {innermost}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::address::GuardedResolver;
-    use super::*;
-
-    #[tokio::test]
-    async fn a_refused_name_is_told_apart_from_a_broken_registry() {
-        let resolver = GuardedResolver(Arc::new(AddressPolicy::default()));
-        let client = reqwest::Client::builder().dns_resolver(resolver).no_proxy().build().expect("a client");
-        let error = client.get("http://localhost:1/").send().await.expect_err("refused");
-        let error = unreached("registry.example.com", &error);
-        assert!(matches!(error, RegistryError::Refused { .. }), "{error}");
-        assert!(error.to_string().contains("localhost has no public address"), "{error}");
     }
 }

@@ -95,7 +95,7 @@ impl Credentials {
     /// Asks a helper or a cloud anew next time: what it gave was refused.
     pub(super) async fn refused(&self, host: &str) {
         if let Some(config) = &self.docker_config {
-            config.refused(host);
+            config.refused(host).await;
         }
         if let Some(clouds) = &self.clouds {
             clouds.refused(host).await;
@@ -103,7 +103,8 @@ impl Credentials {
     }
 }
 
-fn usual_host(host: &str) -> String {
+/// The name that images give a registry, of the several that people know.
+pub(super) fn usual_host(host: &str) -> String {
     match host.to_ascii_lowercase().as_str() {
         "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => "docker.io".to_owned(),
         host => host.to_owned(),

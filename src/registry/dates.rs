@@ -2,7 +2,6 @@
 //!
 //! What they say are claims, shown beside what Restow saw itself. A question here is never counted as a pull.
 
-use http::Method;
 use serde::Deserialize;
 use url::Url;
 
@@ -69,15 +68,7 @@ impl Registries {
             Dates::Quay => (image.clone(), self.quay_address(image, tag)?),
             Dates::Image | Dates::List => return Ok(None),
         };
-        let question = Question {
-            image: &asked,
-            method: Method::GET,
-            url,
-            accept: "application/json",
-            etag: None,
-            limit: LIMIT,
-            form: None,
-        };
+        let question = Question::get(&asked, url, "application/json", LIMIT);
         let answer = match self.ask(&question).await {
             Ok(answer) => answer,
             // Private images are told to nobody there.

@@ -59,6 +59,27 @@ impl Quota {
     }
 }
 
+/// What a registry says of a limit on pulls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing was heard yet.
+    Untold,
+    /// It answered without naming one: pulls are not limited.
+    Unlimited,
+    /// What is left of it.
+    Left(Quota),
+}
+
+/// What is heard with an answer.
+pub(super) struct Heard<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'a HeaderMap,
+    /// To whom it was said.
+    pub(super) audience: Option<String>,
+    /// Whether the registry would name its limit here, if it had one.
+    pub(super) tells_quota: bool,
+}
+
 struct HostState {
     permits: Arc<Semaphore>,
     /// Permits that one request takes: 1 where all is well, up to all of them.
@@ -69,7 +90,8 @@ struct HostState {
     limited_until: Moment,
     /// It does not answer, and is left alone.
     resting_until: Moment,
-    quota: Option<Quota>,
+    /// By who heard it.
+    limits: HashMap<Option<String>, Limit>,
 }
 
 impl HostState {
@@ -81,7 +103,7 @@ impl HostState {
             failures: 0,
             limited_until: Moment(i64::MIN),
             resting_until: Moment(i64::MIN),
-            quota: None,
+            limits: HashMap::new(),
         }
     }
 
@@ -155,9 +177,17 @@ impl Hosts {
     }
 
     /// Remembers how `host` answered: what it says of its limit, and whether it is in trouble.
-    pub(super) fn answered(&self, host: &str, now: Moment, status: StatusCode, headers: &HeaderMap) {
+    pub(super) fn answered(&self, host: &str, now: Moment, heard: &Heard<'_>) {
+        let status = heard.status;
         self.with(host, now, |state| {
-            state.quota = Quota::read(headers, now).or(state.quota);
+            let good = status.is_success() || status == StatusCode::NOT_MODIFIED;
+            match Quota::read(heard.headers, now) {
+                Some(quota) => drop(state.limits.insert(heard.audience.clone(), Limit::Left(quota))),
+                None if good && heard.tells_quota => {
+                    state.limits.insert(heard.audience.clone(), Limit::Unlimited);
+                }
+                None => {}
+            }
             if status == StatusCode::TOO_MANY_REQUESTS {
                 state.slow_down();
             } else if is_trouble(status) {
@@ -183,9 +213,11 @@ impl Hosts {
         }
     }
 
-    /// What `host` last said of its limit.
-    pub(super) fn quota(&self, host: &str) -> Option<Quota> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).get(host)?.quota
+    /// What `host` last said of its limit to an audience.
+    pub(super) fn limit(&self, host: &str, audience: Option<&str>) -> Limit {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let limits = states.get(host).map(|state| &state.limits);
+        limits.and_then(|limits| limits.get(&audience.map(str::to_owned)).copied()).unwrap_or(Limit::Untold)
     }
 
     /// Remembers that `host` wants no requests for a while, and says so as an error.
@@ -229,6 +261,32 @@ mod tests {
         HeaderMap::from_iter([(http::header::RETRY_AFTER, retry_after.parse().expect("a header"))])
     }
 
+    fn heard(status: StatusCode, headers: &HeaderMap) -> Heard<'_> {
+        Heard { status, headers, audience: None, tells_quota: true }
+    }
+
+    #[test]
+    fn what_one_owner_has_left_is_not_anothers() {
+        let hosts = Hosts::default();
+        let mut named = HeaderMap::new();
+        named.insert("ratelimit-limit", "100;w=21600".parse().expect("a header"));
+        named.insert("ratelimit-remaining", "7;w=21600".parse().expect("a header"));
+        hosts.answered("a", Moment(0), &heard(StatusCode::OK, &named));
+        let left = |audience: Option<&str>| match hosts.limit("a", audience) {
+            Limit::Left(quota) => format!("{} left", quota.remaining),
+            other => format!("{other:?}"),
+        };
+        assert_eq!((left(None), left(Some("acme"))), ("7 left".to_owned(), "Untold".to_owned()));
+        let paid = Heard { audience: Some("acme".to_owned()), ..heard(StatusCode::OK, &named) };
+        hosts.answered("a", Moment(1), &Heard { headers: &HeaderMap::new(), ..paid });
+        assert_eq!((left(None), left(Some("acme"))), ("7 left".to_owned(), "Unlimited".to_owned()));
+        // What names no limit because it failed says nothing; what was bought since then does.
+        hosts.answered("a", Moment(2), &heard(StatusCode::UNAUTHORIZED, &HeaderMap::new()));
+        assert_eq!(left(None), "7 left");
+        hosts.answered("a", Moment(3), &heard(StatusCode::OK, &HeaderMap::new()));
+        assert_eq!(left(None), "Unlimited");
+    }
+
     #[test]
     fn the_wait_is_seconds_or_a_date() {
         let now = Moment::parse_rfc3339("2026-11-23T17:40:00Z").expect("a date");
@@ -268,10 +326,10 @@ mod tests {
         assert!(hosts.turn("b", Moment(0)).await.is_ok());
         // One try after the rest: it fails, and the next rest is longer.
         drop(hosts.turn("a", Moment(30_000)).await.expect("a try"));
-        hosts.answered("a", Moment(30_000), StatusCode::BAD_GATEWAY, &HeaderMap::new());
+        hosts.answered("a", Moment(30_000), &heard(StatusCode::BAD_GATEWAY, &HeaderMap::new()));
         assert!(hosts.turn("a", Moment(80_000)).await.is_err());
         assert!(hosts.turn("a", Moment(90_000)).await.is_ok());
-        hosts.answered("a", Moment(90_000), StatusCode::OK, &HeaderMap::new());
+        hosts.answered("a", Moment(90_000), &heard(StatusCode::OK, &HeaderMap::new()));
         hosts.silent("a", Moment(90_000));
         assert!(hosts.turn("a", Moment(90_000)).await.is_ok(), "one success forgives");
     }
@@ -291,7 +349,7 @@ mod tests {
         };
         assert_eq!(at_once(&hosts).await, 6);
         let trouble = |hosts: &Hosts| {
-            hosts.answered("a", Moment(0), StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new());
+            hosts.answered("a", Moment(0), &heard(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()));
         };
         let mut seen = Vec::new();
         for _ in 0..3 {
@@ -300,7 +358,7 @@ mod tests {
         }
         assert_eq!(seen, [3, 2, 1]);
         for _ in 0..60 {
-            hosts.answered("a", Moment(0), StatusCode::OK, &HeaderMap::new());
+            hosts.answered("a", Moment(0), &heard(StatusCode::OK, &HeaderMap::new()));
         }
         assert_eq!(at_once(&hosts).await, 6);
     }

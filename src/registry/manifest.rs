@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::client::{Answer, Question, Registries};
+use super::client::{Question, Registries};
 use super::error::RegistryError;
+use super::exchange::Answer;
 use crate::image::{Digest, ImageName, Tag};
 
 /// All four kinds of manifest: a registry converts or refuses what is not asked for.
@@ -35,6 +36,15 @@ impl Manifest {
     }
 }
 
+/// What a tag points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointed {
+    /// The content.
+    pub digest: Digest,
+    /// The registry's version of this answer, where it gives one.
+    pub etag: Option<String>,
+}
+
 /// What a manifest or an index says of a part. Source: OCI image specification 1.1, "Content Descriptors".
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,24 +65,40 @@ impl Registries {
     /// [`RegistryError::NotFound`] where the registry has no such tag; [`RegistryError::Invalid`] where the digest it
     /// names is not the content's.
     pub async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Digest, RegistryError> {
-        let (head, get) = (self.question(image, tag.as_str(), Method::HEAD)?, Method::GET);
+        self.pointed(image, tag, None).await.map(|pointed| pointed.digest)
+    }
+
+    /// The same with the answer's version; where `known` has one, the registry need only say that it still holds.
+    ///
+    /// # Errors
+    /// As [`Registries::digest`].
+    pub async fn pointed(
+        &self,
+        image: &ImageName,
+        tag: &Tag,
+        known: Option<&Pointed>,
+    ) -> Result<Pointed, RegistryError> {
+        let head = self.question(image, tag.as_str(), Method::HEAD)?;
+        let head = Question { etag: known.and_then(|known| known.etag.as_deref()), ..head };
         let what = || format!("{image}:{tag}");
-        match self.ask(&head).await {
-            Ok(answer) => {
+        let etag = |answer: &Answer| answer.header(http::header::ETAG).map(str::to_owned);
+        match (self.ask(&head).await, known) {
+            (Ok(answer), Some(known)) if answer.status == StatusCode::NOT_MODIFIED => return Ok(known.clone()),
+            (Ok(answer), _) => {
                 if let Some(digest) = named_digest(&answer) {
-                    return Ok(digest);
+                    return Ok(Pointed { digest, etag: etag(&answer) });
                 }
             }
             // Some servers know no HEAD: 405, 400 or 501.
-            Err(RegistryError::Invalid { .. }) => {}
-            Err(error) => return Err(naming(error, &what)),
+            (Err(RegistryError::Invalid { .. }), _) => {}
+            (Err(error), _) => return Err(naming(error, &what)),
         }
-        let question = Question { method: get, ..head };
+        let question = Question { method: Method::GET, etag: None, ..head };
         let answer = self.ask(&question).await.map_err(|error| naming(error, &what))?;
         match named_digest(&answer) {
-            Some(digest) if digest.matches(&answer.body) => Ok(digest),
+            Some(digest) if digest.matches(&answer.body) => Ok(Pointed { digest, etag: etag(&answer) }),
             Some(_) => Err(lie(image)),
-            None => Ok(Digest::sha256_of(&answer.body)),
+            None => Ok(Pointed { digest: Digest::sha256_of(&answer.body), etag: etag(&answer) }),
         }
     }
 
@@ -110,7 +136,7 @@ impl Registries {
         method: Method,
     ) -> Result<Question<'a>, RegistryError> {
         let url = self.url(image, &format!("manifests/{reference}"))?;
-        Ok(Question { image, method, url, accept: MANIFESTS, etag: None, limit: MANIFEST_LIMIT, form: None })
+        Ok(Question { method, ..Question::get(image, url, MANIFESTS, MANIFEST_LIMIT) })
     }
 }
 

@@ -18,6 +18,7 @@
 mod address;
 mod alias;
 mod attestation;
+mod authorize;
 mod blob;
 mod challenge;
 mod client;
@@ -27,6 +28,7 @@ mod credentials;
 mod dates;
 mod docker_config;
 mod error;
+mod exchange;
 mod host;
 mod manifest;
 mod probe;
@@ -37,20 +39,20 @@ mod subscription;
 mod tags;
 mod token;
 mod transport;
-mod vex;
 
-pub use address::{AllowedAddress, InvalidAddress};
+pub use address::{AllowedAddress, InvalidAddress, NameLookup};
 pub use alias::{Alias, InvalidAlias};
-pub use attestation::{Attestation, Carrier, Layer};
+pub use attestation::{Attestation, Carrier, Layer, Part, Wanted, attestations_tag, referrers_tag};
 pub use client::{PackageToken, Registries};
 pub use cloud::{AwsIdentity, AwsKeys, AzureIdentity, Endpoints, Provider};
 pub use content::{CONFIG_LIMIT, Content, Description};
 pub use dates::TagStory;
 pub use error::RegistryError;
-pub use host::Quota;
-pub use manifest::Manifest;
+pub use host::{Limit, Quota};
+pub use manifest::{Manifest, Pointed};
 pub use probe::Probe;
-pub use referrers::{Referrer, Referrers};
-pub use settings::{ClientCertificate, Credential, Proxy, RealmPair, RegistrySettings, Secret, Timeouts};
+pub use referrers::Referrers;
+pub use settings::{
+    ClientCertificate, Credential, DockerHelpers, InvalidPair, Proxy, RealmPair, RegistrySettings, Secret, Timeouts,
+};
 pub use tags::{Completeness, TagList, Upload};
-pub use vex::AttachedVex;

@@ -1,6 +1,5 @@
 //! What works with a registry, for a person who wonders.
 
-use http::Method;
 use http::header::WWW_AUTHENTICATE;
 
 use super::challenge;
@@ -28,18 +27,9 @@ impl Registries {
     /// # Errors
     /// It cannot be reached, or may not be; its credential helper fails.
     pub async fn probe(&self, host: &str) -> Result<Probe, RegistryError> {
-        let image = ImageName::parse(&format!("{host}/restow/probe"))
-            .map_err(|_| RegistryError::invalid(host, "this is no registry's host"))?;
+        let image = probed(host)?;
         let url = self.front_door(host)?;
-        let question = Question {
-            image: &image,
-            method: Method::GET,
-            url: url.clone(),
-            accept: "application/json",
-            etag: None,
-            limit: LIMIT,
-            form: None,
-        };
+        let question = Question::get(&image, url.clone(), "application/json", LIMIT);
         let answer = self.plain(&question).await?;
         let headers = answer.headers.get_all(WWW_AUTHENTICATE).iter().take(10);
         let challenges = headers.filter_map(|header| header.to_str().ok()).flat_map(challenge::parse);
@@ -50,4 +40,19 @@ impl Registries {
         let has_credentials = self.has_credentials(host).await?;
         Ok(Probe { status: answer.status.as_u16(), wants: wants.collect(), has_credentials })
     }
+
+    /// Shows a registry's front door what it asks for: the credentials, or a token that they, or nobody, can buy.
+    ///
+    /// # Errors
+    /// It lets nobody in like this, or cannot be reached.
+    pub async fn enter(&self, host: &str) -> Result<(), RegistryError> {
+        let image = probed(host)?;
+        self.ask(&Question::get(&image, self.front_door(host)?, "application/json", LIMIT)).await.map(|_| ())
+    }
+}
+
+/// An image that nobody has, where only its registry matters.
+fn probed(host: &str) -> Result<ImageName, RegistryError> {
+    ImageName::parse(&format!("{host}/restow/probe"))
+        .map_err(|_| RegistryError::invalid(host, "this is no registry's host"))
 }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
 
-use super::address::AllowedAddress;
+use super::address::{AllowedAddress, NameLookup};
 use super::alias::Alias;
 use super::cloud::{Endpoints, Provider};
+use super::credentials::usual_host;
 use crate::clock::Clock;
 
 /// How long the parts of a request may take.
@@ -28,6 +30,22 @@ impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self { connect: seconds(5), read: seconds(15), total: seconds(60) }
+    }
+}
+
+/// The programs that Docker's file names, which know credentials.
+#[derive(Debug, Clone)]
+pub struct DockerHelpers {
+    /// A program that takes longer is ended.
+    pub longest: Duration,
+    /// Where they are; `None`: where the system looks for programs.
+    pub folder: Option<PathBuf>,
+}
+
+impl Default for DockerHelpers {
+    /// Those of the system; one may ask its cloud, and takes 20 s at most.
+    fn default() -> Self {
+        Self { longest: Duration::from_secs(20), folder: None }
     }
 }
 
@@ -65,6 +83,39 @@ pub struct RealmPair {
     pub realm: String,
 }
 
+/// A text that pairs no registry with a token server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} pairs no registry with a token server: expected two hosts, such as registry.example.com=auth.example.com"
+)]
+pub struct InvalidPair(String);
+
+impl RealmPair {
+    /// Both sides as `host` or `host:port`; the token server's port counts only where it is written.
+    ///
+    /// # Errors
+    /// A side is no host: it is empty, has a scheme or a path.
+    pub fn new(registry: &str, realm: &str) -> Result<Self, InvalidPair> {
+        let is_host = |side: &str| {
+            let url = Url::parse(&format!("https://{side}/")).ok();
+            url.is_some_and(|url| url.path() == "/" && url.username().is_empty() && !side.contains(['/', '?', '#']))
+        };
+        if !is_host(registry) || !is_host(realm) {
+            return Err(InvalidPair(format!("{registry}={realm}").chars().take(200).collect()));
+        }
+        Ok(Self { registry: usual_host(registry), realm: realm.to_ascii_lowercase() })
+    }
+}
+
+impl FromStr for RealmPair {
+    type Err = InvalidPair;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPair> {
+        let (registry, realm) = text.split_once('=').unwrap_or((text, ""));
+        Self::new(registry.trim(), realm.trim())
+    }
+}
+
 /// A proxy, as the usual variables of the environment name it.
 #[derive(Debug, Clone, Default)]
 pub struct Proxy {
@@ -98,6 +149,8 @@ pub struct RegistrySettings {
     pub realms: Vec<RealmPair>,
     /// Docker's `config.json`, for registries of which `credentials` says nothing.
     pub docker_config: Option<PathBuf>,
+    /// The programs that it names.
+    pub docker_helpers: DockerHelpers,
     /// Registries that another host serves than the one that images name: `docker.io` is `registry-1.docker.io`.
     pub served_by: BTreeMap<String, String>,
     /// Names under which a registry serves another registry's images.
@@ -112,6 +165,8 @@ pub struct RegistrySettings {
     pub docker_hub: Url,
     /// Where the clouds give short-lived credentials.
     pub clouds: Endpoints,
+    /// Who resolves the names of registries.
+    pub names: NameLookup,
     /// How Restow names itself.
     pub user_agent: String,
     /// The time of day: tokens and limits end by it.
@@ -129,12 +184,14 @@ impl Default for RegistrySettings {
             credentials: Vec::new(),
             realms: Vec::new(),
             docker_config: None,
+            docker_helpers: DockerHelpers::default(),
             served_by: BTreeMap::from([("docker.io".to_owned(), "registry-1.docker.io".to_owned())]),
             aliases: Vec::new(),
             proxy: Proxy::default(),
             clouds: Endpoints::default(),
             authorities: Vec::new(),
             client_certificates: Vec::new(),
+            names: NameLookup::default(),
             docker_hub: Url::parse("https://hub.docker.com/").expect("impossible: a constant address"),
             user_agent: concat!("restow/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::System,

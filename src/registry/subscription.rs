@@ -1,6 +1,6 @@
 //! Confirming to Amazon SNS that its messages are wanted.
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use url::Url;
 
 use super::client::{Question, Registries};
@@ -20,15 +20,7 @@ impl Registries {
         let host = url.host_str().unwrap_or_default();
         let image = ImageName::parse(&format!("{host}/restow/subscription"))
             .map_err(|_| RegistryError::invalid(host, "this is no host"))?;
-        let question = Question {
-            image: &image,
-            method: Method::GET,
-            url: url.clone(),
-            accept: "application/xml",
-            etag: None,
-            limit: LIMIT,
-            form: None,
-        };
+        let question = Question::get(&image, url.clone(), "application/xml", LIMIT);
         match self.plain(&question).await?.status {
             StatusCode::OK => Ok(()),
             status if status.is_server_error() => {

@@ -4,14 +4,17 @@
 //! ignoring the page's size. So: a `Link` is followed as it is written, as long as it stays at the registry; a full
 //! page without one is followed by one look beyond its last tag; and a list that cannot be read to its end says so.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
-use http::Method;
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use url::Url;
 
-use super::client::{Answer, Question, Registries};
+use super::client::{Question, Registries};
 use super::error::RegistryError;
+use super::exchange::Answer;
 use super::quirks::quirk;
 use crate::image::{Digest, ImageName, Tag};
 use crate::repo::Moment;
@@ -24,6 +27,8 @@ const MAX_PAGES: usize = 2_000;
 const MAX_TAGS: usize = 200_000;
 /// All bytes of an image's list.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
+/// A page's size that no registry is known to refuse.
+const SAFE_SIZE: usize = 100;
 /// Pages in a row that bring nothing new.
 const MAX_IDLE_PAGES: usize = 10;
 
@@ -60,8 +65,8 @@ struct Page<'a> {
     #[serde(borrow)]
     tags: Option<Vec<&'a str>>,
     /// Google's registries say here when each image was uploaded, by its digest.
-    #[serde(borrow)]
-    manifest: Option<HashMap<&'a str, Uploaded<'a>>>,
+    #[serde(borrow, default)]
+    manifest: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -88,16 +93,43 @@ impl Page<'_> {
         self.tags.as_deref().unwrap_or_default()
     }
 
-    fn uploads(&self) -> Vec<(Tag, Upload)> {
-        let mut uploads = Vec::new();
-        for (digest, uploaded) in self.manifest.iter().flatten() {
-            let (Ok(digest), Ok(at)) = (Digest::parse(digest), uploaded.time_uploaded_ms.parse::<i64>()) else {
-                continue;
-            };
-            let tags = uploaded.tag.iter().filter_map(|name| Tag::parse(name).ok());
-            uploads.extend(tags.map(|tag| (tag, Upload { digest: digest.clone(), at: Moment(at) })));
+    /// Hands each tag of which the page says when it was uploaded to `take`, one by one. A list without readable dates
+    /// is a list still.
+    fn uploads(&self, take: &mut dyn FnMut(&str, &str, i64)) {
+        let Some(manifest) = self.manifest else { return };
+        let mut reader = serde_json::Deserializer::from_str(manifest.get());
+        if let Err(error) = Uploads(take).deserialize(&mut reader) {
+            tracing::debug!(%error, "the dates of a list cannot be read");
         }
-        uploads
+    }
+}
+
+/// Reads the uploads of a page without holding them all: a hostile page may have millions.
+struct Uploads<'f>(&'f mut dyn FnMut(&str, &str, i64));
+
+impl<'de> DeserializeSeed<'de> for Uploads<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Uploads<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("uploads by their digests")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((digest, uploaded)) = map.next_entry::<&str, Uploaded<'_>>()? {
+            let Ok(at) = uploaded.time_uploaded_ms.parse() else { continue };
+            for tag in &uploaded.tag {
+                (self.0)(digest, tag, at);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -124,8 +156,12 @@ enum Reason {
 /// A list on its way.
 #[derive(Default)]
 struct Reading {
+    /// Tags asked for in one page.
+    size: usize,
     tags: Vec<Tag>,
-    known: HashSet<String>,
+    known: HashSet<Tag>,
+    /// Names that are no tags: counted, not kept.
+    invalid: usize,
     uploads: BTreeMap<Tag, Upload>,
     bytes: usize,
     idle: usize,
@@ -139,18 +175,42 @@ struct Reading {
 impl Reading {
     /// Takes a page's tags; how many of them, signatures included, are new.
     fn take(&mut self, page: &Page<'_>, bytes: usize) -> usize {
-        self.uploads.extend(page.uploads());
         let mut new = 0;
         for name in page.names() {
-            if self.known.len() >= MAX_TAGS || !self.known.insert((*name).to_owned()) {
-                continue;
+            if self.names() >= MAX_TAGS {
+                break;
             }
-            new += 1;
-            self.tags.extend(Tag::parse(name).ok().filter(|tag| !is_signature(tag)));
+            let Ok(tag) = Tag::parse(name) else {
+                self.invalid += 1;
+                continue;
+            };
+            if self.known.insert(tag.clone()) {
+                new += 1;
+                self.tags.extend(Some(tag).filter(|tag| !is_signature(tag)));
+            }
         }
+        self.take_uploads(page);
         self.bytes += bytes;
         self.idle = if new == 0 { self.idle + 1 } else { 0 };
         new
+    }
+
+    /// Takes what the page says of tags that are kept; so there are no more uploads than tags.
+    fn take_uploads(&mut self, page: &Page<'_>) {
+        let (known, uploads) = (&self.known, &mut self.uploads);
+        page.uploads(&mut |digest, name, at| {
+            let Some(tag) = Tag::parse(name).ok().filter(|tag| known.contains(tag) && !is_signature(tag)) else {
+                return;
+            };
+            if let Ok(digest) = Digest::parse(digest) {
+                uploads.insert(tag, Upload { digest, at: Moment(at) });
+            }
+        });
+    }
+
+    /// How many names were read, those that are no tags included.
+    fn names(&self) -> usize {
+        self.known.len() + self.invalid
     }
 
     /// Why no further page is read, where a bound is met.
@@ -158,7 +218,7 @@ impl Reading {
         if self.visited.len() >= MAX_PAGES {
             return Some(format!("the list has more than {MAX_PAGES} pages"));
         }
-        if self.known.len() >= MAX_TAGS {
+        if self.names() >= MAX_TAGS {
             return Some(format!("the list has more than {MAX_TAGS} tags"));
         }
         if self.bytes >= MAX_BYTES {
@@ -197,8 +257,9 @@ impl Registries {
     }
 
     async fn read_list(&self, image: &ImageName, mut reading: Reading) -> Result<TagList, RegistryError> {
-        let size = quirk(image.registry()).page_size;
-        let mut next = Next::Link(self.url(image, &format!("tags/list?n={size}"))?);
+        reading.size = quirk(image.registry()).page_size;
+        let first = |size: usize| self.url(image, &format!("tags/list?n={size}"));
+        let mut next = Next::Link(first(reading.size)?);
         loop {
             let (url, reason) = match next {
                 Next::End => return Ok(reading.end(Completeness::Whole)),
@@ -212,7 +273,14 @@ impl Registries {
             if !reading.visited.insert(url.clone()) {
                 return Ok(reading.cut("the registry's links to further pages lead in a circle"));
             }
-            next = self.read_page(image, &url, reason, &mut reading).await?;
+            next = match self.read_page(image, &url, reason, &mut reading).await {
+                // A registry that nobody knows may take smaller pages only.
+                Err(RegistryError::Invalid { .. }) if reading.visited.len() == 1 && reading.size > SAFE_SIZE => {
+                    reading = Reading { size: SAFE_SIZE, ..Reading::default() };
+                    Next::Link(first(SAFE_SIZE)?)
+                }
+                other => other?,
+            };
         }
     }
 
@@ -226,15 +294,8 @@ impl Registries {
     ) -> Result<Next, RegistryError> {
         let first = reading.visited.len() == 1;
         let known_etag = reading.known_etag.take();
-        let question = Question {
-            image,
-            method: Method::GET,
-            url: url.clone(),
-            accept: "application/json",
-            etag: known_etag.as_deref(),
-            limit: PAGE_LIMIT,
-            form: None,
-        };
+        let etag = known_etag.as_deref();
+        let question = Question { etag, ..Question::get(image, url.clone(), "application/json", PAGE_LIMIT) };
         let answer = match (self.ask(&question).await, reason) {
             (Ok(answer), _) => answer,
             (Err(RegistryError::NotFound { .. }), Reason::Link) if !first => {
@@ -255,9 +316,7 @@ impl Registries {
         reading.etag = answer.header(http::header::ETAG).filter(|_| first).map(str::to_owned);
         match (reason, new) {
             (Reason::Probe, 0) => Ok(Next::End),
-            (Reason::Probe | Reason::Link, _) => {
-                Ok(next_page(&answer, page.names(), quirk(image.registry()).page_size))
-            }
+            (Reason::Probe | Reason::Link, _) => Ok(next_page(&answer, page.names(), reading.size)),
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::repo::Moment;
 
 /// More repositories than this are forgotten, those with an ended token first.
 const MAX_SLOTS: usize = 10_000;
+/// It goes into a header, which servers bound to 8 or 16 KiB.
+const LONGEST_TOKEN: usize = 16 * 1024;
 /// A token's life where the server names none. Source: distribution, token authentication specification.
 const USUAL_LIFE: u64 = 60;
 
@@ -47,6 +49,9 @@ impl Authorization {
     pub(super) fn bearer(body: &[u8], now: Moment) -> Option<Self> {
         let body: TokenBody = serde_json::from_slice(body).ok()?;
         let token = [body.token, body.access_token].into_iter().flatten().find(|t| !t.expose_secret().is_empty())?;
+        if token.expose_secret().len() > LONGEST_TOKEN {
+            return None;
+        }
         let seconds = body.expires_in.unwrap_or(USUAL_LIFE).clamp(1, 24 * 3600);
         let life = i64::try_from((seconds * 800).max(30_000)).unwrap_or(30_000);
         Self::new(&format!("Bearer {}", token.expose_secret()), now.plus_ms(life))
@@ -143,6 +148,7 @@ mod tests {
         assert_eq!(until(r#"{"access_token":"a","expires_in":5}"#), Some(Moment(30_000)));
         assert_eq!(until(r#"{"token":"","access_token":"a"}"#), Some(Moment(48_000)));
         assert_eq!(until(r#"{"token":"a\nb"}"#), None);
+        assert_eq!(until(&format!(r#"{{"token":"{}"}}"#, "a".repeat(16 * 1024 + 1))), None);
         assert_eq!(until("{}"), None);
     }
 

@@ -7,9 +7,11 @@ use reqwest::{Certificate, Identity, NoProxy};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::address::{AddressPolicy, GuardedResolver, authority};
+use super::address::{AddressPolicy, GuardedResolver, without_usual_port};
 use super::cloud::{self, Clouds};
+use super::credentials::usual_host;
 use super::error::RegistryError;
+use super::exchange::MAX_HEADER_BYTES;
 use super::settings::{Proxy, RegistrySettings};
 
 /// Names the settings in an error.
@@ -18,7 +20,7 @@ const SETTINGS: &str = "registry settings";
 /// Connections to registries. They follow no redirect, and connect to no address that the policy refuses.
 pub(super) struct Transport {
     usual: reqwest::Client,
-    /// By `host[:port]` of the registry that may see the certificate.
+    /// By the registry that may see the certificate.
     with_certificate: HashMap<String, reqwest::Client>,
 }
 
@@ -36,15 +38,17 @@ impl Transport {
             let identity = Identity::from_pem(certificate.pem.expose_secret().as_bytes()).map_err(|_| {
                 wrong(format!("the client certificate for {} is no PEM certificate with its key", certificate.host))
             })?;
-            let host = policy.api_host(&certificate.host).to_ascii_lowercase();
+            let host = usual_host(&without_usual_port("https", &certificate.host));
             with_certificate.insert(host, build(Some(identity))?);
         }
         Ok(Self { usual: build(None)?, with_certificate })
     }
 
-    /// The connections for an address: a client certificate is shown to its own registry only.
-    pub(super) fn to(&self, url: &Url) -> &reqwest::Client {
-        self.with_certificate.get(&authority(url)).unwrap_or(&self.usual)
+    /// The connections to a registry's own origin, or to elsewhere: a client certificate is shown to its own registry
+    /// only, and to nobody to whom that registry, or another one, leads.
+    pub(super) fn to(&self, registry: Option<&str>) -> &reqwest::Client {
+        let own = registry.and_then(|host| self.with_certificate.get(&without_usual_port("https", host)));
+        own.unwrap_or(&self.usual)
     }
 }
 
@@ -54,6 +58,7 @@ fn builder(settings: &RegistrySettings, policy: &Arc<AddressPolicy>) -> Result<r
         .connect_timeout(settings.timeouts.connect)
         .read_timeout(settings.timeouts.read)
         .redirect(reqwest::redirect::Policy::none())
+        .http2_max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))
         .dns_resolver(GuardedResolver(Arc::clone(policy)))
         .no_proxy();
     for proxy in proxies(&settings.proxy)? {

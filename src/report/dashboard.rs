@@ -65,6 +65,7 @@ impl Dashboard<'_> {
         self.open_pulls(&mut text);
         self.waiting(&mut text, "Waits", &[HoldCode::Schedule, HoldCode::Limit, HoldCode::CoolDown, HoldCode::PutOff]);
         let held = [
+            HoldCode::ContentReplaced,
             HoldCode::RegistryUnavailable,
             HoldCode::TagMissing,
             HoldCode::PlatformMissing,

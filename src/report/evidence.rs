@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::dates::day;
 use super::markdown::code;
-use crate::image::{Digest, Reference};
+use crate::image::{Digest, Reference, Tag};
 use crate::plan::{Age, ChangeSet, Claimed, Evidence, Platforms};
+use crate::tag::is_full_version;
 
 /// Images of one change set that are told of; a line has few.
 const MOST: usize = 10;
@@ -23,7 +24,7 @@ pub(super) fn section(set: &ChangeSet) -> Option<String> {
     let mut lines = vec!["**What is known of the new image**".to_owned()];
     for (name, evidence) in known.iter().take(MOST) {
         lines.push(format!("- {}: {}", code(name), sentence(evidence)));
-        lines.extend(swapped(evidence).map(|line| format!("  - {line}")));
+        lines.extend(swapped(name, evidence).map(|line| format!("  - {line}")));
         lines.extend(source(evidence).map(|line| format!("  - {line}")));
     }
     if known.is_empty() {
@@ -79,11 +80,18 @@ fn platforms(evidence: &Evidence) -> String {
     }
 }
 
-/// A tag whose content changed while Restow watched.
-fn swapped(evidence: &Evidence) -> Option<String> {
+/// A tag whose content changed while Restow watched: a floating one was built again, a full version should not change.
+fn swapped(name: &str, evidence: &Evidence) -> Option<String> {
     let (digest, last) = evidence.earlier.iter().max_by_key(|(_, last)| *last)?;
-    let short = code(&digest.short());
-    Some(format!("The tag pointed at {short} until {} at least: its content was replaced.", day(*last)))
+    let (short, until) = (code(&digest.short()), day(*last));
+    let full = Tag::parse(name).is_ok_and(|tag| is_full_version(&tag));
+    Some(match full {
+        true => format!(
+            "**Its content was replaced**: the tag pointed at {short} until {until} at least, and a full version usually \
+             stays as it is."
+        ),
+        false => format!("It was built again: the tag pointed at {short} until {until} at least."),
+    })
 }
 
 /// Where it was built from; only what is plainly an address or a commit is shown.

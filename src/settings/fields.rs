@@ -64,6 +64,13 @@ pub const FIELDS: &[Field] = &[
          credentials are still named by the registry.",
     ),
     field(
+        "registry_realms",
+        "none",
+        "A table of registries and the host of a token server that may see their credentials, `\"registry.corp\" = \
+         \"auth.corp\"`. Without it credentials go only to the registry's own host and to the token servers of well-known \
+         registries.",
+    ),
+    field(
         "docker_hub_url",
         "https://hub.docker.com",
         "Docker Hub's own interface, which tells dates and platforms without counting a pull.",

@@ -21,7 +21,7 @@ use url::Url;
 
 use registries::CloudIdentities;
 
-use crate::registry::{Alias, AllowedAddress, ClientCertificate, Credential, Proxy};
+use crate::registry::{Alias, AllowedAddress, ClientCertificate, Credential, Proxy, RealmPair};
 
 pub use advisories::{AdvisorySettings, ScannerSettings};
 pub use fields::{FIELDS, Field, fields_table};
@@ -86,6 +86,8 @@ pub struct Settings {
     pub registry_aliases: Vec<Alias>,
     /// Hosts that serve a registry in the place of the one that images name.
     pub registry_hosts: BTreeMap<String, String>,
+    /// Token servers on other hosts that may see a registry's credentials.
+    pub registry_realms: Vec<RealmPair>,
     /// Docker Hub's own interface.
     pub docker_hub_url: Url,
     /// Certificates of private authorities, PEM, each file's text.

@@ -17,6 +17,7 @@ use super::fields::FIELDS;
 use super::hooks::{RawHook, RegistryHook};
 use super::registries::{
     CloudIdentities, RawClientCertificate, RawCredential, aliases, authorities, client_certificates, credentials,
+    realms,
 };
 use super::{LogFormat, Overrides, Role, Settings, SettingsError, secret_file};
 use crate::registry::{AllowedAddress, Proxy};
@@ -34,8 +35,14 @@ const LISTS: [&str; 8] = [
     "registry_ca_files",
 ];
 /// Settings that are tables or lists of them; in the environment they are written as in TOML.
-const TABLES: [&str; 5] =
-    ["registry_credentials", "registry_aliases", "registry_hosts", "registry_client_certificates", "registry_hooks"];
+const TABLES: [&str; 6] = [
+    "registry_credentials",
+    "registry_aliases",
+    "registry_hosts",
+    "registry_realms",
+    "registry_client_certificates",
+    "registry_hooks",
+];
 /// Settings that are numbers; every other value of the environment is text, whatever it looks like.
 const NUMBERS: [&str; 8] = [
     "app_id",
@@ -70,6 +77,7 @@ pub(super) struct Raw {
     registry_credentials: Vec<RawCredential>,
     registry_aliases: BTreeMap<String, String>,
     registry_hosts: BTreeMap<String, String>,
+    registry_realms: BTreeMap<String, String>,
     docker_hub_url: Option<String>,
     registry_ca_files: Vec<PathBuf>,
     registry_client_certificates: Vec<RawClientCertificate>,
@@ -248,6 +256,7 @@ impl Raw {
             Some(self.docker_hub_url.as_deref().unwrap_or("https://hub.docker.com")),
         );
         let registry_aliases = aliases(&self.registry_aliases, &mut mistakes);
+        let registry_realms = realms(&self.registry_realms, &mut mistakes);
         let registry_authorities = authorities(&self.registry_ca_files, &mut mistakes);
         let registry_client_certificates = client_certificates(&self.registry_client_certificates, &mut mistakes);
         let registry_hooks = self.hooks(&mut mistakes);
@@ -280,6 +289,7 @@ impl Raw {
             registry_credentials,
             registry_aliases,
             registry_hosts: self.registry_hosts,
+            registry_realms,
             docker_hub_url,
             registry_authorities,
             registry_client_certificates,

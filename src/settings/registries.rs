@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::Url;
 
 use super::raw::Mistakes;
 use super::secret_file;
 use crate::registry::{
-    Alias, AwsIdentity, AwsKeys, AzureIdentity, ClientCertificate, Credential, Provider, Proxy, Secret,
+    Alias, AwsIdentity, AwsKeys, AzureIdentity, ClientCertificate, Credential, Provider, Proxy, RealmPair, Secret,
 };
 
 /// A credential as written.
@@ -68,6 +69,7 @@ impl CloudIdentities {
                 client: named("AZURE_CLIENT_ID"),
                 tenant: named("AZURE_TENANT_ID"),
                 federated_token_file: named("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from),
+                authority: named("AZURE_AUTHORITY_HOST").and_then(|text| Url::parse(&text).ok()),
             },
         }
     }
@@ -141,6 +143,17 @@ pub(super) fn aliases(written: &BTreeMap<String, String>, mistakes: &mut Mistake
         }
     }
     aliases
+}
+
+pub(super) fn realms(written: &BTreeMap<String, String>, mistakes: &mut Mistakes) -> Vec<RealmPair> {
+    let mut realms = Vec::new();
+    for (registry, realm) in written {
+        match RealmPair::new(registry, realm) {
+            Ok(pair) => realms.push(pair),
+            Err(error) => mistakes.add("registry_realms", &error.to_string()),
+        }
+    }
+    realms
 }
 
 pub(super) fn authorities(files: &[PathBuf], mistakes: &mut Mistakes) -> Vec<Vec<u8>> {

@@ -242,6 +242,7 @@ fn mirrors_hosts_and_proxies() {
     let settings = load_with(&[
         ("RESTOW_REGISTRY_ALIASES", r#"{"mirror.corp/hub" = "docker.io"}"#),
         ("RESTOW_REGISTRY_HOSTS", r#"{"docker.io" = "hub.corp"}"#),
+        ("RESTOW_REGISTRY_REALMS", r#"{"index.docker.io" = "Auth.corp:8443", "r.corp" = "auth.corp"}"#),
         ("https_proxy", "http://user:hunter2@proxy.corp:3128"),
         ("NO_PROXY", ".corp"),
     ])
@@ -253,6 +254,15 @@ fn mirrors_hosts_and_proxies() {
     assert!(!format!("{settings:?}").contains("hunter2"));
     let message = load_with(&[("RESTOW_REGISTRY_ALIASES", r#"{"hub" = "docker.io"}"#)]).expect_err("no host");
     assert!(message.to_string().contains("is no alias"), "{message}");
+    let pairs: Vec<_> = settings.registry_realms.iter().map(|pair| (&*pair.registry, &*pair.realm)).collect();
+    assert_eq!(pairs, [("docker.io", "auth.corp:8443"), ("r.corp", "auth.corp")]);
+    for wrong in [r#"{"r.corp" = "https://auth.corp/token"}"#, r#"{"r.corp" = ""}"#, r#"{"r.corp/x" = "auth.corp"}"#] {
+        let message = load_with(&[("RESTOW_REGISTRY_REALMS", wrong)]).expect_err("no pair").to_string();
+        assert!(
+            message.contains("registry_realms (RESTOW_REGISTRY_REALMS)") && message.contains("two hosts"),
+            "{message}"
+        );
+    }
     let message = load_with(&[("RESTOW_REGISTRY_CA_FILES", "/no/such/file")]).expect_err("no file");
     assert!(message.to_string().contains("cannot be read"), "{message}");
 }

@@ -50,11 +50,15 @@ const TRIM: Sql = Sql::new(
 );
 
 impl Store {
-    /// Keeps a manifest or a configuration; what is there already stays, for it is the same.
+    /// Keeps a manifest or a configuration; what is there already stays, for it is the same. What holds a NUL is no
+    /// JSON, and no text that PostgreSQL takes: it is not kept.
     ///
     /// # Errors
     /// The database fails.
     pub async fn save_content(&self, row: &ContentRow) -> Result<(), StoreError> {
+        if row.body.contains('\0') {
+            return Ok(());
+        }
         let (digest, bytes) = (row.digest.to_string(), i64::try_from(row.body.len()).unwrap_or(i64::MAX));
         let saved = values![&row.audience, &digest, &row.image, &row.media_type, &row.body, bytes, row.fetched_at.0];
         self.database.write(SAVE, saved).await.map(|_| ())

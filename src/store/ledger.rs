@@ -15,42 +15,38 @@ pub struct Sighting {
     pub first_seen: Moment,
     /// When it was last seen there.
     pub last_seen: Moment,
+    /// The version that the registry gave of its last answer.
+    pub etag: Option<String>,
 }
 
 /// The first moment never changes. Two replicas may write in any order.
 const OBSERVE: Sql = Sql::new(
     "write into the ledger",
-    "INSERT INTO ledger (image, tag, digest, first_seen, last_seen) VALUES ($1, $2, $3, $4, $4)
-     ON CONFLICT (image, tag, digest) DO UPDATE SET last_seen = excluded.last_seen
+    "INSERT INTO ledger (image, tag, digest, first_seen, last_seen, etag) VALUES ($1, $2, $3, $4, $4, $5)
+     ON CONFLICT (image, tag, digest) DO UPDATE SET last_seen = excluded.last_seen, etag = excluded.etag
      WHERE excluded.last_seen > ledger.last_seen",
 );
 
 const SIGHTINGS: Sql = Sql::new(
     "read the ledger",
-    "SELECT digest, first_seen, last_seen FROM ledger WHERE image = $1 AND tag = $2
+    "SELECT digest, first_seen, last_seen, etag FROM ledger WHERE image = $1 AND tag = $2
      ORDER BY last_seen DESC, first_seen DESC, digest",
 );
 
-const WATCHED: Sql =
-    Sql::new("read the ledger's beginning", "SELECT MIN(first_seen) AS first FROM ledger WHERE image = $1");
-
 impl Store {
-    /// When the ledger's first line about an image was written.
+    /// Remembers that `tag` points at `digest` now, and the registry's version of that answer.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn watched_since(&self, image: &ImageKey) -> Result<Option<Moment>, StoreError> {
-        let row = self.database.read_one(WATCHED, values![image.as_str()]).await?;
-        Ok(row.map(|row| row.maybe_int("first")).transpose()?.flatten().map(Moment))
-    }
-
-    /// Remembers that `tag` points at `digest` now.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn observe(&self, image: &ImageKey, tag: &Tag, digest: &Digest, now: Moment) -> Result<(), StoreError> {
+    pub async fn observe(
+        &self,
+        image: &ImageKey,
+        tag: &Tag,
+        (digest, etag): (&Digest, Option<&str>),
+        now: Moment,
+    ) -> Result<(), StoreError> {
         let digest = digest.to_string();
-        self.database.write(OBSERVE, values![image.as_str(), tag.as_str(), &digest, now.0]).await.map(|_| ())
+        self.database.write(OBSERVE, values![image.as_str(), tag.as_str(), &digest, now.0, etag]).await.map(|_| ())
     }
 
     /// What `tag` ever pointed at, the one that was seen last first.
@@ -67,6 +63,7 @@ impl Store {
                         .map_err(|error| StoreError::Row { column: "digest", problem: error.to_string() })?,
                     first_seen: Moment(row.int("first_seen")?),
                     last_seen: Moment(row.int("last_seen")?),
+                    etag: row.maybe_text("etag")?,
                 })
             })
             .collect()

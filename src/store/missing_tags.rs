@@ -12,9 +12,10 @@ const BATCH: usize = 500;
 
 const MISS: Sql = over_rows!(
     "note missing tags",
-    "INSERT INTO missing_tags (image, tag, misses, since)
-     SELECT $2, given.value ->> 'tag', 1, $3 FROM",
-    "WHERE true ON CONFLICT (image, tag) DO UPDATE SET misses = missing_tags.misses + 1"
+    "INSERT INTO missing_tags (image, tag, misses, since, missed_at)
+     SELECT $2, given.value ->> 'tag', 1, $3, $3 FROM",
+    "WHERE true ON CONFLICT (image, tag) DO UPDATE SET misses = missing_tags.misses + 1, missed_at = excluded.missed_at
+     WHERE missing_tags.missed_at <= $4"
 );
 
 const FOUND: Sql = over_rows!(
@@ -27,7 +28,8 @@ const READ: Sql =
     Sql::new("read missing tags", "SELECT tag FROM missing_tags WHERE image = $1 AND misses < $2 ORDER BY tag");
 
 impl Store {
-    /// Notes that a whole list of an image was read, without `missing`, and that `back` are in it.
+    /// Notes that a whole list of an image was read at `now`, without `missing`, and that `back` are in it. What was
+    /// missed after `before` already is not counted again.
     ///
     /// # Errors
     /// The database fails.
@@ -36,13 +38,13 @@ impl Store {
         image: &ImageKey,
         missing: &[&str],
         back: &[&str],
-        now: Moment,
+        (now, before): (Moment, Moment),
     ) -> Result<(), StoreError> {
         for batch in back.chunks(BATCH) {
             self.database.write(FOUND, values![&rows(batch), image.as_str()]).await?;
         }
         for batch in missing.chunks(BATCH) {
-            self.database.write(MISS, values![&rows(batch), image.as_str(), now.0]).await?;
+            self.database.write(MISS, values![&rows(batch), image.as_str(), now.0, before.0]).await?;
         }
         Ok(())
     }

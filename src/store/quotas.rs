@@ -31,6 +31,8 @@ const SAVE: Sql = Sql::new(
      WHERE excluded.read_at >= quotas.read_at",
 );
 
+const FORGET: Sql = Sql::new("forget a registry's limit", "DELETE FROM quotas WHERE host = $1 AND audience = $2");
+
 const READ: Sql = Sql::new(
     "read a registry's limit",
     "SELECT pulls_limit, window_ms, remaining, read_at FROM quotas WHERE host = $1 AND audience = $2",
@@ -45,6 +47,14 @@ impl Store {
         let window = i64::try_from(row.window.as_millis()).unwrap_or(i64::MAX);
         let saved = values![&row.host, &row.audience, row.limit, window, row.remaining, row.read_at.0];
         self.database.write(SAVE, saved).await.map(|_| ())
+    }
+
+    /// Forgets a limit that a registry no longer names.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn forget_quota(&self, host: &str, audience: &str) -> Result<(), StoreError> {
+        self.database.write(FORGET, values![host, audience]).await.map(|_| ())
     }
 
     /// What a registry last said of its limit.

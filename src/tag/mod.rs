@@ -15,6 +15,7 @@ mod parse;
 mod parts;
 mod pick;
 mod pin;
+mod precise;
 mod refuse;
 mod scheme;
 mod sketch;
@@ -25,6 +26,7 @@ mod words;
 pub use explain::{NearMiss, explain};
 pub use knowledge::end_of;
 pub use pick::Admits;
+pub use precise::{is_full_version, names_one_build};
 pub use scheme::Scheme;
 
 use serde::{Deserialize, Serialize};

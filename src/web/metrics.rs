@@ -28,6 +28,11 @@ pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new().install_recorder()?;
     *installed = Some(handle.clone());
     describe_counter!(DELIVERIES, Unit::Count, "Webhook deliveries received, by what became of them");
+    describe_counter!(
+        "restow_registry_pulls_total",
+        Unit::Count,
+        "Requests that a registry counts as pulls, by its host"
+    );
     describe_gauge!(JOBS, Unit::Count, "Jobs in the queue, by their state");
     Ok(handle)
 }

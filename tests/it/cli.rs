@@ -231,7 +231,7 @@ async fn credentials_of_docker_are_used() {
     let fails = |(code, _, errors): (Option<i32>, String, String), why: &str| {
         assert_eq!(code, Some(3), "{errors}");
         assert!(errors.contains(why), "{errors}");
-        assert!(!errors.contains("secret"), "{errors}");
+        assert!(!errors.contains("secret") && !errors.contains("the vault is sealed"), "{errors}");
     };
     works(ask(format!(r#"{{"auths": {{"{host}": {{"auth": "d29ybGQ6c2VjcmV0"}}}}}}"#)));
     works(ask(format!(r#"{{"credHelpers": {{"{host}": "good"}}}}"#)));
@@ -242,7 +242,7 @@ async fn credentials_of_docker_are_used() {
     );
     fails(ask("{}".to_owned()), "needs credentials");
     fails(ask(r#"{"credsStore": "empty"}"#.to_owned()), "needs credentials");
-    fails(ask(format!(r#"{{"credHelpers": {{"{host}": "broken"}}}}"#)), "the vault is sealed");
+    fails(ask(format!(r#"{{"credHelpers": {{"{host}": "broken"}}}}"#)), "gives no credential for");
     fails(ask(format!(r#"{{"credHelpers": {{"{host}": "absent"}}}}"#)), "cannot be run");
     fails(ask("not JSON".to_owned()), "no readable credentials");
 }
@@ -277,9 +277,60 @@ async fn a_registry_is_checked() {
     let (code, out) = check(&["--image", "acme/web"]);
     assert_eq!(code, Some(3), "{out}");
     assert!(out.contains("asks for     basic") && out.contains("needs credentials"), "{out}");
+    // Without an image's name its door tells as much.
+    let (code, out) = check(&[]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("entry        not open without an image's name"), "{out}");
     let run = restow(folder.path(), &["registry", "check", "127.0.0.1:9"]);
     assert_eq!(run.status.code(), Some(3));
     assert!(text(&run.stdout).contains("has no public address"), "{}", text(&run.stdout));
+}
+
+/// What the server would see, by its settings: its credentials, and what a registry tells besides.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_is_checked_as_the_server_would_ask_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = world::World::start().await;
+    let (registry, folder) = (&world.registry, folder(&[("key.pem", world.github.app_private_key_pem())]));
+    let key = folder.path().join("key.pem");
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).expect("the key's rights");
+    registry.push_all("acme/web", &["1.0", "1.1"]);
+    registry.tell_pushed("acme/web", "1.1", "2026-01-02T00:00:00Z");
+    registry.behave(|one| {
+        one.asks_for = world::registry::Credentials::Basic;
+        one.with_headers = vec![("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "76;w=21600")];
+        one.referrers_api = true;
+    });
+    let address = registry.address();
+    let check = |password: &str, more: &[&str]| {
+        let file = folder.path().join("settings.toml");
+        let written = format!(
+            "app_id = 1\nprivate_key_file = '{}'\nwebhook_secrets = ['x']\ninsecure_registries = ['{address}']\n\
+             allowed_private_addresses = ['127.0.0.1']\ndocker_hub_url = 'http://{address}'\n[registry_hosts]\n\
+             'docker.io' = '{address}'\n[[registry_credentials]]\nhost = 'docker.io'\nusername = 'world'\n\
+             password = '{password}'\n[[registry_credentials]]\nhost = '{address}'\nusername = 'world'\n\
+             password = '{password}'\n",
+            key.display()
+        );
+        std::fs::write(&file, written).expect("written");
+        let file = file.display().to_string();
+        let run = restow(folder.path(), &[&["registry", "check", "docker.io", "--settings", &file], more].concat());
+        (run.status.code(), format!("{}{}", text(&run.stdout), text(&run.stderr)))
+    };
+    let (code, out) = check("secret", &["--image", "acme/web"]);
+    assert_eq!(code, Some(0), "{out}");
+    let lines = [
+        "entry        open to these credentials",
+        "Docker Hub says that 1.1 was pushed 2026-01-02",
+        "76 of 100 pulls left, in 6 hours",
+        "by OCI 1.1's API",
+    ];
+    for line in lines {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    let (code, out) = check("wrong-password", &[]);
+    assert_eq!(code, Some(3), "{out}");
+    assert!(out.contains("refuses the configured credentials") && !out.contains("wrong-password"), "{out}");
 }
 
 #[test]

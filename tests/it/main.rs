@@ -9,6 +9,7 @@ mod differential;
 mod docs;
 mod formats;
 mod github;
+mod looking_up;
 mod plan;
 mod pull;
 mod registry;

@@ -486,7 +486,7 @@ async fn credentials_go_to_no_token_server_elsewhere_unless_allowed() {
     settings.insecure.push(realm.clone());
     let error = client(settings.clone()).tags(&fake.image("shop")).await.expect_err("refused");
     assert!(matches!(error, RegistryError::Refused { .. }), "{error}");
-    assert!(error.to_string().contains(&realm), "{error}");
+    assert!(error.to_string().contains(&realm) && error.to_string().contains("registry_realms"), "{error}");
     assert!(elsewhere.seen().is_empty());
 
     settings.realms = vec![RealmPair { registry: fake.host.clone(), realm }];
@@ -595,5 +595,6 @@ async fn a_broken_registry_may_be_asked_again() {
 }
 
 mod hostile;
+mod known;
 #[cfg(feature = "real-servers")]
 pub(crate) mod real;

@@ -60,7 +60,7 @@ async fn a_scan_shows_what_is_suppressed_in_every_format() {
     let digest = scene.registry.push_layers("acme/other", "1.0", &[debian(&[("openssl", "3.0.1-1")])], None);
     let product = format!("pkg:oci/other?repository_url={host}/acme/other");
     let vex = openvex("Acme Security", "CVE-2026-1", &product, None);
-    scene.registry.attach("acme/other", &digest, "application/vnd.openvex+json", &vex);
+    scene.registry.attach_document("acme/other", &digest, "application/vnd.openvex+json", &vex);
     written(&scene, "site/Dockerfile", &format!("FROM {host}/acme/other:1.0\n"));
     written(&scene, "site/.github/restow.yml", "vex:\n  - image: \"**/acme/other\"\n    author: Acme*\n");
     let path = scene.folder.path().join("site").display().to_string();

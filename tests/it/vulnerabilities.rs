@@ -410,3 +410,5 @@ async fn a_real_database_in_layers_of_other_programs_is_read_whole() {
     assert!(said.contains("read from the layers (var/lib/dpkg/status)"), "{said}");
     assert!(said.contains("CVE-2026-1  critical  bash"), "{said}");
 }
+
+mod attested;

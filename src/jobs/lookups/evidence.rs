@@ -16,7 +16,7 @@ use crate::store::{ContentRow, StoryRow};
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 /// An answer, or why there is none, inside a job that may fail for other reasons.
-type Asked<T> = Result<Lookup<T>, JobError>;
+pub(super) type Asked<T> = Result<Lookup<T>, JobError>;
 
 /// The answer, or an early return with why there is none.
 macro_rules! known {
@@ -27,6 +27,8 @@ macro_rules! known {
         }
     };
 }
+
+pub(super) use known;
 
 impl Lookups {
     pub(super) async fn evidence_of(&self, subject: &Subject, depth: Depth) -> Asked<Evidence> {
@@ -54,7 +56,7 @@ impl Lookups {
         let claims = claims(story.as_ref(), description.as_ref());
         let labels = description.map(|description| labels(&description)).unwrap_or_default();
         let mut evidence =
-            Evidence { digest, platforms, first_seen: None, watched_since: None, claims, earlier: Vec::new(), labels };
+            Evidence { digest, platforms, first_seen: None, came: None, claims, earlier: Vec::new(), labels };
         if let Some(tag) = &tag {
             self.remember(image, tag, &mut evidence).await?;
         }
@@ -71,7 +73,7 @@ impl Lookups {
                 evidence.earlier.push((seen.digest, seen.last_seen));
             }
         }
-        evidence.watched_since = self.store.watched_since(&key).await?;
+        evidence.came = self.store.tag_came(&key, tag).await?;
         Ok(())
     }
 
@@ -87,15 +89,24 @@ impl Lookups {
             let (source, platforms) = (image.registry().to_owned(), Vec::new());
             return Ok(Some(StoryRow { digest: digest.clone(), pushed: Some(upload.at), platforms, source }));
         }
+        // Where nothing is told, nothing is told to the next repository either.
+        let what = format!("story {tag}");
+        if self.failed_before::<()>(&key, &what).is_some() {
+            return Ok(None);
+        }
         let told = self.registries.upstream(image).unwrap_or_else(|| image.clone());
         let story = match self.registries.tag_story(&told, tag).await {
             Ok(story) => story.filter(|story| story.digest == *digest),
             Err(error) => {
                 tracing::debug!(%image, %tag, %error, "no dates");
-                None
+                self.failed::<()>(&key, &what, &error);
+                return Ok(None);
             }
         };
-        let Some(story) = story else { return Ok(None) };
+        let Some(story) = story else {
+            self.failed::<()>(&key, &what, &RegistryError::NotFound { what: format!("{image}:{tag}") });
+            return Ok(None);
+        };
         let (digest, source) = (story.digest, story.source.to_owned());
         let row = StoryRow { digest, pushed: story.pushed, platforms: story.platforms, source };
         self.store.save_story(&key, tag, &row, self.clock.now()).await?;
@@ -143,6 +154,9 @@ impl Lookups {
         if let Some(row) = self.store.content(&audience, digest, now).await? {
             return Ok(Lookup::Known(Manifest { media_type: row.media_type, body: Bytes::from(row.body) }));
         }
+        if let Some(failed) = self.failed_before(&self.key(image), digest.as_str()) {
+            return Ok(failed);
+        }
         if let Some(refusal) = self.may_pull(image, need).await? {
             return Ok(refusal);
         }
@@ -153,12 +167,17 @@ impl Lookups {
                 self.keep(image, digest, &manifest.media_type, &manifest.body).await?;
                 Ok(Lookup::Known(manifest))
             }
-            Err(error) => Ok(unavailable(&error)),
+            Err(error) => Ok(self.failed(&self.key(image), digest.as_str(), &error)),
         }
     }
 
     pub(super) async fn config_of(&self, image: &ImageName, digest: &Digest) -> Asked<Description> {
+        let turn = self.turn(&self.key(image), digest.as_str());
+        let _held = turn.lock().await;
         let (audience, now) = (self.audience(image), self.clock.now());
+        if let Some(failed) = self.failed_before(&self.key(image), digest.as_str()) {
+            return Ok(failed);
+        }
         let body = match self.store.content(&audience, digest, now).await? {
             Some(row) => Bytes::from(row.body),
             None => match self.registries.blob(image, digest, CONFIG_LIMIT).await {
@@ -166,7 +185,7 @@ impl Lookups {
                     self.keep(image, digest, CONFIG, &body).await?;
                     body
                 }
-                Err(error) => return Ok(unavailable(&error)),
+                Err(error) => return Ok(self.failed(&self.key(image), digest.as_str(), &error)),
             },
         };
         let unreadable = || RegistryError::invalid(image.registry(), "an image's configuration cannot be read");

@@ -6,6 +6,7 @@ use super::Lookups;
 use crate::image::ImageName;
 use crate::jobs::JobError;
 use crate::plan::Lookup;
+use crate::registry::Limit;
 use crate::repo::Moment;
 use crate::store::QuotaRow;
 
@@ -49,8 +50,13 @@ impl Lookups {
     /// Keeps what the registry said of its limit, for this and every other replica.
     pub(super) async fn note_quota(&self, image: &ImageName) -> Result<(), JobError> {
         let host = image.registry();
-        let Some(quota) = self.registries.quota(host).filter(|_| self.registries.counts_pulls(host)) else {
+        if !self.registries.counts_pulls(host) {
             return Ok(());
+        }
+        let quota = match self.registries.limit(image) {
+            Limit::Left(quota) => quota,
+            Limit::Untold => return Ok(()),
+            Limit::Unlimited => return Ok(self.store.forget_quota(host, &self.audience(image)).await?),
         };
         let row = QuotaRow {
             host: host.to_owned(),

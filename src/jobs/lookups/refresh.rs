@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt};
 use super::{AT_ONCE, LIST, Lookups, News};
 use crate::image::{ImageName, Tag};
 use crate::jobs::JobError;
-use crate::registry::{Registries, RegistryError};
+use crate::registry::{Pointed, Registries, RegistryError};
 use crate::repo::Moment;
 
 impl Lookups {
@@ -59,13 +59,14 @@ impl Lookups {
         if let Some(seen) = known.as_ref().filter(|seen| seen.last_seen > since) {
             return Ok(if seen.first_seen > since { News::Changed } else { News::Nothing });
         }
-        let digest = match self.registries.digest(image, tag).await {
-            Ok(digest) => digest,
+        let Pointed { digest, etag } = match self.registries.pointed(image, tag, None).await {
+            Ok(pointed) => pointed,
             // Taken away again; the list of tags says so.
             Err(RegistryError::NotFound { .. }) => return Ok(News::Nothing),
             Err(error) => return Err(error.into()),
         };
-        self.store.observe(&key, tag, &digest, self.clock.now()).await?;
+        self.store.observe(&key, tag, (&digest, etag.as_deref()), self.clock.now()).await?;
+        self.forget_failure(&key, tag.as_str());
         let same = known.is_none_or(|known| known.digest == digest);
         Ok(if same { News::Nothing } else { News::Changed })
     }

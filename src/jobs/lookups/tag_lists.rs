@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::{LIST, Lookups, unavailable};
+use super::{LIST, Lookups, milliseconds};
 use crate::image::{ImageName, Tag};
 use crate::jobs::JobError;
 use crate::plan::{Completeness, Lookup, TagList};
@@ -14,6 +14,8 @@ use crate::tag::ListedTag;
 
 /// One image's list, all its pages together, takes no longer.
 const LONGEST_LOOKUP: Duration = Duration::from_secs(300);
+/// Tags that come at once; more is another list, of which nothing was seen to come.
+const MOST_NEW: usize = 10_000;
 /// A tag is gone where this many whole lists in a row do not have it.
 const GONE_AFTER: i64 = 3;
 
@@ -52,12 +54,15 @@ impl Lookups {
         if let Some(row) = known.as_ref().filter(|row| self.is_fresh(&key, row.fetched_at, self.clock.now())) {
             return self.told(row).await;
         }
+        if let Some(failed) = self.failed_before(&key, LIST) {
+            return Ok(failed);
+        }
         match self.ask_in_time(image, &key, known.as_ref()).await {
             Ok(row) => {
                 self.keep_list(known.as_ref(), &row).await?;
                 self.told(&row).await
             }
-            Err(error) => Ok(unavailable(&error)),
+            Err(error) => Ok(self.failed(&key, LIST, &error)),
         }
     }
 
@@ -74,9 +79,10 @@ impl Lookups {
         tokio::time::timeout(LONGEST_LOOKUP, self.ask(image, key, known)).await.map_err(late)?
     }
 
-    /// Keeps a list that was just read, and counts what it no more has.
+    /// Keeps a list that was just read, and notes what it no more has and what it did not have before.
     pub(super) async fn keep_list(&self, known: Option<&TagListRow>, new: &TagListRow) -> Result<(), JobError> {
-        self.note_missing(known, new).await?;
+        self.note_changes(known, new).await?;
+        self.forget_failure(&new.image, LIST);
         Ok(self.store.save_tag_list(new).await?)
     }
 
@@ -102,19 +108,32 @@ impl Lookups {
         })
     }
 
-    /// Counts the tags that a whole list no more has; a list that is cut says nothing of what it lacks.
-    async fn note_missing(&self, known: Option<&TagListRow>, new: &TagListRow) -> Result<(), JobError> {
-        let Some(known) = known.filter(|known| known.complete && new.complete) else { return Ok(()) };
-        let there: HashSet<&str> = new.tags.iter().map(String::as_str).collect();
+    /// Notes the tags that came, and counts those that a whole list no more has; a list that is cut says nothing of
+    /// what it lacks. Lists that are read seconds apart, because pushes are told, count as one look.
+    async fn note_changes(&self, known: Option<&TagListRow>, new: &TagListRow) -> Result<(), JobError> {
+        let Some(known) = known.filter(|known| known.complete) else { return Ok(()) };
         let waiting = self.store.recently_missing(&new.image, i64::MAX).await?;
-        let before = known.tags.iter().map(String::as_str).chain(waiting.iter().map(Tag::as_str));
-        let (back, missing): (BTreeSet<&str>, BTreeSet<&str>) = before.partition(|tag| there.contains(tag));
-        let back: Vec<&str> = back.into_iter().filter(|tag| waiting.iter().any(|one| one.as_str() == *tag)).collect();
+        let before: HashSet<&str> =
+            known.tags.iter().map(String::as_str).chain(waiting.iter().map(Tag::as_str)).collect();
+        let now = self.clock.now();
+        let came: Vec<&str> = new.tags.iter().map(String::as_str).filter(|tag| !before.contains(tag)).collect();
+        if came.len() <= MOST_NEW {
+            self.store.note_new_tags(&new.image, &came, now).await?;
+        }
+        if !new.complete {
+            return Ok(());
+        }
+        let there: HashSet<&str> = new.tags.iter().map(String::as_str).collect();
+        let (back, missing): (BTreeSet<&str>, BTreeSet<&str>) = before.into_iter().partition(|tag| there.contains(tag));
+        let waiting: HashSet<&str> = waiting.iter().map(Tag::as_str).collect();
+        let back: Vec<&str> = back.into_iter().filter(|tag| waiting.contains(tag)).collect();
         let missing: Vec<&str> = missing.into_iter().collect();
         if !missing.is_empty() {
             tracing::info!(image = %new.image, tags = missing.len(), "tags are not listed any more");
         }
-        Ok(self.store.note_missing(&new.image, &missing, &back, self.clock.now()).await?)
+        // Each list has its own moment in the last twentieth of the interval.
+        let last_look = now.plus_ms(-(milliseconds(self.interval) / 10 * 9));
+        Ok(self.store.note_missing(&new.image, &missing, &back, (now, last_look)).await?)
     }
 
     async fn told(&self, row: &TagListRow) -> Result<Lookup<TagList>, JobError> {

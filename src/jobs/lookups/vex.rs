@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::Lookups;
 use super::advisories::AdvisorySources;
-use super::pulls::Need;
+use super::attestations::Attested;
 use crate::image::{Digest, ImageName, Tag};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
 use crate::policy::VexTrust;
-use crate::registry::{AttachedVex, Carrier};
+use crate::registry::{Attestation, Carrier, Wanted};
 use crate::vulnerability::{
     Assessment, Determination, Tied, VexDocument, VexImage, VexOrigin, VexStatement, apply_vex, attached_vex,
 };
@@ -112,22 +112,17 @@ impl Lookups {
         if let Some(statements) = kept.and_then(|body| serde_json::from_str(&body).ok()) {
             return Ok(Ok(statements));
         }
-        if let Some(Lookup::<()>::Unavailable { reason, .. }) = self.may_pull(image, Need::Informs).await? {
+        let mut statements: Vec<VexStatement> = Vec::new();
+        // All of them count, so none is the one that ends the search.
+        let take = |one: &Attestation| {
+            let tied = if one.carrier == Carrier::CosignTag { Tied::ByStatement } else { Tied::ByManifest };
+            statements.extend(attached_vex(&one.body, digest, tied).into_iter().flatten());
+            None::<()>
+        };
+        let of = Attested { image, index: None, digest };
+        if let Lookup::Unavailable { reason, .. } = self.first_attestation(of, Wanted::VEX, take).await? {
             return Ok(Err(reason));
         }
-        let found = match self.registries.attached_vex(image, digest).await {
-            Ok(found) => found,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let about = digest.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            let read = |one: &AttachedVex| {
-                let tied = if one.carrier == Carrier::Referrer { Tied::ByManifest } else { Tied::ByStatement };
-                attached_vex(&one.body, &about, tied)
-            };
-            found.iter().filter_map(read).flatten().collect::<Vec<VexStatement>>()
-        });
-        let Ok(statements) = reading.await else { return Ok(Err("they could not be read".to_owned())) };
         let body = serde_json::to_string(&statements).unwrap_or_default();
         self.store.save_attached_vex(&key, digest, &body).await?;
         Ok(Ok(statements))

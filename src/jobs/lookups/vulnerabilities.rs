@@ -1,16 +1,21 @@
 //! Known vulnerabilities of an image: its packages, read once for each digest, held against advisories of now.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncSeekExt;
 
 use super::Lookups;
 use super::advisories::AdvisorySources;
+use super::attestations::Attested;
+use super::evidence::known;
 use super::pulls::Need;
 use crate::image::{Digest, ImageName};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
-use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError};
+use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError, Wanted};
 use crate::store::{RpmDatabaseError, rpm_headers};
 use crate::vulnerability::{
     Assessment, Determination, LayerBlob, LayerError, LayerSearch, PackageList, Predicate, assess, packages_of_sbom,
@@ -28,6 +33,8 @@ const MOST_BYTES: u64 = 1 << 30;
 const LOOK_AGAIN_MS: i64 = 7 * 24 * 3_600_000;
 /// How long one layer may take to be unpacked.
 const UNPACKING: Duration = Duration::from_secs(120);
+/// Stands before a digest that is being examined, where a digest alone stands for its manifest.
+const EXAMINED: &str = "examined";
 
 /// What an image holds on one platform, or why that is not known.
 type Held = Result<Examined, String>;
@@ -116,6 +123,8 @@ impl Lookups {
     /// What an image holds: kept for ever, unless a registry did not answer.
     async fn examined(&self, image: &ImageName, digest: &Digest) -> Result<Held, JobError> {
         let audience = self.audience(image);
+        let turn = self.turn(&self.key(image), &format!("{EXAMINED} {digest}"));
+        let _held = turn.lock().await;
         if let Some(kept) = self.kept(&audience, digest).await? {
             return Ok(kept);
         }
@@ -157,11 +166,8 @@ impl Lookups {
             }
         };
         let platform = self.platform_of(image, &manifest).await?;
-        let attestations = match self.registries.attestations(image, index.as_ref(), &digest).await {
-            Ok(attestations) => attestations,
-            Err(error) => return Ok(super::unavailable(&error)),
-        };
-        if let Some(list) = sbom(&attestations, &digest) {
+        let of = Attested { image, index: index.as_ref(), digest: &digest };
+        if let Some(list) = known!(self.first_attestation(of, Wanted::SBOM, |one| sbom(one, &digest)).await?) {
             return Ok(Lookup::Known(Ok(Examined { platform, list })));
         }
         Ok(match self.search_layers(image, manifest.layers()).await {
@@ -191,11 +197,11 @@ impl Lookups {
                 let reason = format!("its layers have more than the {} MiB that are read", MOST_BYTES >> 20);
                 return Ok(Searched::Nothing(reason));
             }
-            let limit = usize::try_from(layer.size).unwrap_or(usize::MAX);
-            let body = self.registries.blob(image, &layer.digest, limit).await?;
+            let file = self.layer(image, &layer).await?;
             let begun = Instant::now();
             let unpacking = tokio::task::spawn_blocking(move || {
-                let blob = LayerBlob { bytes: &body[..], size: layer.size, media_type: &layer.media_type };
+                let (bytes, size) = (BufReader::new(file), layer.size);
+                let blob = LayerBlob { bytes, size, media_type: &layer.media_type };
                 let added = search.add(blob, &|| begun.elapsed() > UNPACKING);
                 (search, added)
             });
@@ -227,6 +233,19 @@ impl Lookups {
             Err(_) => Searched::NotNow("its package database could not be read".to_owned()),
         })
     }
+
+    /// A layer in a file that is gone when it is closed.
+    async fn layer(&self, image: &ImageName, layer: &Layer) -> Result<File, RegistryError> {
+        let host = image.registry();
+        let unkept = |error: std::io::Error| RegistryError::Unavailable {
+            host: host.to_owned(),
+            reason: format!("a layer cannot be kept for reading: {error}"),
+        };
+        let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(unkept)?);
+        self.registries.blob_to(image, &layer.digest, layer.size, &mut file).await?;
+        file.rewind().await.map_err(unkept)?;
+        Ok(file.into_std().await)
+    }
 }
 
 /// What came of looking through layers.
@@ -238,17 +257,15 @@ enum Searched {
     NotNow(String),
 }
 
-/// The first list of packages that is about this image. A document without a statement around it counts only where the
-/// registry's own manifest ties it to the image, which every carrier but the bare tag does.
-fn sbom(attestations: &[Attestation], digest: &Digest) -> Option<PackageList> {
-    attestations.iter().find_map(|attestation| {
-        let statements = statements(&attestation.body);
-        let carrier = attestation.carrier.to_string();
-        if statements.is_empty() {
-            let tied = attestation.carrier != Carrier::CosignTag;
-            return tied.then(|| packages_of_sbom(&attestation.body, &carrier).ok())?;
-        }
-        let about = statements.iter().filter(|one| one.predicate == Predicate::Sbom && one.is_of(digest));
-        about.into_iter().find_map(|statement| statement.packages(&carrier).ok())
-    })
+/// The list of packages of an attestation, where it is about this image. A document without a statement around it
+/// counts only where the registry's own manifest ties it to the image, which every carrier but the bare tag does.
+fn sbom(attestation: &Attestation, digest: &Digest) -> Option<PackageList> {
+    let statements = statements(&attestation.body);
+    let carrier = attestation.carrier.to_string();
+    if statements.is_empty() {
+        let tied = attestation.carrier != Carrier::CosignTag;
+        return tied.then(|| packages_of_sbom(&attestation.body, &carrier).ok())?;
+    }
+    let about = statements.iter().filter(|one| one.predicate == Predicate::Sbom && one.is_of(digest));
+    about.into_iter().find_map(|statement| statement.packages(&carrier).ok())
 }

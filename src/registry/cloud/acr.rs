@@ -16,8 +16,13 @@ use crate::registry::error::RegistryError;
 use crate::registry::settings::Secret;
 use crate::repo::Moment;
 
-/// For what a token is asked: the resource that registries accept in every cloud of Azure.
-const RESOURCE: &str = "https://management.azure.com/";
+/// The clouds of Azure: how registries' names end, where Microsoft Entra is, and the resource for which a token is asked
+/// that the registry takes. Source: Azure, "Differences between national clouds".
+const CLOUDS: [(&str, &str, &str); 3] = [
+    (".azurecr.io", "https://login.microsoftonline.com/", "https://management.azure.com/"),
+    (".azurecr.cn", "https://login.chinacloudapi.cn/", "https://management.chinacloudapi.cn/"),
+    (".azurecr.us", "https://login.microsoftonline.us/", "https://management.usgovcloudapi.net/"),
+];
 /// A refresh token lives three hours; one that does not say is used for one.
 const USUAL_LIFE_MS: i64 = 3_600_000;
 
@@ -30,6 +35,8 @@ pub struct AzureIdentity {
     pub tenant: Option<String>,
     /// `AZURE_FEDERATED_TOKEN_FILE`: the workload's token; without it the machine's managed identity is used.
     pub federated_token_file: Option<PathBuf>,
+    /// `AZURE_AUTHORITY_HOST`: where Microsoft Entra is; otherwise as the registry's name says.
+    pub authority: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +55,14 @@ struct Life {
 }
 
 pub(super) fn serves(host: &str) -> bool {
-    [".azurecr.io", ".azurecr.cn", ".azurecr.us"].iter().any(|end| host.strip_suffix(end).is_some_and(is_label))
+    CLOUDS.iter().any(|(end, ..)| host.strip_suffix(end).is_some_and(is_label))
+}
+
+/// Where Entra is and what is asked of it, for a registry's cloud.
+fn cloud_of(host: &str) -> (&'static str, &'static str) {
+    let [usual, ..] = CLOUDS;
+    let (_, authority, resource) = CLOUDS.into_iter().find(|(end, ..)| host.ends_with(end)).unwrap_or(usual);
+    (authority, resource)
 }
 
 pub(super) async fn gain(
@@ -79,7 +93,7 @@ async fn machine_token(clouds: &Clouds, identity: &AzureIdentity, host: &str) ->
     const STEP: &str = "asking the machine's metadata service for its managed identity";
     let url = clouds.endpoints.metadata.join("metadata/identity/oauth2/token");
     let mut url = url.map_err(|_| failed(host, STEP, "the address is none"))?;
-    url.query_pairs_mut().append_pair("api-version", "2018-02-01").append_pair("resource", RESOURCE);
+    url.query_pairs_mut().append_pair("api-version", "2018-02-01").append_pair("resource", cloud_of(host).1);
     if let Some(client) = &identity.client {
         url.query_pairs_mut().append_pair("client_id", client);
     }
@@ -98,9 +112,14 @@ async fn workload_token(
         return Err(failed(host, STEP, "AZURE_CLIENT_ID and AZURE_TENANT_ID must be set beside the token file"));
     };
     let assertion = token_file(host, file).await?;
-    let url = clouds.endpoints.entra.join(&format!("{tenant}/oauth2/v2.0/token"));
+    let (usual, resource) = cloud_of(host);
+    let authority = clouds.endpoints.entra.clone().or_else(|| identity.authority.clone());
+    let authority = authority.or_else(|| Url::parse(usual).ok());
+    let authority = authority.filter(|url| clouds.endpoints.entra.is_some() || url.scheme() == "https");
+    let authority = authority.ok_or_else(|| failed(host, STEP, "AZURE_AUTHORITY_HOST is no https address"))?;
+    let url = authority.join(&format!("{tenant}/oauth2/v2.0/token"));
     let url = url.map_err(|_| failed(host, STEP, "the address is none"))?;
-    let scope = format!("{RESOURCE}.default");
+    let scope = format!("{resource}.default");
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", client),

@@ -72,8 +72,8 @@ pub struct Endpoints {
     pub sts: Option<Url>,
     /// Amazon's registry interface; `None`: that of the region.
     pub ecr: Option<Url>,
-    /// Microsoft Entra.
-    pub entra: Url,
+    /// Microsoft Entra; `None`: that of the registry's cloud.
+    pub entra: Option<Url>,
     /// Azure's registries; `None`: each at its own host.
     pub acr: Option<Url>,
 }
@@ -88,7 +88,7 @@ impl Default for Endpoints {
             containers: url("http://169.254.170.2/"),
             sts: None,
             ecr: None,
-            entra: url("https://login.microsoftonline.com/"),
+            entra: None,
             acr: None,
         }
     }

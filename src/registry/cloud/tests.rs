@@ -56,7 +56,7 @@ impl Cloud {
             containers: url(),
             sts: Some(url()),
             ecr: Some(url()),
-            entra: url(),
+            entra: Some(url()),
             acr: Some(url()),
         };
         let made = || client(reqwest::Client::builder().no_proxy()).expect("a client");
@@ -195,6 +195,7 @@ async fn acr_by_managed_identity_and_by_workload() {
         client: Some("me".to_owned()),
         tenant: Some("the-tenant".to_owned()),
         federated_token_file: Some(file),
+        authority: None,
     };
     for identity in [AzureIdentity::default(), workload] {
         let clouds = cloud.clouds();
@@ -209,6 +210,40 @@ async fn acr_by_managed_identity_and_by_workload() {
     assert_eq!(cloud.count("client_assertion=federated"), 1);
     assert_eq!(cloud.count("service=acme.azurecr.io"), 2);
     assert_eq!(cloud.count("access_token=entra-token"), 2);
+}
+
+/// A token of one of Azure's clouds is worth nothing in another.
+#[tokio::test]
+async fn each_of_azures_clouds_is_asked_for_its_own_resource() {
+    let cloud = Cloud::start(|path, _| match path {
+        "/metadata/identity/oauth2/token" => (200, r#"{"access_token":"entra-token"}"#.to_owned()),
+        _ => (200, r#"{"refresh_token":"t"}"#.to_owned()),
+    })
+    .await;
+    for (host, resource) in [
+        ("acme.azurecr.io", "resource=https%3A%2F%2Fmanagement.azure.com%2F"),
+        ("acme.azurecr.cn", "resource=https%3A%2F%2Fmanagement.chinacloudapi.cn%2F"),
+        ("acme.azurecr.us", "resource=https%3A%2F%2Fmanagement.usgovcloudapi.net%2F"),
+    ] {
+        let provider = Provider::Acr(AzureIdentity::default());
+        cloud.clouds().credential(&provider, host, Moment(0)).await.expect("a credential");
+        assert_eq!(cloud.count(resource), 1, "{host}");
+    }
+    // An authority that is not asked by TLS would see the workload's token.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "federated").expect("written");
+    let identity = AzureIdentity {
+        client: Some("me".to_owned()),
+        tenant: Some("the-tenant".to_owned()),
+        federated_token_file: Some(file),
+        authority: Some(cloud.url.clone()),
+    };
+    let mut clouds = cloud.clouds();
+    clouds.endpoints.entra = None;
+    let error = clouds.credential(&Provider::Acr(identity), "acme.azurecr.us", Moment(0)).await.expect_err("plain");
+    assert!(error.to_string().contains("AZURE_AUTHORITY_HOST is no https address"), "{error}");
+    assert_eq!(cloud.count("federated"), 0);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Registries that mean harm, or are broken beyond harm's imagination.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use restow::registry::NameLookup;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -9,7 +11,11 @@ use super::*;
 
 /// A server that answers every connection with these bytes, piece by piece, one every `pause`.
 async fn raw(pieces: Vec<Vec<u8>>, pause: Duration) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    raw_at("127.0.0.1", pieces, pause).await
+}
+
+async fn raw_at(address: &str, pieces: Vec<Vec<u8>>, pause: Duration) -> String {
+    let listener = tokio::net::TcpListener::bind((address, 0)).await.expect("a port");
     let host = listener.local_addr().expect("an address").to_string();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -95,6 +101,12 @@ async fn endless_headers_are_not_read_to_their_end() {
     let host = raw(pieces, Duration::ZERO).await;
     let error = client(settings_for(&host)).tags(&shop(&host)).await.expect_err("too much");
     assert!(matches!(error, RegistryError::Unavailable { .. }), "{error}");
+    // What the transport takes may still be more than any registry needs.
+    let headers: String = (0..90).map(|number| format!("x-{number}: {}\r\n", "y".repeat(1_000))).collect();
+    let head = format!("HTTP/1.1 200 OK\r\n{headers}content-length: 13\r\n\r\n{{\"tags\":[]}}\n");
+    let host = raw(vec![head.into_bytes()], Duration::ZERO).await;
+    let error = client(settings_for(&host)).tags(&shop(&host)).await.expect_err("too much").to_string();
+    assert!(error.contains("the registry's headers have 9") && error.ends_with("bytes"), "{error}");
 }
 
 #[tokio::test]
@@ -132,38 +144,30 @@ async fn a_blob_that_lies_or_swells_is_refused() {
 }
 
 #[tokio::test]
-async fn the_fall_back_tag_may_hold_the_image_itself_or_what_belongs_elsewhere() {
-    let subject = Digest::sha256_of(b"{}");
-    let other = Digest::sha256_of(b"other");
-    let artifact = |of: &Digest| {
-        serde_json::json!({ "schemaVersion": 2, "artifactType": "application/vnd.example.sbom", "layers": [],
-            "subject": { "digest": of, "mediaType": "x", "size": 2 } })
-        .to_string()
-    };
-    let (ours, theirs) = (artifact(&subject), artifact(&other));
-    let (our_digest, their_digest) = (Digest::sha256_of(ours.as_bytes()), Digest::sha256_of(theirs.as_bytes()));
-    let index = serde_json::json!({ "manifests": [{ "digest": their_digest }, { "digest": "rubbish" },
-        { "digest": our_digest, "artifactType": "application/vnd.oci.empty.v1+json" }] })
-    .to_string();
-    let named = our_digest.clone();
-    let fake = Fake::start(move |seen| {
-        let at = |digest: &Digest| seen.target.ends_with(digest.as_str());
-        let fallback = seen.target.contains("/manifests/sha256-");
-        match () {
-            () if seen.target.contains("/referrers/") => reply(404, &[], "404 page not found"),
-            () if fallback && seen.target.contains("/ghcr/") => reply(200, &[], "{}"),
-            () if fallback => reply(200, &[], index.clone()),
-            () if at(&our_digest) => reply(200, &[], ours.clone()),
-            () if at(&their_digest) => reply(200, &[], theirs.clone()),
-            () => reply(404, &[], ""),
-        }
-    })
-    .await;
-    let registries = client(settings(&[&fake]));
-    let found = registries.referrers(&fake.image("shop"), &subject).await.expect("referrers");
-    let found: Vec<_> = found.iter().map(|one| (&one.digest, one.artifact_type.as_str())).collect();
-    assert_eq!(found, [(&named, "application/vnd.example.sbom")], "by its own manifest, and about this image only");
-    assert_eq!(registries.referrers(&fake.image("ghcr"), &subject).await, Ok(Vec::new()));
+async fn a_large_blob_may_come_slowly_and_breaking_off_is_not_being_dead() {
+    let piece = vec![b'x'; 256 * 1024];
+    let digest = Digest::sha256_of(&piece.repeat(4));
+    let head = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 1048576\r\n\r\n".to_vec();
+    let whole: Vec<Vec<u8>> = std::iter::once(head.clone()).chain(std::iter::repeat_n(piece.clone(), 4)).collect();
+    // A quarter of a second between the pieces, and no more than half a second for all that is small.
+    let slow = raw(whole, Duration::from_millis(250)).await;
+    let timeouts = Timeouts { total: Duration::from_millis(500), ..Timeouts::default() };
+    let registries = client(RegistrySettings { timeouts, ..settings_for(&slow) });
+    let mut kept = std::io::Cursor::new(Vec::new());
+    assert_eq!(registries.blob_to(&shop(&slow), &digest, 1 << 20, &mut kept).await, Ok(1 << 20));
+    assert!(digest.matches(kept.get_ref()));
+    let swollen = registries.blob_to(&shop(&slow), &digest, 1000, &mut std::io::Cursor::new(Vec::new())).await;
+    assert!(swollen.expect_err("too large").to_string().contains("more than 1000 bytes"));
+    let lie = Digest::sha256_of(b"another");
+    let lied = registries.blob_to(&shop(&slow), &lie, 1 << 20, &mut std::io::Cursor::new(Vec::new())).await;
+    assert!(lied.expect_err("a lie").to_string().contains("does not have the digest it is named by"));
+    let broken = raw(vec![head, piece], Duration::ZERO).await;
+    let registries = client(settings_for(&broken));
+    for _ in 0..5 {
+        let mut kept = std::io::Cursor::new(Vec::new());
+        let error = registries.blob_to(&shop(&broken), &digest, 1 << 20, &mut kept).await.expect_err("half of it");
+        assert!(!error.to_string().contains("times in a row"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -193,16 +197,106 @@ async fn googles_lists_tell_what_was_uploaded_when() {
     assert_eq!(uploads, [("1.1", 1_767_225_600_000)]);
 }
 
+/// The uploads of a list are bounded by its tags; names that are no tags are counted, not kept.
+#[tokio::test]
+async fn what_a_list_says_beside_its_tags_does_not_grow_beyond_them() {
+    let digest = Digest::sha256_of(b"{}");
+    let fake = Fake::start(move |seen| {
+        let page: usize = seen.target.rsplit_once("page=").and_then(|(_, page)| page.parse().ok()).unwrap_or(0);
+        let elsewhere: Vec<String> = (0..20_000).map(|number| format!("x{page}-{number}")).collect();
+        let named: Vec<&str> = elsewhere.iter().map(String::as_str).chain(["1.0", "sha256-", "no tag!"]).collect();
+        let mut names: Vec<String> = (0..30_000).map(|number| format!("no tag {page} {number}")).collect();
+        names.push(format!("1.{page}"));
+        let link = format!("</v2/shop/tags/list?page={}>; rel=\"next\"", page + 1);
+        let body = serde_json::json!({ "tags": names,
+            "manifest": { digest.as_str(): { "tag": named, "timeUploadedMs": "1767225600000" } } });
+        reply(200, &[("link", &link)], body.to_string())
+    })
+    .await;
+    let list = client(settings(&[&fake])).tags(&fake.image("shop")).await.expect("a list");
+    check_cut(&list, "more than 200000 tags");
+    assert_eq!(names(&list), ["1.0", "1.1", "1.2", "1.3", "1.4", "1.5"]);
+    assert_eq!(list.uploads.keys().map(Tag::as_str).collect::<Vec<_>>(), ["1.0"]);
+}
+
+/// A resolver that answers as told, one answer after the other, and then the last one again.
+fn resolving(answers: &[&[&str]]) -> NameLookup {
+    let answers: Vec<Vec<IpAddr>> =
+        answers.iter().map(|some| some.iter().map(|one| one.parse().expect("an address")).collect()).collect();
+    let left = Arc::new(Mutex::new(answers));
+    NameLookup::new(move |_| {
+        let mut left = left.lock().expect("the answers");
+        let answer = if left.len() > 1 { left.remove(0) } else { left[0].clone() };
+        Box::pin(async move { Ok(answer) })
+    })
+}
+
+/// Counts the connections to an address, and takes none of them further.
+async fn trap(address: &str) -> Arc<Mutex<usize>> {
+    let listener = tokio::net::TcpListener::bind(address).await.expect("the port");
+    let count = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            *counted.lock().expect("a number") += 1;
+        }
+    });
+    count
+}
+
 /// The address is decided when it is connected to: what a name meant before, or means a moment later, is all the same.
+/// 127.0.0.2 stands for the public internet here, 127.0.0.1 for the private network.
 #[tokio::test]
 async fn a_name_that_means_something_else_by_now_leads_nowhere() {
-    // `localhost` stands for a name whose second answer is private; the first check sees only the text.
-    let settings =
-        RegistrySettings { insecure: vec!["rebound.localhost.:80".to_owned()], ..RegistrySettings::default() };
-    for host in ["rebound.localhost.:80", "metadata.google.internal", "169.254.169.254", "[::ffff:10.0.0.1]"] {
-        let Ok(image) = ImageName::parse(&format!("{host}/shop")) else { continue };
-        let error = client(settings.clone()).tags(&image).await.expect_err("refused");
-        assert!(matches!(error, RegistryError::Refused { .. } | RegistryError::Unavailable { .. }), "{host}: {error}");
+    let body = "{\"tags\":[\"1.0\"]}";
+    let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let outside = raw_at("127.0.0.2", vec![answer.into_bytes()], Duration::ZERO).await;
+    let port = outside.rsplit_once(':').expect("a port").1.to_owned();
+    let inside = trap(&format!("127.0.0.1:{port}")).await;
+    let host = format!("rebinding.example:{port}");
+    let settings = |answers: &[&[&str]]| RegistrySettings {
+        allowed: vec!["127.0.0.2".parse().expect("an address")],
+        names: resolving(answers),
+        ..settings_for(&host)
+    };
+    let registries = client(settings(&[&["127.0.0.2"], &["127.0.0.1"]]));
+    assert_eq!(names(&registries.tags(&shop(&host)).await.expect("a list")), ["1.0"], "it was public");
+    let error = registries.tags(&shop(&host)).await.expect_err("it is private now");
+    assert!(matches!(error, RegistryError::Refused { .. }), "{error}");
+    // Of two addresses only the public one is tried.
+    let list = client(settings(&[&["127.0.0.1", "127.0.0.2"]])).tags(&shop(&host)).await.expect("a list");
+    assert_eq!(names(&list), ["1.0"]);
+    assert_eq!(*inside.lock().expect("a number"), 0, "nobody came in");
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_name_that_is_private_is_refused() {
+    let redirecting = Fake::start(|_| reply(302, &[("location", "https://inside.example:443/v2/")], "")).await;
+    let settings = RegistrySettings { names: resolving(&[&["10.0.0.7"]]), ..settings(&[&redirecting]) };
+    let error = client(settings).tags(&redirecting.image("shop")).await.expect_err("private");
+    assert!(matches!(error, RegistryError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("inside.example has no public address"), "{error}");
+}
+
+#[tokio::test]
+async fn behind_a_proxy_a_name_with_one_private_address_is_refused() {
+    let proxy = Fake::start(|_| tag_page(&["1.0"], &[])).await;
+    let asked = async |answers: &[&str]| {
+        let settings = RegistrySettings {
+            insecure: vec!["shop.example".to_owned()],
+            proxy: Proxy { http: Some(SecretString::from(format!("http://{}", proxy.host))), ..Proxy::default() },
+            names: resolving(&[answers]),
+            ..RegistrySettings::default()
+        };
+        // The proxy itself is at an address.
+        client(settings).tags(&"shop.example/shop".parse().expect("an image")).await
+    };
+    assert!(asked(&["93.184.215.14", "1.1.1.1"]).await.is_ok());
+    for private in [&["93.184.215.14", "10.0.0.7"][..], &["127.0.0.1"]] {
+        let seen = proxy.seen().len();
+        let error = asked(private).await.expect_err("private");
+        assert!(matches!(error, RegistryError::Refused { .. }), "{error}");
+        assert_eq!(proxy.seen().len(), seen, "the proxy heard nothing of it");
     }
 }
 
@@ -230,17 +324,17 @@ async fn a_proxy_is_asked_and_is_no_way_around_the_rules() {
     // What NO_PROXY names is asked directly, and is not there.
     assert!(client(with(Some("shop.example"), &["shop.example"])).tags(&image).await.is_err());
     let seen = proxy.seen().len();
-    for host in ["localhost:80", "127.0.0.1:80", "10.0.0.1:80"] {
+    for host in ["localhost:80", "127.0.0.1:80", "10.0.0.1:80", "127.0.0.1:5000"] {
         let image: ImageName = format!("{host}/shop").parse().expect("an image");
         let error = client(with(None, &[host])).tags(&image).await.expect_err("private");
-        assert!(matches!(error, RegistryError::Refused { .. }), "{host}: {error}");
+        assert!(error.to_string().contains("has no public address"), "for its address alone: {error}");
     }
     assert_eq!(proxy.seen().len(), seen, "the proxy heard nothing of them");
     let _: SocketAddr = proxy.host.parse().expect("an address");
 }
 
 /// All that is logged while `work` runs, on this thread, at the finest level.
-async fn logged(work: impl Future<Output = ()>) -> String {
+pub(super) async fn logged(work: impl Future<Output = ()>) -> String {
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
     impl Write for Log {

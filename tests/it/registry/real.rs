@@ -89,9 +89,18 @@ impl Real {
 
     /// Pushes an image whose configuration and only layer are the same two bytes.
     async fn push(&self, tags: &[&str]) -> Digest {
+        self.push_as(tags, |request| request.basic_auth("restow", Some("sesame"))).await
+    }
+
+    /// The same with what `authorized` shows.
+    async fn push_as(
+        &self,
+        tags: &[&str],
+        authorized: impl Fn(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) -> Digest {
         let http = reqwest::Client::new();
         let sent = |request: reqwest::RequestBuilder| async {
-            let answer = request.basic_auth("restow", Some("sesame")).send().await.expect("an answer");
+            let answer = authorized(request).send().await.expect("an answer");
             assert!(answer.status().is_success(), "{} {}", answer.status(), answer.url());
             answer
         };
@@ -283,7 +292,7 @@ async fn an_index_that_skopeo_pushed() {
     assert_eq!(description.created, Moment::parse_rfc3339("2026-02-03T04:05:06Z"));
     // It knows no referrers, and has none under the fall-back tag.
     assert_eq!(registries.referrers_by(&image, &digest).await, Ok(Referrers::TagsOnly));
-    assert_eq!(registries.referrers(&image, &digest).await, Ok(Vec::new()));
+    assert_eq!(registries.referrers_index(&image, &digest).await, Ok(None));
 }
 
 #[tokio::test]
@@ -305,6 +314,7 @@ async fn a_registry_behind_a_token_server() {
     assert_eq!(list, Err(RegistryError::NotFound { what: image.to_string() }), "the token is taken, nothing is there");
     let refused = with(None).tags(&image).await.expect_err("anonymous").to_string();
     assert!(refused.contains("none are configured"), "{refused}");
+    check_reading_by_token(&real, &realm, &with(Some("sesame"))).await;
     let before = *sold.lock().expect("the count");
     let registries = with(Some("sesame"));
     let latest = tag("latest");
@@ -333,6 +343,35 @@ async fn a_registry_with_a_private_authority_and_client_certificates() {
     let answer = ask(settings(trusted(), vec![shown.clone()])).await;
     assert_eq!(answer, Err(RegistryError::NotFound { what: real.image().to_string() }), "it answers who it knows");
     assert!(matches!(ask(settings(trusted(), Vec::new())).await, Err(RegistryError::Unavailable { .. })));
+    // Whoever leads there reads nothing with it.
+    let target = format!("https://{}/v2/team/shop/tags/list?n=1000", real.host);
+    let leading = Fake::start(move |_| reply(307, &[("location", &target)], "")).await;
+    let led = RegistrySettings { insecure: vec![leading.host.clone()], ..settings(trusted(), vec![shown.clone()]) };
+    let answer = client(led).tags(&leading.image("team/shop")).await;
+    assert!(
+        matches!(answer, Err(RegistryError::Unavailable { .. })),
+        "the certificate is shown to its registry only: {answer:?}"
+    );
     let unknown = ask(settings(Vec::new(), vec![shown])).await.expect_err("an unknown authority").to_string();
     assert!(unknown.to_lowercase().contains("certificate"), "{unknown}");
+}
+
+/// Pushes an image with a token that the server sells, and reads all of it with Restow's own.
+async fn check_reading_by_token(real: &Real, realm: &str, registries: &Registries) {
+    let http = reqwest::Client::new();
+    let scope = "repository:team/shop:pull,push";
+    let asked =
+        http.get(format!("http://{realm}/token")).query(&[("scope", scope)]).basic_auth("restow", Some("sesame"));
+    let sold: serde_json::Value = asked.send().await.expect("an answer").json().await.expect("a token");
+    let token = sold["token"].as_str().expect("a token").to_owned();
+    let pushed = real.push_as(&["1.0", "1.1"], |request| request.bearer_auth(&token)).await;
+    let image = real.image();
+    let list = registries.tags(&image).await.expect("tags");
+    let mut tags = names(&list);
+    tags.sort_unstable();
+    assert_eq!(tags, ["1.0", "1.1"]);
+    assert_eq!(registries.digest(&image, &tag("1.0")).await, Ok(pushed.clone()));
+    let manifest = registries.manifest(&image, &pushed).await.expect("a manifest");
+    assert!(pushed.matches(&manifest.body));
+    assert_eq!(registries.blob(&image, &Digest::sha256_of(b"{}"), 10).await.expect("a blob"), "{}");
 }

@@ -368,19 +368,19 @@ pub(super) async fn the_ledger_is_never_rewritten(f: Fixture) {
     let digest = |text: &str| Digest::sha256_of(text.as_bytes());
     let at = |minutes: i64| START.plus_ms(minutes * 60_000);
     for (text, minutes) in [("a", 0), ("a", 10), ("b", 20), ("a", 30), ("a", 5)] {
-        f.store.observe(&image, &tag, &digest(text), at(minutes)).await.expect("written");
+        f.store.observe(&image, &tag, (&digest(text), Some(text)), at(minutes)).await.expect("written");
     }
-    let sighting =
-        |text: &str, first, last| Sighting { digest: digest(text), first_seen: at(first), last_seen: at(last) };
+    let sighting = |text: &str, first, last| {
+        let etag = Some(text.to_owned());
+        Sighting { digest: digest(text), first_seen: at(first), last_seen: at(last), etag }
+    };
     let seen = f.store.sightings(&image, &tag).await.expect("read");
     assert_eq!(seen, [sighting("a", 0, 30), sighting("b", 20, 20)]);
     let other = Tag::parse("1.26").expect("a tag");
     assert_eq!(f.store.sightings(&image, &other).await.expect("read"), []);
-    assert_eq!(f.store.watched_since(&image).await.expect("read"), Some(at(0)));
     // What one owner's credential reads is nobody else's.
     let theirs = key("nginx", Some("acme"));
     assert_eq!(f.store.sightings(&theirs, &tag).await.expect("read"), []);
-    assert_eq!(f.store.watched_since(&theirs).await.expect("read"), None);
 }
 
 fn key(image: &str, audience: Option<&str>) -> ImageKey {
@@ -420,24 +420,92 @@ pub(super) async fn contents_are_kept_until_space_is_needed(f: Fixture) {
     assert_eq!(left, ["bbbb", "dddd"]);
 }
 
-/// Three whole lists without a tag; one with it forgives.
+/// Three whole lists without a tag, an interval apart; one with it forgives.
 pub(super) async fn missing_tags_are_counted(f: Fixture) {
     let image = key("nginx", None);
     let recent = async || {
         let tags = f.store.recently_missing(&image, 3).await.expect("read");
         tags.iter().map(Tag::to_string).collect::<Vec<_>>()
     };
-    f.store.note_missing(&image, &["1.0", "1.1"], &[], START).await.expect("noted");
-    f.store.note_missing(&image, &["1.0", "1.1"], &[], START).await.expect("noted");
-    assert_eq!(recent().await, ["1.0", "1.1"]);
-    f.store.note_missing(&image, &["1.0"], &["1.1"], START).await.expect("noted");
+    let note = async |missing: &[&str], back: &[&str], minutes: i64| {
+        let at = START.plus_ms(minutes * 60_000);
+        f.store.note_missing(&image, missing, back, (at, at.plus_ms(-30 * 60_000))).await.expect("noted");
+    };
+    note(&["1.0", "1.1"], &[], 0).await;
+    note(&["1.0", "1.1"], &[], 30).await;
+    note(&["1.0", "1.1"], &[], 31).await;
+    note(&["1.0", "1.1"], &[], 59).await;
+    assert_eq!(recent().await, ["1.0", "1.1"], "looks within one interval are one look");
+    note(&["1.0"], &["1.1"], 60).await;
     assert_eq!(recent().await, [""; 0], "1.0 is gone, 1.1 is back");
-    f.store.note_missing(&image, &["1.1"], &[], START).await.expect("noted");
+    note(&["1.1"], &[], 61).await;
     assert_eq!(recent().await, ["1.1"], "it begins anew");
     let many: Vec<String> = (0..1_200).map(|n| format!("2.{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    f.store.note_missing(&image, &many, &[], START).await.expect("noted");
+    note(&many, &[], 61).await;
     assert_eq!(recent().await.len(), 1_201);
+}
+
+/// When a tag came is written once, for who reads the image.
+pub(super) async fn new_tags_come_once(f: Fixture) {
+    let (image, theirs) = (key("nginx", None), key("nginx", Some("acme")));
+    let many: Vec<String> = (0..1_200).map(|n| format!("2.{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    f.store.note_new_tags(&image, &many, START).await.expect("noted");
+    f.store.note_new_tags(&image, &["2.7", "3.0"], START.plus_ms(5)).await.expect("noted");
+    let came = async |image: &ImageKey, tag: &str| {
+        f.store.tag_came(image, &Tag::parse(tag).expect("a tag")).await.expect("read")
+    };
+    assert_eq!(came(&image, "2.7").await, Some(START));
+    assert_eq!(came(&image, "2.1199").await, Some(START));
+    assert_eq!(came(&image, "3.0").await, Some(START.plus_ms(5)));
+    assert_eq!(came(&image, "1.0").await, None);
+    assert_eq!(came(&theirs, "2.7").await, None);
+}
+
+/// What nobody asks for any more leaves; the ledger stays.
+pub(super) async fn what_is_not_used_is_forgotten(f: Fixture) {
+    let day = |days: i64| START.plus_ms(days * 86_400_000);
+    let tag = Tag::parse("1.0").expect("a tag");
+    let digest = Digest::sha256_of(b"x");
+    for (image, at) in [(key("old", None), day(0)), (key("new", None), day(70))] {
+        let (etag, tags, uploads) = (None, vec!["1.0".to_owned()], None);
+        let row = TagListRow { image: image.clone(), fetched_at: at, etag, tags, complete: true, uploads };
+        f.store.save_tag_list(&row).await.expect("saved");
+        let story = StoryRow { digest: digest.clone(), pushed: None, platforms: Vec::new(), source: "x".to_owned() };
+        f.store.save_story(&image, &tag, &story, at).await.expect("saved");
+        f.store.note_new_tags(&image, &["1.0"], day(0)).await.expect("noted");
+        f.store.note_missing(&image, &["0.9"], &[], (day(0), day(-1))).await.expect("noted");
+        f.store.observe(&image, &tag, (&digest, None), day(0)).await.expect("noted");
+    }
+    f.store.forget_unused(day(60)).await.expect("forgotten");
+    let left = async |image: ImageKey| {
+        (
+            f.store.tag_list(&image).await.expect("read").is_some(),
+            f.store.story(&image, &tag, &digest).await.expect("read").is_some(),
+            f.store.tag_came(&image, &tag).await.expect("read").is_some(),
+            !f.store.recently_missing(&image, 3).await.expect("read").is_empty(),
+            f.store.sightings(&image, &tag).await.expect("read").len(),
+        )
+    };
+    assert_eq!(left(key("old", None)).await, (false, false, false, false, 1));
+    assert_eq!(left(key("new", None)).await, (true, true, true, true, 1));
+}
+
+/// A registry may send anything as a manifest; what no database keeps costs nothing but that.
+pub(super) async fn a_body_with_a_nul_is_not_kept_and_breaks_nothing(f: Fixture) {
+    let body = "{\"a\":\"\0\"}";
+    let digest = Digest::sha256_of(body.as_bytes());
+    let row = ContentRow {
+        audience: String::new(),
+        digest: digest.clone(),
+        image: "docker.io/library/nginx".to_owned(),
+        media_type: "application/json".to_owned(),
+        body: body.to_owned(),
+        fetched_at: START,
+    };
+    f.store.save_content(&row).await.expect("no failure");
+    assert_eq!(f.store.content("", &digest, START).await.expect("read"), None);
 }
 
 /// Stories and limits: the later word counts.

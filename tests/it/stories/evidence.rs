@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use restow::registry::{Alias, Credential, Secret};
 use restow::settings::Settings;
+use restow::store::AuditFilter;
 use secrecy::SecretString;
 use world::registry::{Behaviour, Build, Credentials};
 
-use super::house::House;
+use super::house::{EAGER, House};
 
 const DOCKERFILE: &str = "FROM REGISTRY/library/nginx:1.25-alpine\n";
 
@@ -25,12 +26,40 @@ async fn an_image_that_lacks_a_platform_is_held_until_it_has_it() {
     house.push("Dockerfile", DOCKERFILE);
     house.settle().await;
     assert_eq!(house.open().len(), 0, "arm would not run");
+    let reason = "1.27-alpine is not there for linux/arm/v7 and linux/arm64, on which the present image runs; it is not \
+                  proposed until it is";
+    assert_eq!(held(&house).await, [("platform-missing".to_owned(), reason.to_owned())]);
     registry.push_build("library/nginx", "1.27-alpine", &build(&["linux/amd64", "linux/arm64", "linux/arm/v7"]));
     house.later(7).await;
     let pull = house.only_pull();
     assert!(pull.body.contains("for linux/amd64, linux/arm/v7, linux/arm64"), "{}", pull.body);
-    assert!(pull.body.contains("its content was replaced"), "{}", pull.body);
+    assert!(pull.body.contains("It was built again: the tag pointed at"), "a floating tag: {}", pull.body);
+    assert!(!pull.body.contains("replaced"), "{}", pull.body);
     house.world.github.assert_clean();
+}
+
+/// What the audit says is held: code and reason, the oldest first.
+async fn held(house: &House) -> Vec<(String, String)> {
+    let all = AuditFilter { limit: 1000, ..AuditFilter::default() };
+    let entries = house.app.services().store.audit(&all).await.expect("the audit");
+    let holds = entries.into_iter().filter(|entry| entry.act == "hold").map(|entry| (entry.result, entry.rule));
+    holds.collect()
+}
+
+#[tokio::test]
+async fn a_registry_that_fails_and_a_tag_that_is_not_there_are_told_by_their_names() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.push("Dockerfile", "FROM REGISTRY/library/nginx:1.99-alpine\n");
+    house.settle().await;
+    let address = house.world.registry.address();
+    let found = held(&house).await;
+    let reason = format!("the registry lists no tag 1.99-alpine of {address}/library/nginx");
+    assert_eq!(found, [("tag-missing".to_owned(), reason)]);
+    house.world.registry.behave(|behaviour| behaviour.refusals = vec![(503, None); 100]);
+    house.push("Dockerfile", "FROM REGISTRY/library/other:1.0\n");
+    house.settle().await;
+    let reason = format!("{address}: the registry answers 503 Service Unavailable");
+    assert_eq!(held(&house).await[1..], [("registry-unavailable".to_owned(), reason)]);
 }
 
 #[tokio::test]
@@ -195,7 +224,10 @@ async fn what_one_owners_credential_reads_is_shown_to_nobody_else() {
 async fn requests_for(repositories: usize, images: usize) -> usize {
     let house = House::with(&[("README.md", "x")]).await;
     let registry = &house.world.registry;
-    let mut dockerfile = String::new();
+    // One image that is not there, and one that nobody may read.
+    registry.behave(|behaviour| behaviour.forbidden = vec!["team/secret"]);
+    let mut dockerfile =
+        ["nowhere", "secret"].map(|name| format!("FROM {}/team/{name}:1.1.0\n", registry.address())).concat();
     for image in 0..images {
         registry.push_all(&format!("team/image{image}"), &["1.0.0", "1.1.0"]);
         dockerfile.push_str(&format!("FROM {}/team/image{image}:1.1.0\n", registry.address()));
@@ -213,7 +245,8 @@ async fn requests_for(repositories: usize, images: usize) -> usize {
 #[tokio::test]
 async fn a_thousand_repositories_ask_as_much_as_one() {
     let (one, thousand) = (requests_for(1, 40).await, requests_for(1_000, 40).await);
-    assert_eq!(one, 40, "one list for each image");
+    let (lists, refusals, full_versions) = (40, 2, 40);
+    assert_eq!(one, lists + refusals + full_versions, "what stands there is looked at once a day");
     assert_eq!(thousand, one);
 }
 
@@ -245,4 +278,81 @@ async fn the_releases_between_are_told_as_text() {
     assert!(!body.contains("v1.25.0 is out") && !body.contains("v1.28.0 is out") && !body.contains("rc1"), "{body}");
     assert_eq!(body.matches("\n<!-- restow: ").count(), 1, "{body}");
     house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn an_old_tag_that_is_asked_for_late_was_not_seen_to_come() {
+    let patient = |settings: &mut Settings| settings.default_rules = EAGER.replace("cooldown: 0d", "cooldown: 3d");
+    let house = House::with_settings(&[("Dockerfile", DOCKERFILE)], patient).await;
+    let registry = &house.world.registry;
+    let old = Build { created: Some("2025-06-01T00:00:00Z"), ..Build::default() };
+    for tag in ["1.25-bookworm", "1.27-bookworm"] {
+        registry.push_build("library/nginx", tag, &old);
+    }
+    house.settle().await;
+    // Ten days later another repository is the first to ask for that line.
+    house.later(240).await;
+    let bookworm = format!("FROM {}/library/nginx:1.25-bookworm\n", registry.address());
+    let late = house.world.repository("globex/late").file("Dockerfile", &bookworm).create();
+    house.world.github.install("globex", &["globex/late"]);
+    house.settle().await;
+    let pulls = late.pulls();
+    assert_eq!(pulls.len(), 1, "what is old enough does not wait anew");
+    let body = &pulls[0].body;
+    assert!(!body.contains("Restow saw it come"), "{body}");
+    assert!(body.contains("the image says it was built on 2025-06-01"), "{body}");
+    // What comes while the list is watched waits for its days, whoever asks for it.
+    registry.push_build("library/nginx", "1.28-bookworm", &old);
+    house.later(24).await;
+    let titles = || late.pulls().into_iter().map(|pull| pull.title).collect::<Vec<_>>();
+    assert!(titles().iter().all(|title| !title.contains("1.28")), "{:?}", titles());
+    house.later(96).await;
+    assert!(titles().iter().any(|title| title.contains("1.28")), "{:?}", titles());
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_full_version_that_is_something_else_now_is_told_and_latest_is_not() {
+    let files =
+        [("Dockerfile", "FROM REGISTRY/team/web:1.27.3\nFROM REGISTRY/team/web:latest\nFROM REGISTRY/team/job:2.0\n")];
+    let house = House::with(&[("README.md", "x")]).await;
+    let registry = &house.world.registry;
+    registry.push_all("team/web", &["1.27.3", "latest"]);
+    registry.push_all("team/job", &["2.0"]);
+    house.push(".github/restow.yml", "dashboard: true\n");
+    house.push(files[0].0, files[0].1);
+    house.settle().await;
+    house.later(25).await;
+    let replaced = async || {
+        let holds = held(&house).await.into_iter().filter(|(code, _)| code == "content-replaced");
+        holds.map(|(_, reason)| reason).collect::<Vec<_>>()
+    };
+    assert_eq!(replaced().await, Vec::<String>::new());
+    registry.push_all("team/web", &["1.27.3", "latest"]);
+    registry.push_all("team/job", &["2.0"]);
+    house.later(25).await;
+    let told = replaced().await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("1.27.3 pointed at sha256:"), "{told:?}");
+    let dashboard = || house.repo.issues().into_iter().next().expect("a dashboard").1;
+    assert!(dashboard().contains("although a full version usually stays as it is"), "{}", dashboard());
+    assert_eq!(dashboard().matches("pointed at").count(), 1, "{}", dashboard());
+    // A month later it is known to all.
+    house.later(24 * 40).await;
+    assert!(!dashboard().contains("pointed at"), "{}", dashboard());
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_docker_hub_does_not_tell_it_is_asked_once() {
+    let house = docker_hub().await;
+    let registry = &house.world.registry;
+    registry.push_all("library/redis", &["7.0", "7.2"]);
+    let names = ["many/a", "many/b", "many/c"];
+    for name in names {
+        house.world.repository(name).file("Dockerfile", "FROM redis:7.0\n").create();
+    }
+    house.world.github.install("many", &names);
+    house.settle().await;
+    assert_eq!(registry.count("GET", "/repositories/library/redis/tags/"), 2, "once for each tag");
 }

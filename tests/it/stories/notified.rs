@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use restow::image::{Digest, ImageName};
+use restow::registry::Alias;
+use restow::settings::Settings;
 use restow::store::{JobFilter, NewJob};
 use serde_json::{Value, json};
 use world::github::{Repository, signature};
@@ -274,4 +276,33 @@ async fn what_the_notification_says_of_the_digest_is_not_believed() {
     house.settle().await;
     assert!(house.repo.pulls().is_empty(), "the registry has no such tag");
     house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_upstream_publishes_wakes_those_that_name_a_mirror() {
+    let alias = |settings: &mut Settings| {
+        let mirror = format!("{}/hub", settings.insecure_registries[0]);
+        settings.registry_aliases = vec![Alias::new(&mirror, &settings.insecure_registries[0]).expect("an alias")];
+    };
+    let dockerfile = "FROM REGISTRY/hub/library/nginx:1.27-alpine\n";
+    let house = House::with_settings(&[("Dockerfile", dockerfile)], alias).await;
+    house.world.registry.push_all("hub/library/nginx", &["1.27-alpine"]);
+    house.settle().await;
+    assert!(house.repo.pulls().is_empty(), "it is the newest");
+    house.world.registry.push("hub/library/nginx", "1.28-alpine");
+    house.push_image("library/nginx", "1.28-alpine").await;
+    house.settle().await;
+    assert!(house.only_pull().title.ends_with("to 1.28-alpine"));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_was_missing_is_asked_for_again_once_it_is_pushed() {
+    let house = House::with(&[("Dockerfile", "FROM REGISTRY/team/new:1.0\n")]).await;
+    house.settle().await;
+    assert!(house.repo.pulls().is_empty(), "there is no such image");
+    house.world.registry.push("team/new", "1.0");
+    house.push_image("team/new", "1.1").await;
+    house.settle().await;
+    assert!(house.only_pull().title.ends_with("to 1.1"), "a failure is not remembered against the registry's own word");
 }

@@ -30,7 +30,7 @@ async fn house(config: &str) -> (House, Osv) {
     let digest = push("1.1.0", "1.3-1");
     let product = format!("pkg:oci/base@{}", digest.replace(':', "%3A"));
     let vex = openvex("Acme Security", "CVE-2026-1", &product, Some("pkg:deb/debian/libopenssl@3.0.1-1"));
-    house.world.registry.attach("acme/base", &digest, "application/vnd.openvex+json", &vex);
+    house.world.registry.attach_document("acme/base", &digest, "application/vnd.openvex+json", &vex);
     osv.publish_vex("acme.json", openvex("Acme Hub", "CVE-2026-1", &product, None));
     osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);
     osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);

@@ -19,6 +19,7 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const STATEMENT: &str = "application/vnd.in-toto+json";
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// What an image is.
 #[derive(Debug, Clone)]
@@ -38,6 +39,35 @@ impl Default for Build {
     }
 }
 
+/// How BuildKit writes the manifest of an attestation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// As an image of the platform `unknown/unknown`.
+    Image,
+    /// As an artifact that names the image as its subject (`oci-artifact=true`).
+    Artifact,
+}
+
+/// By which way an attestation is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By the referrers API, where the registry has one, else by the fall-back tag.
+    Referrer,
+    /// By cosign's tag `sha256-….att`.
+    Tag,
+}
+
+/// What an attestation is wrapped in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrapped {
+    /// In a DSSE envelope.
+    Envelope,
+    /// In a Sigstore bundle.
+    Bundle,
+    /// In nothing: the bytes themselves.
+    Bare,
+}
+
 /// How the registry behaves; each test sets what it needs.
 #[derive(Debug, Clone, Default)]
 pub struct Behaviour {
@@ -55,6 +85,12 @@ pub struct Behaviour {
     pub with_headers: Vec<(&'static str, &'static str)>,
     /// The next requests that are refused: status and `Retry-After` in seconds.
     pub refusals: Vec<(u16, Option<u64>)>,
+    /// Whether it has the referrers API of OCI 1.1.
+    pub referrers_api: bool,
+    /// Whether lists and manifests have versions, and a known one is answered by 304.
+    pub versions: bool,
+    /// Repositories that nobody may read.
+    pub forbidden: Vec<&'static str>,
 }
 
 /// The forms of the address in a `Link`.
@@ -88,10 +124,14 @@ struct Inner {
     tags: BTreeMap<String, BTreeMap<String, String>>,
     /// Digest → media type and bytes of manifests and configurations.
     contents: BTreeMap<String, (&'static str, Bytes)>,
+    /// Digest → the manifests that refer to it.
+    referrers: BTreeMap<String, Vec<Value>>,
     /// Repository and tag → when it was pushed, as Docker Hub's own interface tells.
     pushed: BTreeMap<(String, String), String>,
     behaviour: Behaviour,
     requests: Vec<(String, String)>,
+    /// Of these, how many would be content with the known version.
+    conditional: usize,
     builds: u64,
     address: String,
 }
@@ -134,6 +174,17 @@ impl Registry {
         layers: &[Vec<u8>],
         sbom: Option<(Value, Option<&str>)>,
     ) -> String {
+        self.push_attested(repository, tag, layers, sbom.map(|(predicate, about)| (predicate, about, Shape::Image)))
+    }
+
+    /// The same with the shape of BuildKit's manifest.
+    pub fn push_attested(
+        &self,
+        repository: &str,
+        tag: &str,
+        layers: &[Vec<u8>],
+        sbom: Option<(Value, Option<&str>, Shape)>,
+    ) -> String {
         let mut inner = self.lock();
         let config = inner.keep(CONFIG, &json!({ "os": "linux", "architecture": "amd64" }));
         let mut described = Vec::new();
@@ -147,8 +198,8 @@ impl Registry {
         let image = inner.keep(IMAGE, &image);
         let mut manifests = vec![json!({ "mediaType": IMAGE, "digest": image, "size": 1,
             "platform": { "os": "linux", "architecture": "amd64" } })];
-        if let Some((predicate, about)) = sbom {
-            manifests.push(inner.attest(&image, about.unwrap_or(&image), &predicate));
+        if let Some((predicate, about, shape)) = sbom {
+            manifests.push(inner.attest(&image, about.unwrap_or(&image), &predicate, shape));
         }
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
         let digest = inner.keep(INDEX, &index);
@@ -158,7 +209,7 @@ impl Registry {
 
     /// Attaches a document of this type to a digest, by the tag that stands for the referrers where a registry has no
     /// interface for them.
-    pub fn attach(&self, repository: &str, subject: &str, artifact_type: &str, document: &Value) {
+    pub fn attach_document(&self, repository: &str, subject: &str, artifact_type: &str, document: &Value) {
         let mut inner = self.lock();
         let size = document.to_string().len();
         let layer = inner.keep(STATEMENT, document);
@@ -195,6 +246,81 @@ impl Registry {
         let manifest = inner.keep(IMAGE, &manifest);
         let tag = format!("{}.att", subject.replacen(':', "-", 1));
         inner.tags.entry(repository.to_owned()).or_default().insert(tag, manifest);
+    }
+
+    /// The digest of the first image of a tag's index.
+    pub fn image_of(&self, repository: &str, tag: &str) -> String {
+        let inner = self.lock();
+        let digest = inner.tags.get(repository).and_then(|tags| tags.get(tag)).cloned().unwrap_or_default();
+        let index = inner.contents.get(&digest).map(|(_, index)| index.clone()).unwrap_or_default();
+        let index: Value = serde_json::from_slice(&index).unwrap_or_default();
+        index["manifests"][0]["digest"].as_str().unwrap_or(&digest).to_owned()
+    }
+
+    /// What a tag points at; nothing where it is not there.
+    pub fn tagged(&self, repository: &str, tag: &str) -> String {
+        self.lock().tags.get(repository).and_then(|tags| tags.get(tag)).cloned().unwrap_or_default()
+    }
+
+    /// Attaches a statement of a predicate type to an image, by its digest; `about` is what the statement names, where
+    /// that is not the image itself.
+    pub fn attach(
+        &self,
+        (repository, image): (&str, &str),
+        (way, wrapped): (Way, Wrapped),
+        (kind, predicate): (&str, &Value),
+        about: Option<&str>,
+    ) {
+        let hex = about.unwrap_or(image).trim_start_matches("sha256:");
+        let statement = json!({ "_type": "https://in-toto.io/Statement/v1", "predicateType": kind,
+            "subject": [{ "name": "x", "digest": { "sha256": hex } }], "predicate": predicate });
+        let envelope = json!({ "payloadType": STATEMENT, "signatures": [],
+            "payload": base64::engine::general_purpose::STANDARD.encode(statement.to_string()) });
+        let (media_type, body) = match wrapped {
+            Wrapped::Envelope => ("application/vnd.dsse.envelope.v1+json", envelope),
+            Wrapped::Bundle => (BUNDLE, json!({ "mediaType": BUNDLE, "dsseEnvelope": envelope })),
+            Wrapped::Bare => ("application/spdx+json", predicate.clone()),
+        };
+        self.attach_blob((repository, image), way, (media_type, kind), body.to_string().as_bytes());
+    }
+
+    /// Attaches any bytes as if they were an attestation of a predicate type.
+    pub fn attach_blob(
+        &self,
+        (repository, image): (&str, &str),
+        way: Way,
+        (media_type, kind): (&str, &str),
+        body: &[u8],
+    ) {
+        let mut inner = self.lock();
+        let blob = digest(body);
+        inner.contents.insert(blob.clone(), (STATEMENT, Bytes::copy_from_slice(body)));
+        let bundled = media_type == BUNDLE;
+        let of_layer = if bundled || kind.is_empty() { json!({}) } else { json!({ "predicateType": kind }) };
+        let of_manifest = if bundled { json!({ "dev.sigstore.bundle.predicateType": kind }) } else { json!({}) };
+        let layer = json!({ "mediaType": media_type, "digest": blob, "size": body.len(), "annotations": of_layer });
+        let mut manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE, "layers": [layer],
+            "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": blob, "size": 2 } });
+        if way == Way::Referrer {
+            manifest["artifactType"] = json!(media_type);
+            manifest["annotations"] = of_manifest;
+            manifest["subject"] = json!({ "mediaType": IMAGE, "digest": image, "size": 1 });
+        }
+        let manifest = inner.keep(IMAGE, &manifest);
+        match way {
+            Way::Referrer => inner.refer(repository, image, &manifest),
+            Way::Tag => inner.tag_for(repository, image, ".att", &manifest),
+        }
+    }
+
+    /// Puts a manifest that is there already under the fall-back tag of an image, as GHCR answers it.
+    pub fn fall_back_to(&self, repository: &str, image: &str, manifest: &str) {
+        self.lock().tag_for(repository, image, "", manifest);
+    }
+
+    /// Lists a manifest among those that refer to an image, whatever it says itself.
+    pub fn refer(&self, repository: &str, image: &str, manifest: &str) {
+        self.lock().refer(repository, image, manifest);
     }
 
     /// Publishes a new image under a tag, which may be there already; returns its digest.
@@ -248,9 +374,16 @@ impl Registry {
             .count()
     }
 
+    /// How many requests named a version that is known.
+    pub fn conditional(&self) -> usize {
+        self.lock().conditional
+    }
+
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
-        self.lock().requests.clear();
+        let mut inner = self.lock();
+        inner.requests.clear();
+        inner.conditional = 0;
     }
 }
 
@@ -262,6 +395,7 @@ async fn answer(State(registry): State<Registry>, request: HttpRequest) -> Respo
     let (parts, _) = request.into_parts();
     let mut inner = registry.lock();
     inner.requests.push((parts.method.to_string(), parts.uri.to_string()));
+    inner.conditional += usize::from(parts.headers.contains_key(header::IF_NONE_MATCH));
     if parts.uri.path() == "/token" {
         return inner.sell_token();
     }
@@ -278,7 +412,7 @@ impl Inner {
     }
 
     /// Keeps an attestation manifest as BuildKit writes it; returns its entry in the index.
-    fn attest(&mut self, image: &str, about: &str, predicate: &Value) -> Value {
+    fn attest(&mut self, image: &str, about: &str, predicate: &Value, shape: Shape) -> Value {
         const SPDX: &str = "https://spdx.dev/Document";
         let hex = about.trim_start_matches("sha256:");
         let statement = json!({ "_type": "https://in-toto.io/Statement/v0.1", "predicateType": SPDX,
@@ -286,15 +420,62 @@ impl Inner {
         let size = statement.to_string().len();
         let layer = self.keep(STATEMENT, &statement);
         let config = self.keep(CONFIG, &json!({ "architecture": "unknown", "os": "unknown" }));
-        let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE,
+        let mut manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE,
             "config": { "mediaType": CONFIG, "digest": config, "size": 2 },
             "layers": [{ "mediaType": STATEMENT, "digest": layer, "size": size,
                 "annotations": { "in-toto.io/predicate-type": SPDX } }] });
+        if shape == Shape::Artifact {
+            manifest["artifactType"] = json!("application/vnd.docker.attestation.manifest.v1+json");
+            manifest["config"]["mediaType"] = json!("application/vnd.oci.empty.v1+json");
+            manifest["subject"] = json!({ "mediaType": IMAGE, "digest": image, "size": 1 });
+        }
         let manifest = self.keep(IMAGE, &manifest);
         json!({ "mediaType": IMAGE, "digest": manifest, "size": 1,
             "platform": { "os": "unknown", "architecture": "unknown" },
             "annotations": { "vnd.docker.reference.type": "attestation-manifest",
                 "vnd.docker.reference.digest": image } })
+    }
+
+    /// Notes that a manifest refers to an image, for the API and under the fall-back tag.
+    fn refer(&mut self, repository: &str, image: &str, manifest: &str) {
+        let referrers = self.referrers.entry(image.to_owned()).or_default();
+        // As real registries do: the type of the configuration, and no annotations.
+        referrers.push(json!({ "mediaType": IMAGE, "digest": manifest, "size": 1,
+            "artifactType": "application/vnd.oci.empty.v1+json" }));
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": referrers.clone() });
+        let index = self.keep(INDEX, &index);
+        self.tag_for(repository, image, "", &index);
+    }
+
+    /// Sets the tag that is named after a digest.
+    fn tag_for(&mut self, repository: &str, image: &str, suffix: &str, digest: &str) {
+        let tag = format!("{}{suffix}", image.replacen(':', "-", 1));
+        self.tags.entry(repository.to_owned()).or_default().insert(tag, digest.to_owned());
+    }
+
+    /// The referrers API, where the registry has one.
+    fn referrers_of(&self, image: &str) -> Response {
+        if !self.behaviour.referrers_api {
+            return not_found("UNSUPPORTED");
+        }
+        let listed = self.referrers.get(image).cloned().unwrap_or_default();
+        axum::Json(json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed })).into_response()
+    }
+
+    /// The answer, or only that it is the known one.
+    fn versioned(&self, response: Response, version: &str, asked: &HeaderMap) -> Response {
+        let version = format!("\"{version}\"");
+        let known = asked.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()) == Some(&version);
+        let mut response = match self.behaviour.versions {
+            true if known => StatusCode::NOT_MODIFIED.into_response(),
+            true | false => response,
+        };
+        if self.behaviour.versions
+            && let Ok(version) = HeaderValue::from_str(&version)
+        {
+            response.headers_mut().insert(header::ETAG, version);
+        }
+        response
     }
 
     /// Keeps one platform's image; returns its entry in the index.
@@ -336,8 +517,16 @@ impl Inner {
         if path.is_empty() {
             return axum::Json(json!({})).into_response();
         }
+        if self.behaviour.forbidden.iter().any(|repository| path.starts_with(&format!("{repository}/"))) {
+            return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"world\"")]).into_response();
+        }
         if let Some(repository) = path.strip_suffix("/tags/list") {
-            return self.list(repository, &parts.uri);
+            let named: Vec<&String> = self.tags.get(repository).into_iter().flat_map(BTreeMap::keys).collect();
+            let version = digest(json!(named).to_string().as_bytes());
+            return self.versioned(self.list(repository, &parts.uri), &version, &parts.headers);
+        }
+        if let Some((_, image)) = path.rsplit_once("/referrers/") {
+            return self.referrers_of(image);
         }
         if let Some(story) = self.story(path) {
             return story;
@@ -347,7 +536,14 @@ impl Inner {
             return blob.map_or_else(|| not_found("BLOB_UNKNOWN"), IntoResponse::into_response);
         }
         match path.rsplit_once("/manifests/") {
-            Some((repository, reference)) => self.manifest(repository, reference, &parts.method),
+            Some((repository, reference)) => {
+                let by_tag = self.tags.get(repository).and_then(|tags| tags.get(reference)).map(String::as_str);
+                let response = self.manifest(repository, reference, &parts.method);
+                match response.status() {
+                    StatusCode::OK => self.versioned(response, by_tag.unwrap_or(reference), &parts.headers),
+                    _ => response,
+                }
+            }
             None => not_found("UNSUPPORTED"),
         }
     }

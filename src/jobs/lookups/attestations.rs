@@ -1,0 +1,155 @@
+//! What publishers say of an image beside it: asked carrier by carrier, one statement at a time, until the one that
+//! counts. Manifests come out of the digest cache and under the limit on pulls like all others.
+
+use std::collections::BTreeSet;
+
+use super::Lookups;
+use super::evidence::{Asked, known};
+use super::pulls::Need;
+use crate::image::{Digest, ImageName, Tag};
+use crate::plan::Lookup;
+use crate::registry::{Attestation, Carrier, Manifest, RegistryError, Wanted, attestations_tag, referrers_tag};
+
+/// One attestation; BuildKit's own bound.
+const LARGEST: u64 = 40 << 20;
+/// Bytes of all manifests and attestations of one image together.
+const MOST_BYTES: u64 = 64 << 20;
+/// Manifests and attestations of one image that are read.
+const MOST_PARTS: usize = 60;
+
+/// The image of one platform, and the index that it was found in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attested<'a> {
+    pub(super) image: &'a ImageName,
+    pub(super) index: Option<&'a Manifest>,
+    pub(super) digest: &'a Digest,
+}
+
+/// One search; what was read for it is read once, and there is an end to it.
+struct Search<'a, J> {
+    lookups: &'a Lookups,
+    of: Attested<'a>,
+    wanted: Wanted,
+    judge: J,
+    seen: BTreeSet<Digest>,
+    bytes: u64,
+}
+
+impl Lookups {
+    /// Hands each statement that may be of the wanted kind to `judge`, until it takes one: BuildKit's first, then what
+    /// refers to the image, then cosign's tag. What is not there, malformed, or beyond the bounds is passed over.
+    ///
+    /// # Errors
+    /// The database fails. A registry that does not answer is [`Lookup::Unavailable`].
+    pub(super) async fn first_attestation<T>(
+        &self,
+        of: Attested<'_>,
+        wanted: Wanted,
+        judge: impl FnMut(&Attestation) -> Option<T>,
+    ) -> Asked<Option<T>> {
+        let mut search = Search { lookups: self, of, wanted, judge, seen: BTreeSet::new(), bytes: 0 };
+        let attached = of.index.map(|index| index.attached(of.digest)).unwrap_or_default();
+        if let Some(found) = known!(search.among(Carrier::BuildKit, attached).await?) {
+            return Ok(Lookup::Known(Some(found)));
+        }
+        let listed = known!(search.referrers().await?);
+        if let Some(found) = known!(search.among(Carrier::Referrer, listed).await?) {
+            return Ok(Lookup::Known(Some(found)));
+        }
+        let tagged = known!(search.under(attestations_tag(of.digest)).await?);
+        search.among(Carrier::CosignTag, tagged.into_iter().collect()).await
+    }
+}
+
+impl<T, J: FnMut(&Attestation) -> Option<T>> Search<'_, J> {
+    /// The first statement among these manifests that is taken.
+    async fn among(&mut self, carrier: Carrier, manifests: Vec<Digest>) -> Asked<Option<T>> {
+        for digest in manifests {
+            let Some(manifest) = known!(self.manifest(&digest).await?) else { continue };
+            // A registry's word that it belongs here is nobody's: the manifest must say so itself.
+            if carrier == Carrier::Referrer && !manifest.refers_to(self.of.digest) {
+                continue;
+            }
+            if let Some(found) = known!(self.within(carrier, &manifest).await?) {
+                return Ok(Lookup::Known(Some(found)));
+            }
+        }
+        Ok(Lookup::Known(None))
+    }
+
+    /// The first statement of one manifest that is taken.
+    async fn within(&mut self, carrier: Carrier, manifest: &Manifest) -> Asked<Option<T>> {
+        for part in manifest.parts(self.wanted) {
+            if part.size > LARGEST || !self.may_read(&part.digest, part.size) {
+                continue;
+            }
+            let limit = usize::try_from(part.size).unwrap_or(usize::MAX);
+            let body = match self.lookups.registries.blob(self.of.image, &part.digest, limit).await {
+                Ok(body) => body,
+                Err(RegistryError::NotFound { .. } | RegistryError::Invalid { .. }) => continue,
+                Err(error) => return Ok(super::unavailable(&error)),
+            };
+            if let Some(found) = (self.judge)(&Attestation { carrier, body }) {
+                return Ok(Lookup::Known(Some(found)));
+            }
+        }
+        Ok(Lookup::Known(None))
+    }
+
+    /// A manifest that was not read before; `None` where it cannot be had.
+    async fn manifest(&mut self, digest: &Digest) -> Asked<Option<Manifest>> {
+        if !self.may_read(digest, 0) {
+            return Ok(Lookup::Known(None));
+        }
+        let found = passable(self.lookups.manifest_of(self.of.image, digest, Need::Informs).await?);
+        if let Lookup::Known(Some(manifest)) = &found {
+            self.bytes = self.bytes.saturating_add(u64::try_from(manifest.body.len()).unwrap_or(u64::MAX));
+        }
+        Ok(found)
+    }
+
+    /// What the registry says refers to the image, by its API, else by the fall-back tag.
+    async fn referrers(&mut self) -> Asked<Vec<Digest>> {
+        match self.lookups.registries.referrers_index(self.of.image, self.of.digest).await {
+            Ok(Some(listed)) => return Ok(Lookup::Known(listed)),
+            Ok(None) => {}
+            Err(error) => return Ok(super::unavailable(&error)),
+        }
+        let Some(tagged) = known!(self.under(referrers_tag(self.of.digest)).await?) else {
+            return Ok(Lookup::Known(Vec::new()));
+        };
+        let index = known!(self.manifest(&tagged).await?);
+        Ok(Lookup::Known(index.map(|index| index.listed()).unwrap_or_default()))
+    }
+
+    /// What a tag points at, by a question that is no pull; a registry is known that answers with the image itself.
+    async fn under(&self, tag: Option<Tag>) -> Asked<Option<Digest>> {
+        let Some(tag) = tag else { return Ok(Lookup::Known(None)) };
+        Ok(match self.lookups.registries.digest(self.of.image, &tag).await {
+            Ok(found) => Lookup::Known(Some(found).filter(|found| found != self.of.digest)),
+            Err(
+                RegistryError::NotFound { .. } | RegistryError::Invalid { .. } | RegistryError::Unauthorized { .. },
+            ) => Lookup::Known(None),
+            Err(error) => super::unavailable(&error),
+        })
+    }
+
+    /// Whether something of this size is new, and within what is left; it is then counted.
+    fn may_read(&mut self, digest: &Digest, size: u64) -> bool {
+        let within = self.bytes.saturating_add(size) <= MOST_BYTES && self.seen.len() < MOST_PARTS;
+        let may = within && self.seen.insert(digest.clone());
+        if may {
+            self.bytes = self.bytes.saturating_add(size);
+        }
+        may
+    }
+}
+
+/// What a registry does not have is passed over; what may pass is waited for.
+fn passable<T>(lookup: Lookup<T>) -> Lookup<Option<T>> {
+    match lookup {
+        Lookup::Known(found) => Lookup::Known(Some(found)),
+        Lookup::Unavailable { may_pass: false, .. } => Lookup::Known(None),
+        Lookup::Unavailable { reason, may_pass: true } => Lookup::Unavailable { reason, may_pass: true },
+    }
+}
