@@ -19,6 +19,7 @@ pub(super) fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
     add("cooldown", Some(&settings.cooldown).filter(|all| !all.is_empty()).map(|all| cooldowns(all.iter())));
     add("group", settings.group.as_ref().map(group));
     add("automerge", settings.automerge.map(automerge));
+    add("branch", settings.branch.as_ref().map(|all| joined(all.iter().map(|one| one.as_str().to_owned()))));
     add("rebase", settings.rebase.map(|rebase| rebase_word(rebase).to_owned()));
     add("labels", settings.labels.as_ref().map(|all| joined(all.iter().cloned())));
     add("reviewers", settings.reviewers.as_ref().map(|all| joined(all.iter().cloned())));
@@ -37,7 +38,8 @@ pub(super) fn matching(matching: &Matching) -> String {
     let names = names.into_iter().flatten().map(|pattern| pattern.as_str().to_owned());
     let classes = matching.classes.iter().map(|class| format!("{class:?}").to_lowercase());
     let kinds = matching.kinds.iter().map(ToString::to_string);
-    let whom = joined(images.chain(paths).chain(names).chain(classes).chain(kinds));
+    let branches = matching.branches.iter().map(|pattern| format!("branch {}", pattern.as_str()));
+    let whom = joined(images.chain(paths).chain(branches).chain(names).chain(classes).chain(kinds));
     if whom.is_empty() { "everything".to_owned() } else { whom }
 }
 

@@ -13,6 +13,9 @@ use super::error::{GitHubError, optional};
 use super::transport::{Call, encode_ref};
 use crate::repo::{BlobSha, BranchName, CommitSha, FileMode, FilePath, ObjectSha, TreeSha};
 
+/// The bytes of a list of branches.
+const REFS_LIMIT: usize = 16 * 1024 * 1024;
+
 /// One file of a new tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEntry {
@@ -105,6 +108,13 @@ struct RefBody {
 }
 
 #[derive(Deserialize)]
+struct NamedRefBody {
+    #[serde(rename = "ref")]
+    name: String,
+    object: ShaBody,
+}
+
+#[derive(Deserialize)]
 struct CommitBody {
     sha: CommitSha,
     tree: ShaBody,
@@ -185,6 +195,21 @@ impl Repo {
             Err(GitHubError::Conflict { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The branches whose names begin so, and where they point: one request for all.
+    pub async fn branches_beginning_with(&self, text: &str) -> Result<Vec<(BranchName, CommitSha)>, GitHubError> {
+        let path = format!("{}/{}", self.path(&["git", "matching-refs", "heads"]), encode_ref(text));
+        let refs: Vec<NamedRefBody> = match self.json(&Call::get(path).at_most(REFS_LIMIT)).await {
+            // A repository without commits: "Git Repository is empty."
+            Err(GitHubError::Conflict { .. }) => Vec::new(),
+            refs => refs?,
+        };
+        let named = refs.into_iter().filter_map(|one| {
+            let name = one.name.strip_prefix("refs/heads/")?;
+            Some((BranchName::parse(name).ok()?, one.object.sha))
+        });
+        Ok(named.collect())
     }
 
     /// Makes a branch.

@@ -7,7 +7,7 @@ use super::{JobError, Services, record};
 use crate::github::{Pull, PullState, Repo};
 use crate::plan::{Move, PassedOver};
 use crate::pull::{MachineBlock, Standing};
-use crate::repo::{BranchName, PullNumber};
+use crate::repo::BranchName;
 use crate::store::{Ignore, PullRow, RepositoryRow};
 
 /// Those of Restow's pull requests that GitHub shows open. What has ended since is remembered: what a person closed, as
@@ -31,7 +31,7 @@ pub(super) async fn look_at_open(
                 ended(services, &known).await?;
             }
             PullState::Closed => {
-                refuse(services, row, number, &pull.body).await?;
+                refuse(services, row, &pull).await?;
                 ended(services, &known).await?;
             }
         }
@@ -49,10 +49,10 @@ async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {
 pub(super) async fn refuse(
     services: &Services,
     row: &RepositoryRow,
-    number: PullNumber,
-    body: &str,
+    pull: &Pull,
 ) -> Result<(), JobError> {
-    let Some(block) = MachineBlock::find(body).filter(|block| block.standing == Standing::Proposed) else {
+    let number = pull.number;
+    let Some(block) = MachineBlock::find(&pull.body).filter(|block| block.standing == Standing::Proposed) else {
         return Ok(());
     };
     let now = services.clock.now();
@@ -68,6 +68,7 @@ pub(super) async fn refuse(
             let (author, reason) = (String::new(), "closed without being merged".to_owned());
             let what = refused(&one)?;
             Some(Ignore {
+                base: other_base(row, pull),
                 image,
                 line,
                 group: block.group(),
@@ -84,6 +85,11 @@ pub(super) async fn refuse(
     services.store.save_ignores(row.id, &ignores).await?;
     let image = block.image.as_ref().map(ToString::to_string).unwrap_or_default();
     record::of_pull(services, row, (Some("a person"), "refuse"), number, (&image, "closed", &block.target)).await
+}
+
+/// The branch that a pull request goes to, where that is not the default branch.
+pub(super) fn other_base(row: &RepositoryRow, pull: &Pull) -> Option<BranchName> {
+    pull.base_branch.clone().filter(|base| *base != row.default_branch)
 }
 
 /// The version, or the content, that was refused.

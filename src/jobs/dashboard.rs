@@ -4,7 +4,7 @@ use super::plan::{OPEN, memory};
 use super::{JobError, Services};
 use crate::github::{GitHubError, Repo};
 use crate::image::ImageName;
-use crate::plan::{Constraints, Hold, HoldCode, Plan};
+use crate::plan::{Hold, HoldCode, Passed, Plan};
 use crate::repo::{BranchName, PullNumber};
 use crate::report::{self, Dashboard, OpenPull, TickedBox};
 use crate::store::{PullRow, RepositoryRow};
@@ -16,7 +16,7 @@ const TOPIC: &str = "dashboard";
 pub(super) struct Shown<'a> {
     pub(super) plan: &'a Plan,
     pub(super) waiting: &'a [Hold],
-    pub(super) constraints: &'a Constraints,
+    pub(super) passed: Vec<&'a Passed>,
     pub(super) problems: Vec<(String, String)>,
 }
 
@@ -60,15 +60,17 @@ pub(super) async fn write(
 ) -> Result<(), JobError> {
     let rows = services.store.pulls(row.id).await?;
     let open = rows.iter().filter(|known| known.state == OPEN).filter_map(|known| {
-        let title = format!("{} {}", known.image, known.target.split(' ').next().unwrap_or_default());
-        let standing = memory(known).standing;
+        let memory = memory(known);
+        let base = memory.terms.base.map(|base| format!(" ({base})")).unwrap_or_default();
+        let title = format!("{} {}{base}", known.image, known.target.split(' ').next().unwrap_or_default());
+        let standing = memory.standing;
         Some(OpenPull { number: known.number?, branch: known.branch.clone(), title, standing })
     });
     let refused = |code: HoldCode| matches!(code, HoldCode::IgnoredByPerson | HoldCode::PutOff);
     let text = Dashboard {
         open: open.collect(),
         holds: shown.plan.holds.iter().chain(shown.waiting).collect(),
-        passed: shown.constraints.passed.iter().filter(|passed| refused(passed.code)).collect(),
+        passed: shown.passed.iter().copied().filter(|passed| refused(passed.code)).collect(),
         unfixed: &shown.plan.unfixed,
         problems: shown.problems.clone(),
     }

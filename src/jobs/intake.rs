@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::hook::look_up_jobs;
 use super::kind::{
-    Extent, OrderPayload, PreviewPayload, order_job, plan_job, preview_job, scan_job, sync_job, watch_job,
+    Extent, OrderPayload, PreviewPayload, branch_scan_job, order_job, plan_job, preview_job, scan_job, sync_job, watch_job,
 };
 use crate::command::commands;
 use crate::github::AccountKind;
@@ -104,11 +104,15 @@ fn jobs(event: &Event, now: Moment) -> Vec<NewJob> {
 }
 
 fn push_jobs(event: &PushEvent, now: Moment) -> Vec<NewJob> {
-    match event.installation {
-        Some(installation) if event.target == PushTarget::DefaultBranch && !event.deleted => {
-            vec![scan_job(installation, event.repo.id, &event.repo.name, now)]
+    let Some(installation) = event.installation else { return Vec::new() };
+    match (event.target, &event.branch) {
+        (PushTarget::DefaultBranch, _) if event.deleted => Vec::new(),
+        (PushTarget::DefaultBranch, _) => vec![scan_job(installation, event.repo.id, &event.repo.name, now)],
+        // Whether anybody cares is known by the job; one that is gone is news too.
+        (PushTarget::Elsewhere, Some(branch)) if !ours(Some(branch)) => {
+            vec![branch_scan_job(installation, (event.repo.id, &event.repo.name), branch, now)]
         }
-        Some(_) | None => Vec::new(),
+        (PushTarget::Elsewhere, Some(_) | None) => Vec::new(),
     }
 }
 

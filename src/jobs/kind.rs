@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::command::Parsed;
 use crate::image::{Digest, ImageName, Tag};
 use crate::notification::SubscribeUrl;
-use crate::repo::{CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
+use crate::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use crate::store::NewJob;
 
 /// Tries before a job is dead: with the queue's backoff about three hours.
@@ -98,7 +98,18 @@ pub enum Extent {
     Changed,
 }
 
-/// The payload of [`JobKind::Scan`], [`JobKind::Plan`] and [`JobKind::Watch`].
+/// The payload of [`JobKind::Scan`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ScanPayload {
+    pub(super) installation: InstallationId,
+    pub(super) repo: RepoId,
+    pub(super) name: RepoName,
+    /// The branch that was pushed, where that is not the default branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) branch: Option<BranchName>,
+}
+
+/// The payload of [`JobKind::Plan`] and [`JobKind::Watch`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RepoPayload {
     pub(super) installation: InstallationId,
@@ -171,8 +182,20 @@ pub fn sync_job(installation: InstallationId, extent: Extent, run_at: Moment) ->
 
 /// Queues a scan of a repository.
 pub fn scan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
-    let payload = RepoPayload { installation, repo, name: name.clone() };
+    let payload = ScanPayload { installation, repo, name: name.clone(), branch: None };
     new_job(JobKind::Scan, format!("repo:{repo}"), json!(payload), 20, run_at)
+}
+
+/// Queues a scan for the case that another branch than the default one is brought up to date too.
+pub(super) fn branch_scan_job(
+    installation: InstallationId,
+    (repo, name): (RepoId, &RepoName),
+    branch: &BranchName,
+    run_at: Moment,
+) -> NewJob {
+    let payload = ScanPayload { installation, repo, name: name.clone(), branch: Some(branch.clone()) };
+    let dedupe_key = format!("repo:{repo}:branch:{branch}");
+    NewJob { dedupe_key, ..new_job(JobKind::Scan, format!("repo:{repo}"), json!(payload), 22, run_at) }
 }
 
 /// Queues a plan of a repository.

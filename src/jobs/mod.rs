@@ -2,9 +2,11 @@
 //! reads), decide (one pure call), apply (async writes).
 
 mod advisories;
+mod bases;
 mod closed;
 mod confirm;
 mod dashboard;
+mod decide;
 mod error;
 mod hook;
 mod installation;
@@ -127,13 +129,20 @@ impl Services {
         self.lookups.of(row.name.owner(), Some(packages))
     }
 
-    /// The text of another repository's file; `None` where it is not there, cannot be read, or is no text. Kept for a
+    /// The text of another repository's file; `None` where it is not there, may not be read, or is no text. Kept for a
     /// while: it holds for many repositories.
-    pub(crate) async fn remote_file(&self, installation: InstallationId, file: &RemoteFile) -> Option<String> {
+    ///
+    /// # Errors
+    /// Nobody knows whether it is there: GitHub gave no answer, and nothing was known before.
+    pub(crate) async fn remote_file(
+        &self,
+        installation: InstallationId,
+        file: &RemoteFile,
+    ) -> Result<Option<String>, JobError> {
         let (now, key) = (self.clock.now(), (installation, file.clone()));
         let known = self.remote_files.lock().await.get(&key).cloned();
         if let Some((_, text)) = known.as_ref().filter(|(at, _)| now.0 - at.0 < REMOTE_FILES_MS) {
-            return text.clone();
+            return Ok(text.clone());
         }
         match self.github.installation(installation).file(&file.repo, &file.path).await {
             Ok(bytes) => {
@@ -143,11 +152,11 @@ impl Services {
                     kept.clear();
                 }
                 kept.insert(key, (now, text.clone()));
-                text
+                Ok(text)
             }
             Err(error) => {
                 tracing::warn!(%file, %error, "not read; what was known of it holds");
-                known.and_then(|(_, text)| text)
+                known.map(|(_, text)| text).ok_or_else(|| error.into())
             }
         }
     }

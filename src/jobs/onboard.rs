@@ -36,7 +36,7 @@ pub(super) async fn onboard(
     }
     push(publisher, &branch).await?;
     let (title, body) = (report::ONBOARDING_TITLE.to_owned(), report::onboarding_body(inventory, sets, holds));
-    let base = publisher.row.default_branch.clone();
+    let base = publisher.tree.base.name().clone();
     publisher.guard.check()?;
     let new = NewPull { title, body, head: branch.clone(), base, draft: false };
     let number = match publisher.repo.create_pull(&new).await? {

@@ -1,6 +1,6 @@
 //! Does what somebody asks for in a comment.
 
-use super::closed::refused;
+use super::closed::{other_base, refused};
 use super::kind::{OrderPayload, look_up_job, plan_job, watch_job};
 use super::plan::{OPEN, memory};
 use super::worker::Guard;
@@ -9,7 +9,7 @@ use crate::command::{Command, IgnoreScope, Parsed};
 use crate::github::{Reaction, Repo};
 use crate::plan::{Move, PassedOver};
 use crate::pull::{MachineBlock, Memory};
-use crate::repo::{Moment, PullNumber};
+use crate::repo::{BranchName, Moment, PullNumber};
 use crate::report;
 use crate::store::{Ignore, NewJob, PullRow, RepositoryRow};
 use crate::tag::Scheme;
@@ -26,6 +26,8 @@ struct Order<'a> {
     known: PullRow,
     /// What the pull request proposes.
     block: MachineBlock,
+    /// The branch that it goes to, where that is not the default branch.
+    base: Option<BranchName>,
     now: Moment,
 }
 
@@ -54,7 +56,8 @@ pub(super) async fn run(services: &Services, payload: &OrderPayload, guard: &Gua
     let pull = repo.pull(payload.pull).await?;
     let Some(block) = MachineBlock::find(&pull.body) else { return Ok(Vec::new()) };
     let now = services.clock.now();
-    let mut order = Order { services, repo, row: &row, payload, known, block, now };
+    let base = other_base(&row, &pull);
+    let mut order = Order { services, repo, row: &row, payload, known, block, base, now };
     if !order.repo.access_of(&payload.author).await?.may_write() {
         let refusal = Answer { reaction: Some(Reaction::ThumbsDown), comment: Some(report::not_allowed()) };
         order.answer(refusal, guard).await?;
@@ -132,6 +135,7 @@ impl Order<'_> {
             .filter_map(|one| {
                 let line = Some(one.line.clone()).filter(|_| scope != IgnoreScope::Image);
                 Some(Ignore {
+                    base: self.base.clone(),
                     image: one.image.clone(),
                     line,
                     group: self.block.group().filter(|_| scope == IgnoreScope::ThisVersion),

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::bases::{Others, Tree};
 use super::closed::look_at_open;
 use super::dashboard::{self, Shown};
+use super::decide::{Decided, decide, look_at_standing};
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
 use super::observe::observe;
@@ -12,13 +14,12 @@ use super::onboard::onboard;
 use super::publish::Publisher;
 use super::rules::rules_of;
 use super::scan::StoredScan;
-use super::weigh::Scales;
 use super::worker::Guard;
-use super::{JobError, Services, preview, record};
-use crate::formats::EXTRACTOR_VERSION;
+use super::{JobError, Services, bases, preview, record};
+use crate::formats::{EXTRACTOR_VERSION, Inventory};
 use crate::github::{Pull, Repo, WorkflowsPermission};
-use crate::plan::{self, Candidates, ChangeSet, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Pace, Passed, Plan};
-use crate::policy::{Rebase, Rules};
+use crate::plan::{self, Candidates, ChangeSet, Constraints, Hold, HoldCode, Pace, Passed, Plan, Snapshot};
+use crate::policy::{Base, CommitStyle, Rebase, Rules};
 use crate::pull::{self, Memory, Step, Wish};
 use crate::repo::{BranchName, Moment};
 use crate::report::Withdrawal;
@@ -27,29 +28,45 @@ use crate::store::{Ignore, NewJob, PullRow, RepositoryRow, RepositoryState};
 /// A pull request row's state while the pull request is open.
 pub(super) const OPEN: &str = "open";
 /// What lies here only an App with a permission of its own may change.
-const WORKFLOWS: &str = ".github/workflows/";
+pub(super) const WORKFLOWS: &str = ".github/workflows/";
 pub(super) const ENDED: &str = "ended";
 /// When a plan is made again that lacked the answer of a registry.
 const SOON: Duration = Duration::from_secs(30 * 60);
-/// How often something older is looked for where the newest is too young.
-const MOST_ROUNDS: usize = 5;
 
 /// What was read before anything is decided.
-struct Gathered {
-    row: RepositoryRow,
-    scan: StoredScan,
-    rules: Rules,
-    candidates: Candidates,
-    constraints: Constraints,
+pub(super) struct Gathered {
+    pub(super) row: RepositoryRow,
+    /// The repository's own rules, as written.
+    file: Option<String>,
+    commit_style: Option<CommitStyle>,
+    /// As they hold for the default branch.
+    pub(super) rules: Rules,
+    pub(super) candidates: Candidates,
+    /// The branches that are brought up to date; the default one first.
+    pub(super) trees: Vec<Tree>,
+    /// Branches that are left out, since there are so many.
+    left_out: Vec<BranchName>,
     /// Whether workflow files may be changed; asked for only where some name images.
-    workflows: WorkflowsPermission,
+    pub(super) workflows: WorkflowsPermission,
     /// The rows of Restow's branches.
-    known: Vec<PullRow>,
+    pub(super) known: Vec<PullRow>,
     /// Those of them that GitHub shows open.
-    open: BTreeMap<BranchName, Pull>,
+    pub(super) open: BTreeMap<BranchName, Pull>,
     /// Whether somebody ticked a box of the dashboard, which now is to be cleared.
     boxes: bool,
-    now: Moment,
+    pub(super) now: Moment,
+}
+
+impl Gathered {
+    /// The branch that a change set or a pull request goes to, where it still is brought up to date; `None` stands for
+    /// the default branch.
+    fn tree(&self, base: Option<&BranchName>) -> Option<&Tree> {
+        self.trees.iter().find(|tree| tree.base.other() == base)
+    }
+
+    fn default_tree(&self) -> &Tree {
+        self.trees.first().expect("impossible: the default branch is always read")
+    }
 }
 
 /// Runs the job.
@@ -65,15 +82,18 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Readiness::NothingToDo => return Ok(Vec::new()),
     };
-    let Decided { mut plan, incomplete, scales } = decide(services, &mut gathered).await?;
-    look_at_standing(services, &gathered, &mut plan, scales).await?;
-    let sets = change_sets(&plan, &gathered);
+    let Decided { mut plans, incomplete, scales } = decide(services, &mut gathered).await?;
+    if !must_be_asked(&gathered) {
+        look_at_standing(services, &gathered, &mut plans, scales).await?;
+    }
+    let sets = change_sets(&plans, &gathered);
     let paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
+    let plan = together(&plans);
     tell(&plan, &paced);
     record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;
     // Only what is to be done needs to know what GitHub has now: an unchanged repository costs nothing.
     let acts = !paced.sets.is_empty() || gathered.known.iter().any(|row| row.state == OPEN) || must_be_asked(&gathered);
-    match if acts { standing(services, &gathered).await? } else { Standing::Same } {
+    match if acts { standing(services, &gathered, &paced.sets).await? } else { Standing::Same } {
         Standing::Same => {}
         Standing::Moved => {
             let row = &gathered.row;
@@ -81,17 +101,12 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Standing::Gone => return Ok(Vec::new()),
     }
-    apply(services, &gathered, &plan, &paced, guard).await?;
+    apply(services, &gathered, &plans, &paced, guard).await?;
     if gathered.rules.dashboard.value {
         let repo =
             services.github.installation(gathered.row.installation).repository(gathered.row.id, &gathered.row.name);
-        let problems = gathered.scan.inventory.problems.iter();
-        let shown = Shown {
-            plan: &plan,
-            waiting: &paced.holds,
-            constraints: &gathered.constraints,
-            problems: problems.map(|problem| (problem.path.to_string(), problem.message.clone())).collect(),
-        };
+        let shown =
+            Shown { plan: &plan, waiting: &paced.holds, passed: passed(&gathered), problems: problems(&gathered) };
         guard.check()?;
         dashboard::write(services, &repo, &gathered.row, &shown, gathered.boxes).await?;
     }
@@ -105,10 +120,50 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     Ok(jobs)
 }
 
+/// What could not be read.
+fn problems(gathered: &Gathered) -> Vec<(String, String)> {
+    let of = |tree: &Tree| {
+        let base = tree.base.other().map(|base| format!("{base}: ")).unwrap_or_default();
+        let problems = tree.inventory.problems.iter();
+        problems.map(|one| (format!("{base}{}", one.path), one.message.clone())).collect::<Vec<_>>()
+    };
+    let left_out = gathered.left_out.iter().map(|name| {
+        (name.to_string(), "more branches match than Restow keeps up to date: this one is left out".to_owned())
+    });
+    gathered.trees.iter().flat_map(of).chain(left_out).collect()
+}
+
+/// What is passed over, on whatever branch.
+fn passed(gathered: &Gathered) -> Vec<&Passed> {
+    let mut all: Vec<&Passed> = Vec::new();
+    for one in gathered.trees.iter().flat_map(|tree| &tree.constraints.passed) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
+}
+
+/// The plans of all branches, as one to be told of.
+fn together(plans: &[Plan]) -> Plan {
+    let mut all = Plan::default();
+    for plan in plans {
+        all.updates.extend(plan.updates.iter().cloned());
+        all.holds.extend(plan.holds.iter().cloned());
+        for one in &plan.unfixed {
+            if !all.unfixed.contains(one) {
+                all.unfixed.push(one.clone());
+            }
+        }
+    }
+    all
+}
+
 /// The change sets, called as the rules want or, where they say nothing, as the repository calls its commits.
-fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
-    let mut sets = plan::change_sets(plan, &gathered.rules);
-    if let Some(style) = &gathered.scan.commit_style {
+fn change_sets(plans: &[Plan], gathered: &Gathered) -> Vec<ChangeSet> {
+    let of = |(plan, tree): (&Plan, &Tree)| plan::change_sets(plan, &tree.rules);
+    let mut sets: Vec<ChangeSet> = plans.iter().zip(&gathered.trees).flat_map(of).collect();
+    if let Some(style) = &gathered.commit_style {
         for set in sets.iter_mut().filter(|set| set.terms.commit.prefix.is_none()) {
             set.terms.commit.prefix.clone_from(&style.prefix);
             if set.terms.commit.scope.is_none() {
@@ -119,21 +174,31 @@ fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
     sets
 }
 
-/// Where the default branch stands, seen from the scan.
+/// Where the base branches stand, seen from the scan.
 enum Standing {
     Same,
     Moved,
     Gone,
 }
 
-async fn standing(services: &Services, gathered: &Gathered) -> Result<Standing, JobError> {
+/// The default branch, and of the others those for which something is done.
+async fn standing(services: &Services, gathered: &Gathered, sets: &[ChangeSet]) -> Result<Standing, JobError> {
     let row = &gathered.row;
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
-    Ok(match repo.branch_head(&row.default_branch).await? {
-        Some(head) if head == gathered.scan.snapshot.commit => Standing::Same,
-        Some(_) => Standing::Moved,
-        None => Standing::Gone,
-    })
+    for tree in &gathered.trees {
+        let base = tree.base.other();
+        let open = |known: &PullRow| known.state == OPEN && memory(known).terms.base.as_ref() == base;
+        let acts = base.is_none() || sets.iter().any(|set| set.base.as_ref() == base) || gathered.known.iter().any(open);
+        if !acts {
+            continue;
+        }
+        match repo.branch_head(tree.base.name()).await? {
+            Some(head) if head == tree.snapshot.commit => {}
+            None if base.is_none() => return Ok(Standing::Gone),
+            Some(_) | None => return Ok(Standing::Moved),
+        }
+    }
+    Ok(Standing::Same)
 }
 
 /// When the next plan is due: at the usual time, or as soon as something that waits may go on. A registry that was away
@@ -162,9 +227,9 @@ pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rul
     let Readiness::Ready(mut gathered) = gather(services, &payload, Some(rules)).await? else {
         return Ok(Foresight::default());
     };
-    let Decided { plan, .. } = decide(services, &mut gathered).await?;
+    let Decided { plans, .. } = decide(services, &mut gathered).await?;
     let pace = pace(&gathered);
-    let paced = plan::paced(change_sets(&plan, &gathered), &pace, &gathered.rules, gathered.now);
+    let paced = plan::paced(change_sets(&plans, &gathered), &pace, &gathered.rules, gathered.now);
     let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
     let new = paced.sets.iter().filter(|set| !gathered.open.contains_key(&set.branch));
     let closes = gathered.open.keys().filter(|branch| !wanted.contains(branch)).map(ToString::to_string);
@@ -196,12 +261,13 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
     }
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let scan = row.inventory.clone().and_then(|json| serde_json::from_value::<StoredScan>(json).ok());
-    let Some(scan) = scan.filter(|scan| scan.extractor == EXTRACTOR_VERSION) else {
+    let Some(mut scan) = scan.filter(|scan| scan.extractor == EXTRACTOR_VERSION) else {
         return Ok(Readiness::Outdated(Box::new(row)));
     };
+    let is_foreseen = rules.is_some();
     let rules = match rules {
         Some(rules) => rules,
-        None => match rules_of(services, &row, &scan).await {
+        None => match rules_of(services, &row, &scan).await? {
             Ok(rules) => rules,
             Err(wrong) => {
                 preview::tell_wrong(&repo, &scan.snapshot.commit, &wrong).await?;
@@ -209,26 +275,52 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
             }
         },
     };
+    let rules = rules.on(Base::Default(row.default_branch.clone()));
+    if scan.others.wanted != bases::wanted(&rules) {
+        if !is_foreseen {
+            return Ok(Readiness::Outdated(Box::new(row)));
+        }
+        scan.others = bases::bring(services, &repo, &row, &rules, scan.others).await?;
+    }
     let open = look_at_open(services, &repo, &row).await?;
     // Before what is ignored is read: a box may have changed it.
     let boxes = rules.dashboard.value && dashboard::obey(services, &repo, &row).await?;
     let now = services.clock.now();
-    let constraints = constraints(&services.store.ignores(row.id, now).await?);
-    let tags = services.lookups_for(&row).tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
+    let StoredScan { rules: file, commit_style, others, snapshot, inventory, .. } = scan;
+    let left_out = others.left_out.clone();
+    let trees = trees(&rules, (snapshot, inventory), others, &services.store.ignores(row.id, now).await?);
+    let images = trees.iter().flat_map(|tree| plan::wanted_images(&tree.inventory, &tree.rules)).collect();
+    let tags = services.lookups_for(&row).tags(images, || ()).await?;
     let candidates = Candidates { tags, digests: BTreeMap::new() };
-    let in_workflows = scan.inventory.sites.iter().any(|site| site.path.as_str().starts_with(WORKFLOWS));
-    let workflows = match in_workflows {
+    let sites = || trees.iter().flat_map(|tree| &tree.inventory.sites);
+    let workflows = match sites().any(|site| site.path.as_str().starts_with(WORKFLOWS)) {
         true => repo.workflows_permission().await?,
         false => WorkflowsPermission::Granted,
     };
     let known = services.store.pulls(row.id).await?;
-    let gathered = Gathered { row, scan, rules, candidates, constraints, workflows, known, open, boxes, now };
+    let gathered =
+        Gathered { row, file, commit_style, rules, candidates, trees, left_out, workflows, known, open, boxes, now };
     Ok(Readiness::Ready(Box::new(gathered)))
 }
 
+/// The branches, each with the rules and refusals that hold for it.
+fn trees(rules: &Rules, default: (Snapshot, Inventory), others: Others, ignores: &[Ignore]) -> Vec<Tree> {
+    let tree = |rules: Rules, snapshot, inventory| {
+        let base = rules.base.clone()?;
+        let constraints = constraints(ignores.iter().filter(|ignore| ignore.base.as_ref() == base.other()));
+        Some(Tree { base, snapshot, inventory, rules, constraints })
+    };
+    let first = tree(rules.clone(), default.0, default.1);
+    let others = others.branches.into_iter().filter_map(|other| {
+        let rules = rules.on(Base::Other(other.name));
+        tree(rules, other.snapshot, other.inventory)
+    });
+    first.into_iter().chain(others).collect()
+}
+
 /// What people do not want, in the words of the plan.
-fn constraints(ignores: &[Ignore]) -> Constraints {
-    let passed = ignores.iter().map(|ignore| {
+fn constraints<'a>(ignores: impl Iterator<Item = &'a Ignore>) -> Constraints {
+    let passed = ignores.map(|ignore| {
         let who = if ignore.author.is_empty() { "somebody".to_owned() } else { format!("@{}", ignore.author) };
         let at = ignore.pull.map(|pull| format!(" at #{}", pull.0)).unwrap_or_default();
         let until = ignore.until.map(|until| format!(", until {until}")).unwrap_or_default();
@@ -245,100 +337,37 @@ fn constraints(ignores: &[Ignore]) -> Constraints {
     Constraints { passed: passed.collect() }
 }
 
-/// A plan, and what it was weighed by.
-struct Decided {
-    plan: Plan,
-    /// Whether an answer is missing that may come soon.
-    incomplete: bool,
-    scales: Scales,
-}
-
-/// Says what is vulnerable and stays so, and keeps what was weighed.
-async fn look_at_standing(
-    services: &Services,
-    gathered: &Gathered,
-    plan: &mut Plan,
-    mut scales: Scales,
-) -> Result<(), JobError> {
-    // Who is still to be asked is shown updates only.
-    let Some(sources) = services.advisories.as_ref().filter(|_| !must_be_asked(gathered)) else { return Ok(()) };
-    let (inventory, rules) = (&gathered.scan.inventory, &gathered.rules);
-    let lookups = services.lookups_for(&gathered.row);
-    let standing = scales.standing((&lookups, sources), inventory, rules).await?;
-    plan.stand(inventory, &standing, rules);
-    scales.keep(services, gathered.row.id).await
-}
-
-/// Plans, and where what is newest is too young or worse, plans again without it.
-async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided, JobError> {
-    let lookups = services.lookups_for(&gathered.row);
-    let (mut scales, mut round) = (Scales::default(), 0);
-    loop {
-        let (inventory, rules, now) = (&gathered.scan.inventory, &gathered.rules, gathered.now);
-        let wanted = plan::wanted_digests(inventory, &gathered.candidates, rules, &gathered.constraints, now);
-        let unknown: BTreeSet<_> =
-            wanted.into_iter().filter(|one| !gathered.candidates.digests.contains_key(one)).collect();
-        gathered.candidates.digests.extend(lookups.digests(unknown, || ()).await?);
-        let mut plan = plan::plan(inventory, &gathered.candidates, rules, &gathered.constraints, now);
-        if gathered.workflows == WorkflowsPermission::Missing {
-            let reason = "the App may not change workflow files: give it the permission \"Workflows: read and write\"";
-            plan.withhold(WORKFLOWS, HoldCode::PermissionMissing, reason);
-        }
-        let evidence = assess(services, gathered, &plan).await?;
-        plan.weigh(&evidence, rules);
-        if let Some(sources) = &services.advisories {
-            let changes = scales.compare((&lookups, sources), &plan, &evidence).await?;
-            plan.compare(&evidence, &changes, rules);
-        }
-        let mut passed = plan.worse();
-        passed.extend(plan.too_young(rules, now));
-        round += 1;
-        if passed.is_empty() || round > MOST_ROUNDS {
-            let may_pass = gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
-            return Ok(Decided { plan, incomplete: may_pass, scales });
-        }
-        gathered.constraints.passed.extend(passed);
-    }
-}
-
-/// Asks what the images are that would be proposed now; what is open already was asked before.
-async fn assess(services: &Services, gathered: &Gathered, plan: &Plan) -> Result<EvidenceMap, JobError> {
-    let is_open = |set: &ChangeSet| {
-        let fingerprint = set.fingerprint();
-        let same = |row: &&PullRow| row.branch == set.branch && row.fingerprint == fingerprint;
-        gathered.open.contains_key(&set.branch) && gathered.known.iter().any(|row| same(&row))
-    };
-    let new: Vec<ChangeSet> =
-        plan::change_sets(plan, &gathered.rules).into_iter().filter(|set| !is_open(set)).collect();
-    let subjects = plan::wanted_evidence(new.iter().flat_map(|set| &set.updates));
-    services.lookups_for(&gathered.row).evidence(subjects, || ()).await
-}
-
 async fn apply(
     services: &Services,
     gathered: &Gathered,
-    plan: &Plan,
+    plans: &[Plan],
     paced: &plan::Paced,
     guard: &Guard,
 ) -> Result<(), JobError> {
     let row = &gathered.row;
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
-    let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
+    let publisher = Publisher { services, repo: &repo, row, tree: gathered.default_tree(), guard };
     if must_be_asked(gathered) {
-        let holds: Vec<Hold> = plan.holds.iter().chain(&paced.holds).cloned().collect();
-        let sets = change_sets(plan, gathered);
-        return onboard(&publisher, &gathered.known, &gathered.scan.inventory, &sets, &holds).await;
+        let holds: Vec<Hold> = together(plans).holds.into_iter().chain(paced.holds.iter().cloned()).collect();
+        let sets = change_sets(plans, gathered);
+        return onboard(&publisher, &gathered.known, &publisher.tree.inventory, &sets, &holds).await;
     }
     let failed = bring_all(&publisher, gathered, &paced.sets).await?;
     let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
-    for old in &gathered.known {
-        let unwanted = old.state == OPEN && !wanted.contains(&old.branch);
-        if unwanted && !may_only_be_unknown(old, plan) && !is_held(old, gathered.now) {
-            let now = services.store.pulls(row.id).await?;
-            let number = |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
-            let why = Withdrawal::of(&old.image, plan, &gathered.rules, &paced.sets, number);
-            withdraw(&publisher, old, &repo, gathered, &why).await?;
-        }
+    for old in gathered.known.iter().filter(|old| old.state == OPEN && !wanted.contains(&old.branch)) {
+        let base = memory(old).terms.base;
+        let tree = plans.iter().zip(&gathered.trees).find(|(_, tree)| tree.base.other() == base.as_ref());
+        let why = match tree {
+            Some((plan, _)) if may_only_be_unknown(old, plan) || is_held(old, gathered.now) => continue,
+            Some((plan, tree)) => {
+                let now = services.store.pulls(row.id).await?;
+                let number = |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
+                let sets: Vec<&ChangeSet> = paced.sets.iter().filter(|set| set.base == base).collect();
+                Withdrawal::of(&old.image, plan, &tree.rules, &sets, number)
+            }
+            None => Withdrawal::of_base(base.as_ref(), &gathered.rules),
+        };
+        withdraw(&publisher.on(tree.map(|(_, tree)| tree)), old, &repo, gathered, &why).await?;
     }
     match failed {
         Some(error @ JobError::Retry { .. }) => Err(error),
@@ -348,9 +377,9 @@ async fn apply(
 }
 
 /// A repository without a file of its own is asked first, unless somebody farther says otherwise.
-fn must_be_asked(gathered: &Gathered) -> bool {
+pub(super) fn must_be_asked(gathered: &Gathered) -> bool {
     let rules = &gathered.rules;
-    gathered.scan.rules.is_none() && rules.onboarding.value && rules.enabled.value
+    gathered.file.is_none() && rules.onboarding.value && rules.enabled.value
 }
 
 /// Brings each change set to where it should be; returns the last failure that concerns one of them alone: an image
@@ -366,7 +395,8 @@ async fn bring_all(
         if known.is_some_and(|row| is_held(row, gathered.now)) {
             continue;
         }
-        match bring(publisher, set, known, gathered.open.get(&set.branch)).await {
+        let publisher = publisher.on(gathered.tree(set.base.as_ref()));
+        match bring(&publisher, set, known, gathered.open.get(&set.branch)).await {
             Ok(()) => {}
             Err(error) if error.stops_all() => return Err(error),
             Err(error) => {

@@ -64,7 +64,7 @@ async fn verdict(
     row: &RepositoryRow,
     text: &str,
 ) -> Result<Result<Foresight, Vec<Mistake>>, JobError> {
-    match compose(services, row, Some(text)).await {
+    match compose(services, row, Some(text)).await? {
         Ok(rules) => Ok(Ok(plan::foresee(services, row, rules).await?)),
         Err(Wrong { mistakes, .. }) => Ok(Err(mistakes)),
     }

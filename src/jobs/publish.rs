@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::bases::Tree;
 use super::closed::refuse;
 use super::plan::{ENDED, OPEN, memory};
-use super::scan::StoredScan;
 use super::worker::Guard;
 use super::{JobError, Services, record};
-use crate::formats::{self, Rewritten};
+use crate::formats::{self, Inventory, Rewritten};
 use crate::github::{
     BranchCreation, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo, UpdateMode,
 };
@@ -28,14 +28,19 @@ pub(super) struct Publisher<'a> {
     pub(super) services: &'a Services,
     pub(super) repo: &'a Repo,
     pub(super) row: &'a RepositoryRow,
-    pub(super) scan: &'a StoredScan,
+    pub(super) tree: &'a Tree,
     pub(super) guard: &'a Guard,
 }
 
 impl Publisher<'_> {
-    /// The commit of the default branch that the plan is for.
+    /// The same for another branch; for the same one where `tree` is none.
+    pub(super) fn on<'a>(&'a self, tree: Option<&'a Tree>) -> Publisher<'a> {
+        Publisher { tree: tree.unwrap_or(self.tree), ..*self }
+    }
+
+    /// The commit of the base branch that the plan is for.
     pub(super) fn base(&self) -> &CommitSha {
-        &self.scan.snapshot.commit
+        &self.tree.snapshot.commit
     }
 
     /// `seen` is the commit that the branch was seen at.
@@ -84,8 +89,8 @@ impl Publisher<'_> {
     /// The change set with the moves that can be made, and the files that they change.
     async fn entries(&self, set: &ChangeSet) -> Result<(ChangeSet, Vec<NewEntry>), JobError> {
         let mut files = BTreeMap::new();
-        for path in involved(set, self.scan) {
-            if let Some(file) = self.scan.snapshot.files.get(&path) {
+        for path in involved(set, &self.tree.inventory) {
+            if let Some(file) = self.tree.snapshot.files.get(&path) {
                 files.insert(path, self.repo.blob(&file.blob, BLOB_LIMIT).await?.to_vec());
             }
         }
@@ -98,7 +103,7 @@ impl Publisher<'_> {
         }
         let mut entries = Vec::new();
         for (path, bytes) in changed {
-            let mode = self.scan.snapshot.files.get(&path).map_or(FileMode::Regular, |file| file.mode);
+            let mode = self.tree.snapshot.files.get(&path).map_or(FileMode::Regular, |file| file.mode);
             let content = match String::from_utf8(bytes) {
                 Ok(text) => NewContent::Text(text),
                 Err(error) => NewContent::Blob(self.repo.create_blob(error.as_bytes()).await?),
@@ -154,7 +159,7 @@ impl Publisher<'_> {
                 Ok(Some(number))
             }
             PullWrite::Open => {
-                let base = self.row.default_branch.clone();
+                let base = self.tree.base.name().clone();
                 let draft = set.terms.draft;
                 let new = NewPull { title, body, head: set.branch.clone(), base, draft };
                 match self.repo.create_pull(&new).await? {
@@ -227,7 +232,7 @@ impl Publisher<'_> {
     /// A person closed the pull request of exactly this move: it is not proposed again.
     pub(super) async fn respect(&self, set: &ChangeSet, number: PullNumber) -> Result<(), JobError> {
         let pull = self.repo.pull(number).await?;
-        refuse(self.services, self.row, number, &pull.body).await?;
+        refuse(self.services, self.row, &pull).await?;
         let kept = Kept { head: None, base: None, state: ENDED, memory: Memory::default(), opened_at: None };
         self.save(set, Some(number), kept).await
     }
@@ -278,7 +283,7 @@ impl Publisher<'_> {
         let Kept { head, base, state, memory, opened_at } = kept;
         let terms = &set.terms;
         let place = terms.automerge_place.clone();
-        let memory = Memory { terms: WatchTerms { automerge: terms.automerge, place, rebase: terms.rebase }, ..memory };
+        let memory = Memory { terms: WatchTerms { automerge: terms.automerge, place, rebase: terms.rebase, base: set.base.clone() }, ..memory };
         let (image, line) = set.topic.key();
         let row = PullRow {
             repo: self.row.id,
@@ -311,10 +316,10 @@ struct Kept {
 }
 
 /// The files that a rewrite must see: those of the sites, those of their spans, those that define what they read.
-fn involved(set: &ChangeSet, scan: &StoredScan) -> BTreeSet<FilePath> {
+fn involved(set: &ChangeSet, inventory: &Inventory) -> BTreeSet<FilePath> {
     let mut paths: BTreeSet<FilePath> = set.updates.iter().flat_map(|update| update.site.files()).cloned().collect();
     // A file beside it may use the same definition: it must be seen not to change otherwise.
-    let sharing = scan.inventory.sites.iter().filter(|site| site.files().any(|path| paths.contains(path)));
+    let sharing = inventory.sites.iter().filter(|site| site.files().any(|path| paths.contains(path)));
     let sharing: Vec<FilePath> = sharing.flat_map(formats::Site::files).cloned().collect();
     paths.extend(sharing);
     paths

@@ -13,20 +13,20 @@ use crate::github::{
 };
 use crate::policy::Method;
 use crate::pull::{self, Act, CheckFact, CheckState, Facts, Fit, Memory, Verdict};
-use crate::repo::{CommitSha, Moment, PullNumber};
+use crate::repo::{BranchName, CommitSha, Moment, PullNumber};
 use crate::report;
 use crate::store::{NewJob, PullRow, RepositoryRow};
 
 /// When open pull requests are looked at again without an event: events are lost.
 const AGAIN_MS: i64 = 10 * 60_000;
 
-/// What holds for all pull requests of the repository.
+/// What holds for all pull requests of the repository that go to one branch.
 struct House<'a> {
     services: &'a Services,
-    repo: Repo,
+    repo: &'a Repo,
     row: &'a RepositoryRow,
-    details: RepoDetails,
-    rules: BranchRules,
+    details: &'a RepoDetails,
+    rules: &'a BranchRules,
     guard: &'a Guard,
     now: Moment,
 }
@@ -50,19 +50,32 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         return Ok(Vec::new());
     }
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
-    let (details, rules) = (repo.details().await?, repo.branch_rules(&row.default_branch).await?);
-    let house = House { services, repo, row: &row, details, rules, guard, now: services.clock.now() };
+    let (details, mut rules) = (repo.details().await?, BTreeMap::new());
+    for known in &open {
+        let base = base_of(&row, known);
+        if !rules.contains_key(&base) {
+            rules.insert(base.clone(), repo.branch_rules(&base).await?);
+        }
+    }
+    let now = services.clock.now();
     let mut all = Done::default();
     for known in open {
         let Some(number) = known.number else { continue };
+        let Some(rules) = rules.get(&base_of(&row, &known)) else { continue };
+        let house = House { services, repo: &repo, row: &row, details: &details, rules, guard, now };
         let done = house.look(known, number, all.merged).await?;
         all = Done { merged: all.merged || done.merged, replan: all.replan || done.replan };
     }
-    let mut jobs = vec![watch_job(row.installation, row.id, &row.name, house.now.plus_ms(AGAIN_MS))];
+    let mut jobs = vec![watch_job(row.installation, row.id, &row.name, now.plus_ms(AGAIN_MS))];
     if all.replan {
-        jobs.push(plan_job(row.installation, row.id, &row.name, house.now));
+        jobs.push(plan_job(row.installation, row.id, &row.name, now));
     }
     Ok(jobs)
+}
+
+/// The branch that a pull request goes to.
+fn base_of(row: &RepositoryRow, known: &PullRow) -> BranchName {
+    memory(known).terms.base.unwrap_or_else(|| row.default_branch.clone())
 }
 
 impl House<'_> {
@@ -207,7 +220,7 @@ impl House<'_> {
             handed_over: pull.auto_merge || memory.handed_over.as_ref() == Some(&pull.head_sha),
             queue: self.rules.queue,
             offers_automerge: self.details.allow_auto_merge,
-            methods: methods(&self.details),
+            methods: methods(self.details),
             failing_on_base: BTreeSet::new(),
         };
         if let Verdict::Failed(_) = pull::verdict(&facts, memory.pushed_at, self.now) {

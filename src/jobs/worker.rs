@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::kind::{ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, RepoPayload, SyncPayload};
+use super::kind::{ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, RepoPayload, ScanPayload, SyncPayload};
 use super::{
     JobError, Services, advisories, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, scan,
     watch,
@@ -155,7 +155,7 @@ impl Worker {
         match JobKind::parse(&claim.kind) {
             Some(JobKind::Reconcile) => reconcile::run(&self.services).await,
             Some(JobKind::Sync) => installation::run(&self.services, &payload::<SyncPayload>(claim)?, guard).await,
-            Some(JobKind::Scan) => scan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
+            Some(JobKind::Scan) => scan::run(&self.services, &payload::<ScanPayload>(claim)?, guard).await,
             Some(JobKind::Watch) => watch::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::Preview) => preview::run(&self.services, &payload::<PreviewPayload>(claim)?).await,
             Some(JobKind::Advisories) => advisories::run(&self.services).await,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::update::{Plan, Update};
 use crate::formats::{EditRefusal, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
-use crate::policy::{Automerge, CommitStyle, Group, Rebase, Rules, Terms, UpdateKind};
+use crate::policy::{Automerge, Base, CommitStyle, Group, Rebase, Rules, Terms, UpdateKind};
 use crate::repo::BranchName;
 
 /// The label of pull requests that remove a vulnerability that is urgent.
@@ -50,8 +50,10 @@ impl Topic {
 pub struct ChangeSet {
     /// What its moves have in common.
     pub topic: Topic,
-    /// `restow/<image>-<line>`, `restow/group/<name>`.
+    /// `restow/<image>-<line>`, `restow/group/<name>`; for another base than the default branch below `restow/on/<base>/`.
     pub branch: BranchName,
+    /// The branch that it goes to, where that is not the default branch.
+    pub base: Option<BranchName>,
     /// The moves, in order of path and line; never empty in a plan.
     pub updates: Vec<Update>,
     /// The moves that the files' bytes do not allow.
@@ -192,17 +194,18 @@ pub fn change_sets(plan: &Plan, rules: &Rules) -> Vec<ChangeSet> {
         let terms = rules.terms(&update.site, update.kind);
         topics.entry(topic(update, &terms)).or_default().push((update.clone(), terms));
     }
+    let base = rules.base.as_ref().and_then(Base::other);
     let mut taken = BTreeSet::new();
     topics
         .into_iter()
         .map(|(topic, members)| {
-            let branch = free_branch(&topic, &mut taken);
+            let branch = free_branch(&topic, base, &mut taken);
             let (updates, terms): (Vec<_>, Vec<_>) = members.into_iter().unzip();
             let mut terms = together(&terms);
             if updates.iter().any(Update::is_security) && !terms.labels.iter().any(|label| label == SECURITY_LABEL) {
                 terms.labels.push(SECURITY_LABEL.to_owned());
             }
-            ChangeSet { topic, branch, updates, left: Vec::new(), terms }
+            ChangeSet { topic, branch, base: base.cloned(), updates, left: Vec::new(), terms }
         })
         .collect()
 }
@@ -244,10 +247,11 @@ fn together(terms: &[Terms]) -> SetTerms {
 }
 
 /// The branch of a topic; two of one name in a repository are told apart by a hash.
-fn free_branch(topic: &Topic, taken: &mut BTreeSet<BranchName>) -> BranchName {
+fn free_branch(topic: &Topic, base: Option<&BranchName>, taken: &mut BTreeSet<BranchName>) -> BranchName {
+    let folder = base.map_or_else(|| "restow".to_owned(), |base| format!("restow/on/{}", folder_of(base)));
     let plain = match topic {
-        Topic::Image { image, line } => format!("restow/{}-{line}", slug(&image.familiar())),
-        Topic::Group(name) => format!("restow/group/{}", words(name)),
+        Topic::Image { image, line } => format!("{folder}/{}-{line}", slug(&image.familiar())),
+        Topic::Group(name) => format!("{folder}/group/{}", words(name)),
     };
     if let Ok(branch) = BranchName::parse(&plain)
         && taken.insert(branch.clone())
@@ -258,10 +262,20 @@ fn free_branch(topic: &Topic, taken: &mut BTreeSet<BranchName>) -> BranchName {
     let hash = Digest::sha256_of(format!("{first} {second}").as_bytes());
     let name = topic.image().map_or_else(|| "group".to_owned(), |image| slug(&image.familiar()));
     let safe: String = name.chars().filter(char::is_ascii_alphanumeric).take(100).collect();
-    let branch = BranchName::parse(&format!("restow/{safe}-{}", &hash.hex()[..12]))
+    let branch = BranchName::parse(&format!("{folder}/{safe}-{}", &hash.hex()[..12]))
         .expect("impossible: letters, digits and a hash make a branch name");
     taken.insert(branch.clone());
     branch
+}
+
+/// A base branch's name in one part of a branch's: `/` becomes `+`. One that holds `+` itself, or is long, gets a hash.
+fn folder_of(base: &BranchName) -> String {
+    let name = base.as_str();
+    if name.len() <= 60 && !name.contains('+') {
+        return name.replace('/', "+");
+    }
+    let safe: String = name.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    format!("{safe}++{}", &Digest::sha256_of(name.as_bytes()).hex()[..12])
 }
 
 /// A group's name in the characters of a branch: `tests and examples` becomes `tests-and-examples`.

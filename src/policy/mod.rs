@@ -1,5 +1,6 @@
 //! Rules applied: which images and paths are kept, which kinds of update are allowed, when, how many, and how.
 
+mod branch;
 mod kind;
 mod pattern;
 mod range;
@@ -8,6 +9,7 @@ mod schedule;
 mod settings;
 mod window;
 
+pub use branch::{Base, BranchPattern};
 pub use kind::UpdateKind;
 pub use pattern::{ImagePattern, InvalidPattern, NamePattern, PathPattern};
 pub use range::{InvalidRange, VersionRange};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Automerge, Rebase};
-use crate::repo::{CommitSha, Moment};
+use crate::repo::{BranchName, CommitSha, Moment};
 
 /// What Restow remembers of one of its pull requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct WatchTerms {
     pub place: String,
     /// When it is rebased.
     pub rebase: Rebase,
+    /// The branch that it goes to, where that is not the default branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<BranchName>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

@@ -3,7 +3,7 @@
 use super::markdown::code;
 use crate::plan::{ChangeSet, Plan};
 use crate::policy::Rules;
-use crate::repo::PullNumber;
+use crate::repo::{BranchName, PullNumber};
 
 /// Marks the comment that says a branch is left alone, so that it is said once.
 pub const LEFT_ALONE_MARKER: &str = "<!-- restow-comment: left-alone -->";
@@ -43,12 +43,21 @@ impl Withdrawal {
         &self.0
     }
 
+    /// Its base branch is no longer brought up to date.
+    pub fn of_base(base: Option<&BranchName>, rules: &Rules) -> Self {
+        if !rules.enabled.value {
+            return Self(format!("`enabled` is false ({}).", code(&rules.enabled.place())));
+        }
+        let base = base.map_or("the branch", BranchName::as_str);
+        Self(format!("{} is no longer among the branches that Restow keeps up to date.", code(base)))
+    }
+
     /// Finds out why what moved `image` (as it is kept) is no longer wanted.
     pub fn of(
         image: &str,
         plan: &Plan,
         rules: &Rules,
-        sets: &[ChangeSet],
+        sets: &[&ChangeSet],
         number: impl Fn(&ChangeSet) -> Option<PullNumber>,
     ) -> Self {
         if !rules.enabled.value {
@@ -57,7 +66,7 @@ impl Withdrawal {
         if image == "onboarding" {
             return Self("the repository has a configuration now.".to_owned());
         }
-        let moves = |set: &&ChangeSet| set.images().iter().any(|one| one.to_string() == image);
+        let moves = |set: &&&ChangeSet| set.images().iter().any(|one| one.to_string() == image);
         if let Some(set) = sets.iter().find(moves) {
             let place = number(set).map_or_else(|| code(set.branch.as_str()), |number| format!("#{}", number.0));
             return Self(format!("the image now moves in {place}."));

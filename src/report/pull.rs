@@ -34,7 +34,8 @@ pub struct Place<'a> {
 /// The title: what moves, from where to where, called as the rules want.
 pub fn pull_title(set: &ChangeSet) -> String {
     let mark = if set.is_security() { " [security]" } else { "" };
-    let subject = format!("{}{mark}", subject(set));
+    let base = set.base.as_ref().map(|base| format!(" ({base})")).unwrap_or_default();
+    let subject = format!("{}{base}{mark}", subject(set));
     match prefix(&set.terms.commit) {
         Some(prefix) => format!("{prefix}: {}", lowered(&subject)),
         None => subject,

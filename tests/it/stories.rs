@@ -1,6 +1,7 @@
 //! Stories: a push comes in, a pull request goes out, and people have their say. Against the simulated world on the
 //! wire, with its clock.
 
+mod branches;
 mod commands;
 mod crash;
 mod evidence;
@@ -11,4 +12,5 @@ mod notified;
 mod people;
 mod random;
 mod rules;
+mod rules_more;
 mod vulnerabilities;
