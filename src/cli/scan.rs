@@ -103,7 +103,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let walked = walk(&args.path)?;
     let plan = match args.offline {
         true => None,
-        false => Some(look_up(&args.lookup, &walked.inventory, &rules::of_folder(&args.path)?)?),
+        false => Some(look_up(&args.lookup, &walked.inventory, &rules::of_folder(&args.path)?)?.leading()),
     };
     let vulnerabilities = match args.vulnerabilities {
         true => Some(standing(args, &walked)?),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::app::{Account, Repo, known_account};
 use super::error::{GitHubError, optional};
-use super::transport::{Call, encode_ref};
+use super::transport::{Call, encode_ref, percent_encode};
 use crate::repo::{BlobSha, BranchName, CommitSha, FileMode, FilePath, ObjectSha, TreeSha};
 
 /// The bytes of a list of branches.
@@ -105,6 +105,11 @@ struct ShaBody {
 #[derive(Deserialize)]
 struct RefBody {
     object: ShaBody,
+}
+
+#[derive(Deserialize)]
+struct FoundCommit {
+    sha: CommitSha,
 }
 
 #[derive(Deserialize)]
@@ -255,6 +260,14 @@ impl Repo {
     pub async fn commit(&self, sha: &CommitSha) -> Result<CommitDetails, GitHubError> {
         let body: CommitBody = self.json(&Call::get(self.path(&["git", "commits", sha.as_str()]))).await?;
         Ok(body.into())
+    }
+
+    /// The newest commit, as seen from another, that changed a file; `None` where none did.
+    pub async fn newest_change_of(&self, file: &str, from: &CommitSha) -> Result<Option<CommitSha>, GitHubError> {
+        let path = percent_encode(file);
+        let call = Call::get(format!("{}?path={path}&sha={from}&per_page=1", self.path(&["commits"])));
+        let found: Vec<FoundCommit> = self.json(&call).await?;
+        Ok(found.into_iter().next().map(|commit| commit.sha))
     }
 
     /// Stores bytes that are no UTF-8 text; text goes into [`Repo::create_tree`] as it is.

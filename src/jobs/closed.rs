@@ -39,6 +39,23 @@ pub(super) async fn look_at_open(
     Ok(open)
 }
 
+/// The same, and nothing is remembered.
+pub(super) async fn still_open(
+    services: &Services,
+    repo: &Repo,
+    row: &RepositoryRow,
+) -> Result<BTreeMap<BranchName, Pull>, JobError> {
+    let mut open = BTreeMap::new();
+    for known in services.store.pulls(row.id).await? {
+        let Some(number) = known.number.filter(|_| known.state == OPEN) else { continue };
+        let pull = repo.pull(number).await?;
+        if pull.state == PullState::Open {
+            open.insert(known.branch, pull);
+        }
+    }
+    Ok(open)
+}
+
 async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {
     let row = PullRow { state: ENDED.to_owned(), updated_at: services.clock.now(), ..known.clone() };
     services.store.save_pull(&row).await?;

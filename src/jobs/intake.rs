@@ -158,8 +158,8 @@ fn pull_jobs(event: &PullRequestEvent, now: Moment) -> Vec<NewJob> {
     let person = event.sender.as_ref().is_none_or(|sender| sender.kind != AccountKind::Bot);
     let matters = matches!(event.action.as_str(), "closed" | "reopened" | "synchronize");
     if !ours && event.head_repo == Some(event.repo.id) && matches!(event.action.as_str(), "opened" | "synchronize") {
-        let payload = PreviewPayload { repo: event.repo.id, head: event.head_sha.clone() };
-        return vec![preview_job(&payload, event.number, now)];
+        let (repo, pull, base) = (event.repo.id, event.number, event.base_branch.clone());
+        return vec![preview_job(&PreviewPayload { repo, pull, head: event.head_sha.clone(), base }, now)];
     }
     match event.installation {
         Some(installation) if ours && person && matters => {

@@ -132,7 +132,10 @@ pub(super) struct OrderPayload {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PreviewPayload {
     pub(super) repo: RepoId,
+    pub(super) pull: PullNumber,
     pub(super) head: CommitSha,
+    /// The branch that the pull request goes to.
+    pub(super) base: Option<BranchName>,
 }
 
 /// The payload of [`JobKind::LookUp`].
@@ -217,8 +220,8 @@ pub(super) fn order_job(payload: &OrderPayload, now: Moment) -> NewJob {
 }
 
 /// Queues a look at the configuration that a pull request brings.
-pub(super) fn preview_job(payload: &PreviewPayload, pull: PullNumber, now: Moment) -> NewJob {
-    let dedupe_key = format!("repo:{}:pull:{}", payload.repo, pull.0);
+pub(super) fn preview_job(payload: &PreviewPayload, now: Moment) -> NewJob {
+    let dedupe_key = format!("repo:{}:pull:{}", payload.repo, payload.pull.0);
     NewJob { dedupe_key, ..new_job(JobKind::Preview, format!("repo:{}", payload.repo), json!(payload), 40, now) }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::bases::{Others, Tree};
-use super::closed::look_at_open;
+use super::closed::{look_at_open, still_open};
 use super::dashboard::{self, Shown};
 use super::decide::{Decided, decide, look_at_standing};
 use super::installation::is_stopped;
@@ -270,7 +270,7 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
         None => match rules_of(services, &row, &scan).await? {
             Ok(rules) => rules,
             Err(wrong) => {
-                preview::tell_wrong(&repo, &scan.snapshot.commit, &wrong).await?;
+                preview::tell_wrong(services, &repo, &scan.snapshot.commit, &wrong).await?;
                 return Ok(Readiness::Unruly(Box::new(row)));
             }
         },
@@ -282,9 +282,12 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
         }
         scan.others = bases::bring(services, &repo, &row, &rules, scan.others).await?;
     }
-    let open = look_at_open(services, &repo, &row).await?;
+    let open = match is_foreseen {
+        true => still_open(services, &repo, &row).await?,
+        false => look_at_open(services, &repo, &row).await?,
+    };
     // Before what is ignored is read: a box may have changed it.
-    let boxes = rules.dashboard.value && dashboard::obey(services, &repo, &row).await?;
+    let boxes = !is_foreseen && rules.dashboard.value && dashboard::obey(services, &repo, &row).await?;
     let now = services.clock.now();
     let StoredScan { rules: file, commit_style, others, snapshot, inventory, .. } = scan;
     let left_out = others.left_out.clone();
@@ -363,7 +366,7 @@ async fn apply(
                 let now = services.store.pulls(row.id).await?;
                 let number = |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
                 let sets: Vec<&ChangeSet> = paced.sets.iter().filter(|set| set.base == base).collect();
-                Withdrawal::of(&old.image, plan, &tree.rules, &sets, number)
+                Withdrawal::of((&old.branch, &old.image), plan, &tree.rules, &sets, number)
             }
             None => Withdrawal::of_base(base.as_ref(), &gathered.rules),
         };

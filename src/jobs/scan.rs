@@ -57,8 +57,8 @@ pub(super) struct Gathered {
     commit: CommitSha,
     candidates: Vec<Candidate>,
     known: BTreeMap<Key, Extraction>,
-    /// The contents of the configuration files that are there.
-    rules: Vec<Vec<u8>>,
+    /// The configuration files that are there: their paths and contents.
+    rules: Vec<(&'static str, Vec<u8>)>,
     cut: Option<String>,
 }
 
@@ -128,8 +128,7 @@ async fn default_branch(
     decided.scan.commit_style = Some(style);
     guard.check()?;
     if decided.told {
-        let file = decided.file.as_deref();
-        preview::tell(repo, &decided.scan.snapshot.commit, file, &decided.scan.rules_mistakes).await?;
+        preview::tell(services, repo, decided.file.as_ref(), &decided.scan).await?;
     }
     Ok(decided.scan)
 }
@@ -173,9 +172,10 @@ pub(super) async fn gather(
     let mut rules = Vec::new();
     let wanted = |path: &FilePath| configuration == Configuration::Read && config::PATHS.contains(&path.as_str());
     for file in files.iter().filter(|file| wanted(&file.path)) {
+        let Some(path) = config::PATHS.into_iter().find(|path| file.path.as_str() == *path) else { continue };
         // One that is too large is told as a mistake.
         let blob = repo.blob(&file.sha, BLOB_LIMIT).await.map(|bytes| bytes.to_vec());
-        rules.push(if let Err(GitHubError::TooLarge { .. }) = blob { vec![b' '; BLOB_LIMIT] } else { blob? });
+        rules.push((path, if let Err(GitHubError::TooLarge { .. }) = blob { vec![b' '; BLOB_LIMIT] } else { blob? }));
     }
     let candidates: Vec<Candidate> = files.into_iter().filter_map(candidate).collect();
     let known = known_extractions(services, &candidates).await?;
@@ -287,8 +287,8 @@ async fn keep(
 /// What was decided of a commit.
 struct Scanned {
     scan: StoredScan,
-    /// The configuration file's content.
-    file: Option<Vec<u8>>,
+    /// The configuration file's path and content.
+    file: Option<(&'static str, Vec<u8>)>,
     /// Whether its mistakes are others than before.
     told: bool,
 }
@@ -336,12 +336,12 @@ fn too_large() -> Extraction {
 }
 
 /// The rules in force: those of the file, or the last valid ones where it has mistakes.
-fn choose_rules(files: Vec<Vec<u8>>, before: Option<StoredScan>) -> (Option<String>, Vec<String>) {
+fn choose_rules(files: Vec<(&'static str, Vec<u8>)>, before: Option<StoredScan>) -> (Option<String>, Vec<String>) {
     let mut files = files.into_iter();
     let mistakes = match (files.next(), files.next()) {
         (None, _) => return (None, Vec::new()),
         (Some(_), Some(_)) => vec![config::both_there().to_string()],
-        (Some(bytes), None) => match read_rules(bytes) {
+        (Some((_, bytes)), None) => match read_rules(bytes) {
             Ok(text) => return (Some(text), Vec::new()),
             Err(mistakes) => mistakes,
         },

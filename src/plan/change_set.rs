@@ -10,6 +10,9 @@ use crate::image::{Digest, ImageName, Reference, Tag};
 use crate::policy::{Automerge, Base, CommitStyle, Group, Rebase, Rules, Terms, UpdateKind};
 use crate::repo::BranchName;
 
+/// The folder of branches that move beyond a major version.
+const MAJOR: &str = "major";
+
 /// The label of pull requests that remove a vulnerability that is urgent.
 const SECURITY_LABEL: &str = "security";
 
@@ -22,6 +25,8 @@ pub enum Topic {
         image: ImageName,
         /// The line.
         line: String,
+        /// Whether it moves beyond its major version: that has a branch of its own.
+        major: bool,
     },
     /// A group of the rules.
     Group(String),
@@ -39,7 +44,7 @@ impl Topic {
     /// Two texts by which it is kept: the image and its line, or `group` and its name.
     pub fn key(&self) -> (String, String) {
         match self {
-            Self::Image { image, line } => (image.to_string(), line.clone()),
+            Self::Image { image, line, .. } => (image.to_string(), line.clone()),
             Self::Group(name) => ("group".to_owned(), name.clone()),
         }
     }
@@ -50,7 +55,7 @@ impl Topic {
 pub struct ChangeSet {
     /// What its moves have in common.
     pub topic: Topic,
-    /// `restow/<image>-<line>`, `restow/group/<name>`; for another base than the default branch below `restow/on/<base>/`.
+    /// `restow/<image>-<line>`, `restow/major/<image>-<line>`, `restow/group/<name>`; for another base than the default branch below `restow/on/<base>/`.
     pub branch: BranchName,
     /// The branch that it goes to, where that is not the default branch.
     pub base: Option<BranchName>,
@@ -192,7 +197,11 @@ pub fn change_sets(plan: &Plan, rules: &Rules) -> Vec<ChangeSet> {
     let mut topics: BTreeMap<Topic, Vec<(Update, Terms)>> = BTreeMap::new();
     for update in &plan.updates {
         let terms = rules.terms(&update.site, update.kind);
-        topics.entry(topic(update, &terms)).or_default().push((update.clone(), terms));
+        let members = topics.entry(topic(update, &terms)).or_default();
+        // A branch takes one step at a time: of two moves of a site in one group the smaller, which comes first.
+        if !members.iter().any(|(other, _)| other.site == update.site) {
+            members.push((update.clone(), terms));
+        }
     }
     let base = rules.base.as_ref().and_then(Base::other);
     let mut taken = BTreeSet::new();
@@ -211,19 +220,22 @@ pub fn change_sets(plan: &Plan, rules: &Rules) -> Vec<ChangeSet> {
 }
 
 fn topic(update: &Update, terms: &Terms) -> Topic {
+    let alone = || Topic::Image {
+        image: update.site.reference.image().clone(),
+        line: update.line.clone(),
+        major: update.kind == UpdateKind::Major,
+    };
     match &terms.group.value {
         // What is urgent does not wait for the others of its group.
-        _ if update.is_security() => {
-            Topic::Image { image: update.site.reference.image().clone(), line: update.line.clone() }
-        }
-        Group::Own => Topic::Image { image: update.site.reference.image().clone(), line: update.line.clone() },
+        _ if update.is_security() => alone(),
+        Group::Own => alone(),
         Group::Named(name) => Topic::Group(name.clone()),
     }
 }
 
 /// What holds for several moves in one pull request: the careful side of each.
 fn together(terms: &[Terms]) -> SetTerms {
-    let union = |of: fn(&Terms) -> &Vec<String>| {
+    let union = |of: fn(&Terms) -> &[String]| {
         let mut seen = BTreeSet::new();
         terms.iter().flat_map(of).filter(|text| seen.insert(text.as_str())).cloned().collect::<Vec<_>>()
     };
@@ -236,21 +248,30 @@ fn together(terms: &[Terms]) -> SetTerms {
             rerun: terms.iter().all(|terms| terms.automerge.value.rerun),
         },
         automerge_place: against.map(|terms| terms.automerge.place()).unwrap_or_default(),
-        rebase: terms.first().map(|terms| terms.rebase).unwrap_or_default(),
-        labels: union(|terms| &terms.labels),
-        reviewers: union(|terms| &terms.reviewers),
-        assignees: union(|terms| &terms.assignees),
-        commit: terms.first().map(|terms| terms.commit.clone()).unwrap_or_default(),
-        draft: terms.iter().any(|terms| terms.draft),
+        rebase: terms.first().map(|terms| terms.rebase.value).unwrap_or_default(),
+        labels: union(|terms| &terms.labels.value),
+        reviewers: union(|terms| &terms.reviewers.value),
+        assignees: union(|terms| &terms.assignees.value),
+        commit: terms.first().map(|terms| terms.commit.value.clone()).unwrap_or_default(),
+        draft: terms.iter().any(|terms| terms.draft.value),
         reasons: union(|terms| &terms.reasons),
     }
+}
+
+/// Whether a branch of Restow's moves beyond a major version.
+pub fn is_major_branch(branch: &BranchName) -> bool {
+    let mut parts = branch.as_str().split('/').skip(1);
+    let first = parts.next();
+    let first = if first == Some("on") { parts.nth(1) } else { first };
+    first == Some(MAJOR) && parts.next().is_some()
 }
 
 /// The branch of a topic; two of one name in a repository are told apart by a hash.
 fn free_branch(topic: &Topic, base: Option<&BranchName>, taken: &mut BTreeSet<BranchName>) -> BranchName {
     let folder = base.map_or_else(|| "restow".to_owned(), |base| format!("restow/on/{}", folder_of(base)));
     let plain = match topic {
-        Topic::Image { image, line } => format!("{folder}/{}-{line}", slug(&image.familiar())),
+        Topic::Image { image, line, major: false } => format!("{folder}/{}-{line}", slug(&image.familiar())),
+        Topic::Image { image, line, major: true } => format!("{folder}/{MAJOR}/{}-{line}", slug(&image.familiar())),
         Topic::Group(name) => format!("{folder}/group/{}", words(name)),
     };
     if let Ok(branch) = BranchName::parse(&plain)
@@ -262,6 +283,7 @@ fn free_branch(topic: &Topic, base: Option<&BranchName>, taken: &mut BTreeSet<Br
     let hash = Digest::sha256_of(format!("{first} {second}").as_bytes());
     let name = topic.image().map_or_else(|| "group".to_owned(), |image| slug(&image.familiar()));
     let safe: String = name.chars().filter(char::is_ascii_alphanumeric).take(100).collect();
+    let folder = if matches!(topic, Topic::Image { major: true, .. }) { format!("{folder}/{MAJOR}") } else { folder };
     let branch = BranchName::parse(&format!("{folder}/{safe}-{}", &hash.hex()[..12]))
         .expect("impossible: letters, digits and a hash make a branch name");
     taken.insert(branch.clone());

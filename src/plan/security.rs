@@ -85,7 +85,7 @@ impl Plan {
         for update in &mut self.updates {
             let change = content_pair(update, evidence).and_then(|pair| changes.get(&pair));
             update.vulnerabilities = change.cloned().map(Box::new);
-            update.security = update.removes_urgent(rules.terms(&update.site, update.kind).security);
+            update.security = update.removes_urgent(rules.terms(&update.site, update.kind).security.value);
         }
     }
 
@@ -95,7 +95,7 @@ impl Plan {
         for site in allowed_sites(inventory, rules) {
             let assessment = standing.get(&Subject::of(&site.reference)).and_then(Determination::assessment);
             let Some(assessment) = assessment else { continue };
-            let urgency = rules.terms(site, UpdateKind::Patch).security;
+            let urgency = rules.terms(site, UpdateKind::Patch).security.value;
             let urgent: Vec<&Finding> =
                 assessment.findings.iter().filter(|finding| is_urgent(finding, urgency)).collect();
             let moves = |update: &&Update| update.site.reference == site.reference;

@@ -108,7 +108,7 @@ pub enum HoldCode {
 /// Updates and holds of one repository: the whole decision, explained; in the order of the inventory's sites.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// What is proposed, at most one for a site.
+    /// What is proposed: for a site at most one within its major version and one beyond it.
     pub updates: Vec<Update>,
     /// What is not proposed now, and why.
     pub holds: Vec<Hold>,
@@ -117,6 +117,22 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same with one update for a site, as a working copy can take only one: a new tag before new content, the
+    /// smaller step first.
+    #[must_use]
+    pub fn leading(mut self) -> Self {
+        let mut kept: Vec<Update> = Vec::new();
+        for update in std::mem::take(&mut self.updates) {
+            match kept.iter_mut().find(|one| one.site == update.site) {
+                Some(one) if one.kind.keeps_tag() && !update.kind.keeps_tag() => *one = update,
+                Some(_) => {}
+                None => kept.push(update),
+            }
+        }
+        self.updates = kept;
+        self
+    }
+
     /// Turns the updates of files below `folder` into holds.
     pub fn withhold(&mut self, folder: &str, code: HoldCode, reason: &str) {
         let (held, kept): (Vec<Update>, Vec<Update>) =

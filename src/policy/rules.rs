@@ -267,19 +267,19 @@ pub struct Terms {
     /// Whether it is merged without a person.
     pub automerge: Said<Automerge>,
     /// When it is rebased.
-    pub rebase: Rebase,
+    pub rebase: Said<Rebase>,
     /// Labels.
-    pub labels: Vec<String>,
+    pub labels: Said<Vec<String>>,
     /// Who is asked for a review.
-    pub reviewers: Vec<String>,
+    pub reviewers: Said<Vec<String>>,
     /// Who is assigned.
-    pub assignees: Vec<String>,
+    pub assignees: Said<Vec<String>>,
     /// How commits and pull requests are called.
-    pub commit: CommitStyle,
+    pub commit: Said<CommitStyle>,
     /// Whether it is a draft.
-    pub draft: bool,
+    pub draft: Said<bool>,
     /// What known vulnerabilities are urgent.
-    pub security: Urgency,
+    pub security: Said<Urgency>,
     /// Why the rules are as they are, in the words of whoever wrote them.
     pub reasons: Vec<String>,
 }
@@ -383,13 +383,13 @@ impl Rules {
             platforms: said.find("platforms", |settings| settings.platforms.clone()),
             group: said.find("group", |settings| settings.group.clone()).unwrap_or_else(|| Said::by_nobody(Group::Own)),
             automerge: said.find("automerge", |settings| settings.automerge).unwrap_or_default(),
-            rebase: said.value(|settings| settings.rebase),
-            labels: said.value(|settings| settings.labels.clone()),
-            reviewers: said.value(|settings| settings.reviewers.clone()),
-            assignees: said.value(|settings| settings.assignees.clone()),
-            commit: said.value(|settings| settings.commit.clone()),
-            draft: said.value(|settings| settings.draft),
-            security: said.value(|settings| settings.security),
+            rebase: said.find("rebase", |settings| settings.rebase).unwrap_or_default(),
+            labels: said.find("labels", |settings| settings.labels.clone()).unwrap_or_default(),
+            reviewers: said.find("reviewers", |settings| settings.reviewers.clone()).unwrap_or_default(),
+            assignees: said.find("assignees", |settings| settings.assignees.clone()).unwrap_or_default(),
+            commit: said.find("commit", |settings| settings.commit.clone()).unwrap_or_default(),
+            draft: said.find("draft", |settings| settings.draft).unwrap_or_default(),
+            security: said.find("security", |settings| settings.security).unwrap_or_default(),
             reasons: rules.iter().rev().filter_map(|rule| rule.reason.clone()).collect(),
         }
     }
@@ -403,9 +403,5 @@ struct Matched<'a> {
 impl Matched<'_> {
     fn find<T>(&self, name: &'static str, of: impl Fn(&Settings) -> Option<T>) -> Option<Said<T>> {
         self.rules.iter().find_map(|rule| Some(rule.said(name, of(&rule.settings)?)))
-    }
-
-    fn value<T: Default>(&self, of: impl Fn(&Settings) -> Option<T>) -> T {
-        self.rules.iter().find_map(|rule| of(&rule.settings)).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! Comments.
 
 use super::markdown::code;
-use crate::plan::{ChangeSet, Plan};
+use crate::plan::{ChangeSet, Plan, is_major_branch};
 use crate::policy::Rules;
 use crate::repo::{BranchName, PullNumber};
 
@@ -52,9 +52,9 @@ impl Withdrawal {
         Self(format!("{} is no longer among the branches that Restow keeps up to date.", code(base)))
     }
 
-    /// Finds out why what moved `image` (as it is kept) is no longer wanted.
+    /// Finds out why what moved `image` (as it is kept) on this branch is no longer wanted.
     pub fn of(
-        image: &str,
+        (branch, image): (&BranchName, &str),
         plan: &Plan,
         rules: &Rules,
         sets: &[&ChangeSet],
@@ -66,8 +66,10 @@ impl Withdrawal {
         if image == "onboarding" {
             return Self("the repository has a configuration now.".to_owned());
         }
-        let moves = |set: &&&ChangeSet| set.images().iter().any(|one| one.to_string() == image);
-        if let Some(set) = sets.iter().find(moves) {
+        let moves = |set: &ChangeSet| set.images().iter().any(|one| one.to_string() == image);
+        // A smaller step of the same image is no reason against a larger one, nor the other way round.
+        let alike = |set: &ChangeSet| set.topic.image().is_none() || is_major_branch(&set.branch) == is_major_branch(branch);
+        if let Some(set) = sets.iter().find(|set| moves(set) && alike(set)) {
             let place = number(set).map_or_else(|| code(set.branch.as_str()), |number| format!("#{}", number.0));
             return Self(format!("the image now moves in {place}."));
         }

@@ -42,3 +42,151 @@ async fn a_file_that_could_not_be_read_is_no_mistake_of_the_repositorys() {
     assert_eq!(house.only_pull().labels, ["team"]);
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_pull_request_is_told_what_itself_would_change_and_no_more() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, "allow: [patch]\n")]).await;
+    house.settle().await;
+    house.repo.commit_as_person("older", &[("notes.md", "x")], "notes");
+    // The rules change on main after the branch was made.
+    house.push(RULES, "allow: [minor]\n");
+    house.settle().await;
+    house.repo.open_pull("older", "main", "Notes");
+    house.settle().await;
+    assert!(house.repo.own_runs().is_empty(), "{:?}", house.repo.own_runs());
+    let open = house.open().into_iter().find(|pull| pull.head.starts_with("restow/")).expect("one");
+    house.repo.commit_as_person("off", &[(RULES, "enabled: false\n")], "off");
+    house.repo.open_pull("off", "main", "Off");
+    house.settle().await;
+    let runs = house.repo.own_runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!((runs[0].conclusion.as_str(), runs[0].title.as_str()), ("success", "1 pull request would close"));
+    assert!(runs[0].summary.contains(&open.head), "{}", runs[0].summary);
+    assert_eq!(house.repo.pull(open.number).state, "open", "it is only foreseen");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_is_foreseen_leaves_nothing_behind() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, "dashboard: true\n")]).await;
+    house.settle().await;
+    let pull = house.only_pull();
+    // Nobody tells Restow that it was closed, and a box is ticked while a change of the rules is looked at.
+    house.repo.close_pull(pull.number);
+    let (number, text, _) = house.repo.issues()[0].clone();
+    house.repo.edit_issue(number, "mona", &text.replacen("[ ] rebase it", "[x] rebase it", 1));
+    house.world.github.drop_waiting();
+    house.repo.commit_as_person("rules", &[(RULES, "dashboard: true\nallow: [patch]\n")], "less");
+    house.repo.open_pull("rules", "main", "Less");
+    house.settle().await;
+    assert_eq!(house.repo.own_runs().len(), 1);
+    let id = restow::repo::RepoId(house.repo.id());
+    let store = &house.app.services().store;
+    assert!(store.ignores(id, house.app.services().clock.now()).await.expect("ignores").is_empty());
+    let rows = store.pulls(id).await.expect("pulls");
+    let row = rows.iter().find(|row| row.number.is_some_and(|one| one.0 == pull.number)).expect("its row");
+    assert_eq!((row.state.as_str(), row.notes.get("rebase")), ("open", None));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_mistake_is_told_at_the_commit_that_brought_it_in_its_own_file() {
+    let yaml = ".github/restow.yaml";
+    let house = House::with(&[("README.md", "x"), (yaml, "allow: [patch]\n")]).await;
+    house.settle().await;
+    let brought = house.repo.commit_as_person("main", &[(yaml, "allow: [patch]\nrebase: sometimes\n")], "slip");
+    house.push("notes.md", "later");
+    house.settle().await;
+    let runs = house.repo.own_runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    assert_eq!(runs[0].sha, brought, "not the newest commit");
+    assert_eq!((runs[0].annotations[0].0.as_str(), runs[0].annotations[0].1, runs[0].columns[0]), (yaml, 2, 9));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn the_issue_of_mistakes_follows_them_and_is_closed_when_they_are_mended() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.world.github.set_permission(house.installation, "checks", "read");
+    house.push(RULES, "labls: [x]\n");
+    house.settle().await;
+    assert!(house.repo.issues()[0].1.contains("did you mean `labels`?"), "{:?}", house.repo.issues());
+    house.push(RULES, "rebase: sometimes\n");
+    house.settle().await;
+    let issues = house.repo.issues();
+    assert_eq!(issues.len(), 1, "{issues:?}");
+    assert!(issues[0].1.contains("no way to rebase") && !issues[0].1.contains("labls"), "{issues:?}");
+    house.push(RULES, "rebase: never\n");
+    house.settle().await;
+    assert!(house.repo.issues().is_empty(), "{:?}", house.repo.issues());
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn without_the_permission_for_checks_a_comment_tells_what_a_pull_request_would_change() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, "allow: [patch]\n")]).await;
+    house.world.github.set_permission(house.installation, "checks", "read");
+    house.settle().await;
+    house.repo.commit_as_person("rules", &[(RULES, "alow: [minor]\n")], "slip");
+    let number = house.repo.open_pull("rules", "main", "More updates");
+    house.settle().await;
+    let said = house.repo.read_comments(number);
+    assert!(said.len() == 1 && said[0].contains("did you mean `allow`?"), "{said:?}");
+    assert!(house.repo.issues().is_empty(), "a pull request's mistake is not the repository's");
+    house.repo.commit_as_person("rules", &[(RULES, "allow: [minor]\n")], "mended");
+    house.settle().await;
+    let said = house.repo.read_comments(number);
+    assert!(said.len() == 1 && said[0].contains("1 pull request would open"), "the same comment: {said:?}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_major_version_has_a_pull_request_of_its_own() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.world.registry.push_all("library/redis", &["6.0.1", "6.0.2", "6.2.0", "7.0.0", "7.2.0"]);
+    house.push("Dockerfile", "FROM REGISTRY/library/redis:6.0.1\n");
+    house.settle().await;
+    let title = |pull: &world::github::PullView| pull.title.rsplit("from ").next().unwrap_or_default().to_owned();
+    let mut open = house.open();
+    open.sort_by_key(|pull| pull.head.clone());
+    assert_eq!(open.iter().map(title).collect::<Vec<_>>(), ["6.0.1 to 6.2.0", "6.0.1 to 7.2.0"]);
+    assert!(open[1].head.starts_with("restow/major/"), "{}", open[1].head);
+    // Merging the smaller one brings the larger one upon it.
+    house.repo.merge_pull(open[0].number);
+    house.settle().await;
+    let left = house.open();
+    assert_eq!(left.iter().map(title).collect::<Vec<_>>(), ["6.2.0 to 7.2.0"]);
+    assert_eq!(left[0].number, open[1].number, "the same pull request");
+    assert!(house.repo.diff(left[0].number).contains("-FROM") && house.repo.diff(left[0].number).contains("6.2.0"));
+    // Refusing the larger one leaves the smaller ones alone.
+    house.repo.close_pull(left[0].number);
+    house.world.registry.push("library/redis", "6.2.1");
+    house.later(7).await;
+    assert_eq!(house.open().iter().map(title).collect::<Vec<_>>(), ["6.2.0 to 6.2.1"]);
+    house.world.registry.push("library/redis", "7.4.0");
+    house.later(7).await;
+    let mut open = house.open();
+    open.sort_by_key(|pull| pull.head.clone());
+    assert_eq!(open.iter().map(title).collect::<Vec<_>>(), ["6.2.0 to 6.2.1", "6.2.0 to 7.4.0"]);
+    // Merging the larger one makes an end of the smaller one.
+    house.repo.merge_pull(open[1].number);
+    house.settle().await;
+    assert!(house.open().is_empty(), "{:?}", house.open());
+    let said = house.repo.read_comments(open[0].number).join("\n");
+    assert!(said.contains("no longer wanted") && !said.contains("now moves in"), "{said}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_group_takes_one_step_at_a_time() {
+    let house = House::with(&[("README.md", "x"), (RULES, "group: everything\n")]).await;
+    house.world.registry.push_all("library/redis", &["6.0.1", "6.2.0", "7.2.0"]);
+    house.push("Dockerfile", "FROM REGISTRY/library/redis:6.0.1\n");
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.ends_with("from 6.0.1 to 6.2.0"), "{}", pull.title);
+    house.repo.merge_pull(pull.number);
+    house.settle().await;
+    assert!(house.open()[0].title.ends_with("from 6.2.0 to 7.2.0"), "{:?}", house.open());
+    house.world.github.assert_clean();
+}
