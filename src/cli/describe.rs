@@ -2,8 +2,8 @@
 
 use crate::formats::Site;
 use crate::policy::{
-    Allowed, Automerge, CommitStyle, Decision, Group, Matching, Method, NamePattern, Pin, Rebase, Rules, Said, Settings,
-    TagFilter, Terms, UpdateKind, Urgency,
+    Allowed, Automerge, CommitStyle, Decision, Group, Matching, Method, NamePattern, Pin, Rebase, Rules, Said,
+    Settings, TagFilter, Terms, UpdateKind, Urgency,
 };
 use crate::vulnerability::Severity;
 
@@ -85,8 +85,19 @@ pub(super) fn site(rules: &Rules, site: &Site) -> String {
 
 /// The settings that depend on the kind, in the order in which they are shown.
 const ORDER: [&str; 13] = [
-    "platforms", "cooldown", "schedule", "hold_until", "group", "automerge", "rebase", "labels", "reviewers", "assignees",
-    "draft", "security", "commit",
+    "platforms",
+    "cooldown",
+    "schedule",
+    "hold_until",
+    "group",
+    "automerge",
+    "rebase",
+    "labels",
+    "reviewers",
+    "assignees",
+    "draft",
+    "security",
+    "commit",
 ];
 
 /// What holds for one kind of update, with the places.

@@ -176,7 +176,9 @@ fn every_setting_is_checked() {
     check("branch: [\"rel[\"]\n", &["1:10: \"rel[\" is not a glob: unclosed character class; missing ']'"]);
     check(
         "rules:\n  - match: {branch: main}\n    branch: main\n",
-        &["2:5: `branch` cannot depend on the branch (it decides which branches there are; remove `branch` from `match`)"],
+        &[
+            "2:5: `branch` cannot depend on the branch (it decides which branches there are; remove `branch` from `match`)",
+        ],
     );
     check("platforms: [linux]\n", &["1:13: \"linux\" is no platform: write, for example, linux/arm64"]);
     check("automerge: {checks: none}\n", &["1:12: `none` is no setting of `checks` (did you mean `none-required`?)"]);

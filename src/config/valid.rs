@@ -12,8 +12,8 @@ use super::shapes::{RawAutomerge, RawCooldown, RawGroup, Text, Texts};
 use crate::formats::{FORMATS, PathClass};
 use crate::image::Platform;
 use crate::policy::{
-    Automerge, BranchPattern, CommitStyle, Group, ImagePattern, Layer, LayerLimits, Matching, Method, NamePattern, PathPattern, Pin,
-    Rebase, Rule, Schedule, Settings, Source, TagFilter, UpdateKind, Urgency, VersionRange,
+    Automerge, BranchPattern, CommitStyle, Group, ImagePattern, Layer, LayerLimits, Matching, Method, NamePattern,
+    PathPattern, Pin, Rebase, Rule, Schedule, Settings, Source, TagFilter, UpdateKind, Urgency, VersionRange,
 };
 use crate::repo::Moment;
 use crate::vulnerability::Severity;

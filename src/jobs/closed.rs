@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{ENDED, OPEN};
+use super::plan::{ENDED, OPEN, memory};
 use super::{JobError, Services, record};
 use crate::github::{Pull, PullState, Repo};
 use crate::plan::{Move, PassedOver};
 use crate::pull::{MachineBlock, Standing};
 use crate::repo::BranchName;
 use crate::store::{Ignore, PullRow, RepositoryRow};
+
+/// A person whose name nobody told.
+const SOMEBODY: &str = "a person";
 
 /// Those of Restow's pull requests that GitHub shows open. What has ended since is remembered: what a person closed, as
 /// refused.
@@ -26,8 +29,7 @@ pub(super) async fn look_at_open(
                 open.insert(known.branch, pull);
             }
             PullState::Merged => {
-                record::of_pull(services, row, (Some("a person"), "merge"), number, (&known.image, "", &known.target))
-                    .await?;
+                told_merged(services, row, &known, &pull).await?;
                 ended(services, &known).await?;
             }
             PullState::Closed => {
@@ -63,16 +65,13 @@ async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {
 }
 
 /// Remembers that a person closed a pull request, unless it was said by a command, with its own words.
-pub(super) async fn refuse(
-    services: &Services,
-    row: &RepositoryRow,
-    pull: &Pull,
-) -> Result<(), JobError> {
+pub(super) async fn refuse(services: &Services, row: &RepositoryRow, pull: &Pull) -> Result<(), JobError> {
     let number = pull.number;
     let Some(block) = MachineBlock::find(&pull.body).filter(|block| block.standing == Standing::Proposed) else {
         return Ok(());
     };
     let now = services.clock.now();
+    let by = services.store.closed_by(row.id, number).await?;
     let said = services.store.ignores(row.id, now).await?.iter().any(|ignore| ignore.pull == Some(number));
     if said {
         return Ok(());
@@ -82,7 +81,7 @@ pub(super) async fn refuse(
         .into_iter()
         .filter_map(|one| {
             let (image, line) = (one.image.clone(), Some(one.line.clone()));
-            let (author, reason) = (String::new(), "closed without being merged".to_owned());
+            let (author, reason) = (by.clone().unwrap_or_default(), "closed without being merged".to_owned());
             let what = refused(&one)?;
             Some(Ignore {
                 base: other_base(row, pull),
@@ -100,8 +99,24 @@ pub(super) async fn refuse(
         .collect();
     tracing::info!(pull = number.0, "a person closed it: not proposed again");
     services.store.save_ignores(row.id, &ignores).await?;
-    let image = block.image.as_ref().map(ToString::to_string).unwrap_or_default();
-    record::of_pull(services, row, (Some("a person"), "refuse"), number, (&image, "closed", &block.target)).await
+    let by = by.as_deref().unwrap_or(SOMEBODY);
+    record::of_moves(services, row, (Some(by), "refuse"), number, ("closed", &block.target)).await
+}
+
+/// Who merged it: Restow, which may have died before it could say so, GitHub to which Restow gave it, or a person.
+async fn told_merged(services: &Services, row: &RepositoryRow, known: &PullRow, pull: &Pull) -> Result<(), JobError> {
+    let memory = memory(known);
+    let by = pull.merged_by.as_ref().map(|account| account.login.clone());
+    let bot = services.bot_login().await?;
+    let given = memory.handed_over.as_ref() == Some(&pull.head_sha);
+    let (actor, result) = match (given, by) {
+        (true, _) => (None, "merged by GitHub, to which it was given"),
+        (false, Some(by)) if by == bot => (None, "merged"),
+        (false, Some(by)) => (Some(by), "merged"),
+        (false, None) => (Some(SOMEBODY.to_owned()), "merged"),
+    };
+    let rule = if actor.is_none() { memory.terms.place.as_str() } else { "" };
+    record::of_moves(services, row, (actor.as_deref(), "merge"), pull.number, (rule, result)).await
 }
 
 /// The branch that a pull request goes to, where that is not the default branch.

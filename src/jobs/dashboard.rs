@@ -1,7 +1,7 @@
 //! The dashboard issue: written where it says something new, read where somebody ticked a box.
 
 use super::plan::{OPEN, memory};
-use super::{JobError, Services};
+use super::{JobError, Services, record};
 use crate::github::{GitHubError, Repo};
 use crate::image::ImageName;
 use crate::plan::{Hold, HoldCode, Passed, Plan};
@@ -11,6 +11,10 @@ use crate::store::{PullRow, RepositoryRow};
 
 /// How its row is told from those of images.
 const TOPIC: &str = "dashboard";
+/// GitHub tells who edited an issue, not who ticked which box.
+const SOMEBODY: &str = "a person";
+/// How often the boxes are looked at though nobody told of one: webhooks are lost.
+const BOXES_MS: i64 = 86_400_000;
 
 /// What the dashboard is made of.
 pub(super) struct Shown<'a> {
@@ -20,14 +24,34 @@ pub(super) struct Shown<'a> {
     pub(super) problems: Vec<(String, String)>,
 }
 
+/// Why a plan is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Somebody ticked a box.
+    Box,
+    /// Anything else.
+    Other,
+}
+
 /// Does what ticked boxes ask for; whether there were any. Nothing without the permission to read issues.
-pub(super) async fn obey(services: &Services, repo: &Repo, row: &RepositoryRow) -> Result<bool, JobError> {
-    let Some(number) = known(services, row).await?.and_then(|known| known.number) else { return Ok(false) };
+pub(super) async fn obey(
+    services: &Services,
+    repo: &Repo,
+    row: &RepositoryRow,
+    cause: Cause,
+) -> Result<bool, JobError> {
+    let Some(known) = known(services, row).await? else { return Ok(false) };
+    let Some(number) = known.number else { return Ok(false) };
+    let now = services.clock.now();
+    if cause == Cause::Other && now.0 - known.updated_at.0 < BOXES_MS {
+        return Ok(false);
+    }
     let issue = match repo.issue(number).await {
         Ok(issue) => issue,
         Err(error) if missing(&error) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
+    services.store.save_pull(&PullRow { updated_at: now, ..known }).await?;
     let boxes = report::ticked(issue.body.as_deref().unwrap_or_default());
     for one in &boxes {
         match one {
@@ -38,11 +62,15 @@ pub(super) async fn obey(services: &Services, repo: &Repo, row: &RepositoryRow) 
                     memory.rebase = true;
                     let notes = serde_json::to_value(memory).map_err(|error| JobError::unreadable("memory", &error))?;
                     services.store.save_pull(&PullRow { notes, ..pull }).await?;
+                    let rule = format!("rebase {branch}");
+                    record::of_repository(services, row, (Some(SOMEBODY), "box"), (&rule, "ticked")).await?;
                 }
             }
             TickedBox::Unignore(image) => {
                 if let Ok(image) = ImageName::parse(image) {
                     services.store.forget_ignores(row.id, &image).await?;
+                    let rule = format!("unignore {image}");
+                    record::of_repository(services, row, (Some(SOMEBODY), "box"), (&rule, "ticked")).await?;
                 }
             }
         }

@@ -61,8 +61,7 @@ async fn decide_one(
         passed.extend(plan.too_young(rules, now));
         round += 1;
         if passed.is_empty() || round > MOST_ROUNDS {
-            decided.incomplete |=
-                gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
+            decided.incomplete |= gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
             decided.plans.push(plan);
             return Ok(());
         }
@@ -73,20 +72,14 @@ async fn decide_one(
 }
 
 /// Asks what the images are that would be proposed now; what is open already was asked before.
-async fn assess(
-    services: &Services,
-    gathered: &Gathered,
-    index: usize,
-    plan: &Plan,
-) -> Result<EvidenceMap, JobError> {
+async fn assess(services: &Services, gathered: &Gathered, index: usize, plan: &Plan) -> Result<EvidenceMap, JobError> {
     let Some(tree) = gathered.trees.get(index) else { return Ok(EvidenceMap::default()) };
     let is_open = |set: &ChangeSet| {
         let fingerprint = set.fingerprint();
         let same = |row: &&PullRow| row.branch == set.branch && row.fingerprint == fingerprint;
         gathered.open.contains_key(&set.branch) && gathered.known.iter().any(|row| same(&row))
     };
-    let new: Vec<ChangeSet> =
-        plan::change_sets(plan, &tree.rules).into_iter().filter(|set| !is_open(set)).collect();
+    let new: Vec<ChangeSet> = plan::change_sets(plan, &tree.rules).into_iter().filter(|set| !is_open(set)).collect();
     let subjects = plan::wanted_evidence(new.iter().flat_map(|set| &set.updates));
     services.lookups_for(&gathered.row).evidence(subjects, || ()).await
 }

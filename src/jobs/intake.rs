@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::hook::look_up_jobs;
 use super::kind::{
-    Extent, OrderPayload, PreviewPayload, branch_scan_job, order_job, plan_job, preview_job, scan_job, sync_job, watch_job,
+    Extent, OrderPayload, PreviewPayload, box_job, branch_scan_job, order_job, plan_job, preview_job, scan_job,
+    sync_job, watch_job,
 };
 use crate::command::commands;
 use crate::github::AccountKind;
@@ -61,7 +62,10 @@ fn kept(event: &Event) -> (Option<String>, Option<crate::repo::RepoId>, Value) {
         Event::PullRequest(event) => (
             Some(event.action.clone()),
             Some(event.repo.id),
-            json!({ "number": event.number, "merged": event.merged, "head": event.head_sha }),
+            json!({
+                "number": event.number, "merged": event.merged, "head": event.head_sha,
+                "sender": event.sender.as_ref().map(|sender| &sender.login),
+            }),
         ),
         Event::PullRequestReview(event) => {
             (Some(event.action.clone()), Some(event.repo.id), json!({ "number": event.number }))
@@ -131,7 +135,7 @@ fn dashboard_jobs(event: &IssuesEvent, now: Moment) -> Vec<NewJob> {
     let ours = event.body.contains(DASHBOARD_MARKER) && !ticked(&event.body).is_empty();
     match event.installation {
         Some(installation) if person && ours && event.action == "edited" => {
-            vec![plan_job(installation, event.repo.id, &event.repo.name, now)]
+            vec![box_job(installation, event.repo.id, &event.repo.name, now)]
         }
         Some(_) | None => Vec::new(),
     }

@@ -115,6 +115,9 @@ pub(super) struct RepoPayload {
     pub(super) installation: InstallationId,
     pub(super) repo: RepoId,
     pub(super) name: RepoName,
+    /// Whether somebody ticked a box of the dashboard.
+    #[serde(default)]
+    pub(super) ticked: bool,
 }
 
 /// The payload of [`JobKind::Order`].
@@ -203,13 +206,20 @@ pub(super) fn branch_scan_job(
 
 /// Queues a plan of a repository.
 pub fn plan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
-    let payload = RepoPayload { installation, repo, name: name.clone() };
+    let payload = RepoPayload { installation, repo, name: name.clone(), ticked: false };
     new_job(JobKind::Plan, format!("repo:{repo}"), json!(payload), 30, run_at)
+}
+
+/// Queues a plan for a box of the dashboard; a job of its own, which no other plan takes the place of.
+pub(super) fn box_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
+    let payload = RepoPayload { installation, repo, name: name.clone(), ticked: true };
+    let dedupe_key = format!("repo:{repo}:box");
+    NewJob { dedupe_key, ..new_job(JobKind::Plan, format!("repo:{repo}"), json!(payload), 30, run_at) }
 }
 
 /// Queues a look at a repository's open pull requests.
 pub fn watch_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
-    let payload = RepoPayload { installation, repo, name: name.clone() };
+    let payload = RepoPayload { installation, repo, name: name.clone(), ticked: false };
     new_job(JobKind::Watch, format!("repo:{repo}"), json!(payload), 35, run_at)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bases::{Others, Tree};
 use super::closed::{look_at_open, still_open};
-use super::dashboard::{self, Shown};
+use super::dashboard::{self, Cause, Shown};
 use super::decide::{Decided, decide, look_at_standing};
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
@@ -188,7 +188,8 @@ async fn standing(services: &Services, gathered: &Gathered, sets: &[ChangeSet]) 
     for tree in &gathered.trees {
         let base = tree.base.other();
         let open = |known: &PullRow| known.state == OPEN && memory(known).terms.base.as_ref() == base;
-        let acts = base.is_none() || sets.iter().any(|set| set.base.as_ref() == base) || gathered.known.iter().any(open);
+        let acts =
+            base.is_none() || sets.iter().any(|set| set.base.as_ref() == base) || gathered.known.iter().any(open);
         if !acts {
             continue;
         }
@@ -223,7 +224,7 @@ pub(super) struct Foresight {
 
 /// Plans by other rules than those in force, and does nothing.
 pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rules) -> Result<Foresight, JobError> {
-    let payload = RepoPayload { installation: row.installation, repo: row.id, name: row.name.clone() };
+    let payload = RepoPayload { installation: row.installation, repo: row.id, name: row.name.clone(), ticked: false };
     let Readiness::Ready(mut gathered) = gather(services, &payload, Some(rules)).await? else {
         return Ok(Foresight::default());
     };
@@ -286,8 +287,9 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
         true => still_open(services, &repo, &row).await?,
         false => look_at_open(services, &repo, &row).await?,
     };
+    let cause = if payload.ticked { Cause::Box } else { Cause::Other };
     // Before what is ignored is read: a box may have changed it.
-    let boxes = !is_foreseen && rules.dashboard.value && dashboard::obey(services, &repo, &row).await?;
+    let boxes = !is_foreseen && rules.dashboard.value && dashboard::obey(services, &repo, &row, cause).await?;
     let now = services.clock.now();
     let StoredScan { rules: file, commit_style, others, snapshot, inventory, .. } = scan;
     let left_out = others.left_out.clone();
@@ -364,7 +366,8 @@ async fn apply(
             Some((plan, _)) if may_only_be_unknown(old, plan) || is_held(old, gathered.now) => continue,
             Some((plan, tree)) => {
                 let now = services.store.pulls(row.id).await?;
-                let number = |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
+                let number =
+                    |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
                 let sets: Vec<&ChangeSet> = paced.sets.iter().filter(|set| set.base == base).collect();
                 Withdrawal::of((&old.branch, &old.image), plan, &tree.rules, &sets, number)
             }

@@ -47,11 +47,7 @@ pub(super) async fn run(services: &Services, payload: &PreviewPayload) -> Result
 
 /// The file at a commit, where the pull request changes it; an empty text where it is taken away. What the base branch
 /// changed since is not the pull request's.
-async fn changed(
-    repo: &Repo,
-    at: &CommitSha,
-    scan: &StoredScan,
-) -> Result<Option<(&'static str, String)>, JobError> {
+async fn changed(repo: &Repo, at: &CommitSha, scan: &StoredScan) -> Result<Option<(&'static str, String)>, JobError> {
     let now = file_at(repo, at).await?;
     if scan.rules_mistakes.is_empty() && now.as_ref().map(|(_, text)| text.as_str()) == scan.rules.as_deref() {
         return Ok(None);
@@ -110,7 +106,8 @@ pub(super) async fn tell(
     file: Option<&(&'static str, Vec<u8>)>,
     scan: &StoredScan,
 ) -> Result<(), JobError> {
-    let (path, text) = file.map_or((config::PATHS[0], "".into()), |(path, text)| (*path, String::from_utf8_lossy(text)));
+    let (path, text) =
+        file.map_or((config::PATHS[0], "".into()), |(path, text)| (*path, String::from_utf8_lossy(text)));
     let newest = &scan.snapshot.commit;
     let at = &repo.newest_change_of(path, newest).await?.unwrap_or_else(|| newest.clone());
     let mistakes = &scan.rules_mistakes;

@@ -259,7 +259,7 @@ impl Publisher<'_> {
         self.repo.update_pull(number, &change).await?;
         self.guard.check()?;
         self.repo.delete_branch(branch).await?;
-        record::of_pull(self.services, self.row, (None, "close"), number, ("", why.reason(), "no longer wanted")).await
+        record::of_moves(self.services, self.row, (None, "close"), number, (why.reason(), "no longer wanted")).await
     }
 
     /// Remembers an open pull request as it stands; what is known of it stays.
@@ -283,7 +283,14 @@ impl Publisher<'_> {
         let Kept { head, base, state, memory, opened_at } = kept;
         let terms = &set.terms;
         let place = terms.automerge_place.clone();
-        let memory = Memory { terms: WatchTerms { automerge: terms.automerge, place, rebase: terms.rebase, base: set.base.clone() }, ..memory };
+        let terms = WatchTerms {
+            automerge: terms.automerge,
+            place,
+            rebase: terms.rebase,
+            rules: terms.rules.clone(),
+            base: set.base.clone(),
+        };
+        let memory = Memory { terms, ..memory };
         let (image, line) = set.topic.key();
         let row = PullRow {
             repo: self.row.id,

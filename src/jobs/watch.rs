@@ -108,20 +108,32 @@ impl House<'_> {
         tracing::debug!(pull = pull.number.0, standing = %memory.standing, "looked at");
         match act {
             Act::Wait(_) => {}
-            Act::Say(text) => self.say(pull.number, text, memory).await?,
-            Act::Rebase(_) => {
+            Act::Say(text) => {
+                if memory.said.as_deref() != Some(text) {
+                    self.record(pull, "comment", memory, text).await?;
+                }
+                self.say(pull.number, text, memory).await?;
+            }
+            Act::Rebase(why) => {
+                if !memory.rebase {
+                    self.record(pull, "rebase", memory, why).await?;
+                }
                 done.replan = !memory.rebase;
                 memory.rebase = true;
             }
             Act::Rerun(runs) => {
                 memory.reran = Some(facts.head.clone());
                 self.rerun(runs).await?;
+                self.record(pull, "rerun", memory, facts.head.as_str()).await?;
             }
             Act::Merge(method) => done = self.merge(pull, facts, *method, memory).await?,
             Act::HandOver(method) => {
                 self.guard.check()?;
                 match self.repo.enable_auto_merge(&pull.node, &facts.head, merge_method(*method)).await {
-                    Ok(()) => memory.handed_over = Some(facts.head.clone()),
+                    Ok(()) => {
+                        memory.handed_over = Some(facts.head.clone());
+                        self.record(pull, "hand-over", memory, facts.head.as_str()).await?;
+                    }
                     // GitHub takes it only while something is in the way.
                     Err(GitHubError::Unprocessable { .. }) => {
                         done = self.merge(pull, facts, *method, memory).await?;
@@ -133,9 +145,15 @@ impl House<'_> {
                 self.guard.check()?;
                 self.repo.enqueue_pull(&pull.node, &facts.head).await?;
                 memory.handed_over = Some(facts.head.clone());
+                self.record(pull, "enqueue", memory, facts.head.as_str()).await?;
             }
         }
         Ok(done)
+    }
+
+    async fn record(&self, pull: &Pull, act: &str, memory: &Memory, result: &str) -> Result<(), JobError> {
+        let by = memory.merge_by.as_deref();
+        record::of_moves(self.services, self.row, (by, act), pull.number, (&memory.terms.place, result)).await
     }
 
     async fn merge(&self, pull: &Pull, facts: &Facts, method: Method, memory: &mut Memory) -> Result<Done, JobError> {
@@ -145,7 +163,7 @@ impl House<'_> {
                 tracing::info!(pull = pull.number.0, %commit, "merged");
                 let by = memory.merge_by.as_deref();
                 let (rule, commit) = (memory.terms.place.clone(), commit.to_string());
-                record::of_pull(self.services, self.row, (by, "merge"), pull.number, ("", &rule, &commit)).await?;
+                record::of_moves(self.services, self.row, (by, "merge"), pull.number, (&rule, &commit)).await?;
                 metrics::counter!("restow_pull_requests_merged_total").increment(1);
                 if let Some(branch) = &pull.head_branch {
                     self.guard.check()?;

@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::kind::{ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, RepoPayload, ScanPayload, SyncPayload};
+use super::kind::{
+    ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, RepoPayload, ScanPayload, SyncPayload,
+};
 use super::{
     JobError, Services, advisories, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, scan,
     watch,

@@ -13,6 +13,9 @@ use crate::repo::BranchName;
 /// The folder of branches that move beyond a major version.
 const MAJOR: &str = "major";
 
+/// Rules that are told of one change set.
+const MOST_RULES: usize = 12;
+
 /// The label of pull requests that remove a vulnerability that is urgent.
 const SECURITY_LABEL: &str = "security";
 
@@ -88,6 +91,8 @@ pub struct SetTerms {
     pub draft: bool,
     /// Why the rules are as they are.
     pub reasons: Vec<String>,
+    /// Which rules hold, and where they stand: one line for each setting.
+    pub rules: Vec<String>,
 }
 
 /// A move as it is remembered: of which image, on which line, to what.
@@ -255,6 +260,7 @@ fn together(terms: &[Terms]) -> SetTerms {
         commit: terms.first().map(|terms| terms.commit.value.clone()).unwrap_or_default(),
         draft: terms.iter().any(|terms| terms.draft.value),
         reasons: union(|terms| &terms.reasons),
+        rules: terms.iter().flat_map(rules_in_force).collect::<BTreeSet<_>>().into_iter().take(MOST_RULES).collect(),
     }
 }
 
@@ -264,6 +270,24 @@ pub fn is_major_branch(branch: &BranchName) -> bool {
     let first = parts.next();
     let first = if first == Some("on") { parts.nth(1) } else { first };
     first == Some(MAJOR) && parts.next().is_some()
+}
+
+/// What the rules say of a move, and where: what nobody says is left out.
+fn rules_in_force(terms: &Terms) -> Vec<String> {
+    let mut rules = Vec::new();
+    if terms.cooldown.source.is_some() {
+        rules.push(format!("cooldown: {} hours ({})", terms.cooldown.value / 3_600_000, terms.cooldown.place()));
+    }
+    let schedule = terms.schedule.as_ref();
+    rules.extend(schedule.map(|said| format!("schedule: {} ({})", said.value.written(), said.place())));
+    if let Group::Named(name) = &terms.group.value {
+        rules.push(format!("group: {name} ({})", terms.group.place()));
+    }
+    if terms.rebase.source.is_some() {
+        rules.push(format!("rebase: {:?} ({})", terms.rebase.value, terms.rebase.place()).to_lowercase());
+    }
+    rules.extend(terms.reasons.iter().map(|reason| format!("reason: {reason}")));
+    rules
 }
 
 /// The branch of a topic; two of one name in a repository are told apart by a hash.

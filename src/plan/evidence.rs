@@ -6,13 +6,15 @@ use serde::Serialize;
 
 use super::candidates::Lookup;
 use super::constraints::Passed;
-use super::update::{Hold, HoldCode, Plan, Update};
+use super::update::{Hold, HoldCode, Kept, Plan, Present, Update};
 use crate::image::{Digest, ImageName, Platform, Reference, Tag};
 use crate::policy::{Rules, Said, UpdateKind};
 use crate::repo::Moment;
 
 /// What Restow sees of an image within this time of its first look was there before.
 const FIRST_LOOK_MS: i64 = 3_600_000;
+/// What Restow sees within this time of its first look is of that very look.
+const AT_ONCE_MS: i64 = 10 * 60_000;
 
 /// An image at a tag, at a digest, or at both; with neither it is `latest`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,7 +127,10 @@ impl Evidence {
             (None, _) => self.claims.iter().max_by_key(|claim| claim.at).map_or(Age::Unknown, Age::Claimed),
             (Some(seen), Some(since)) if seen.0 - since.0 > FIRST_LOOK_MS => Age::Seen(seen),
             (Some(seen), _) => {
-                let claims = self.claims.iter().filter(|claim| claim.at <= seen);
+                // What came a little later may have been pushed in between: there the publisher's word alone is no word.
+                let at_once = self.watched_since.is_none_or(|since| seen.0 - since.0 <= AT_ONCE_MS);
+                let told = |claim: &&Claim| claim.at <= seen && (at_once || claim.what == Claimed::Pushed);
+                let claims = self.claims.iter().filter(told);
                 claims.max_by_key(|claim| claim.at).map_or(Age::AtLeastSince(seen), Age::Claimed)
             }
         }
@@ -161,6 +166,7 @@ impl Plan {
         for mut update in std::mem::take(&mut self.updates) {
             match weighed(&update, evidence, rules) {
                 Ok(found) => {
+                    update.present = present(&update, evidence, found.as_ref());
                     update.evidence = found;
                     self.updates.push(update);
                 }
@@ -254,6 +260,16 @@ fn weighed(update: &Update, evidence: &EvidenceMap, rules: &Rules) -> Result<Opt
     Err((HoldCode::PlatformMissing, reason))
 }
 
+/// What stands there; nothing where it was not asked or is gone.
+fn present(update: &Update, evidence: &EvidenceMap, found: Option<&Evidence>) -> Option<Present> {
+    let Some(Lookup::Known(before)) = evidence.get(&Subject::of(&update.site.reference)) else { return None };
+    let known = |evidence: &Evidence| matches!(evidence.platforms, Platforms::Known(_));
+    // What is missing was held.
+    let kept = known(before) && found.is_some_and(known);
+    let platforms = if kept { Kept::All } else { Kept::NotDetermined };
+    Some(Present { digest: before.digest.clone(), platforms })
+}
+
 /// What is needed and not there. What is not known of either side is no reason against the other.
 fn missing_platforms<'a>(
     update: &'a Update,
@@ -326,6 +342,10 @@ mod tests {
         check(&evidence(Some(50 * HOUR), 0, &both), &format!("seen {}", 50 * HOUR));
         check(&evidence(Some(20), 10, &both), "claimed 9");
         check(&evidence(Some(20), 10, &[]), "since 20");
+        // Half an hour later it may have been pushed in between: the registry's word counts, the publisher's alone not.
+        let later = Some(HOUR / 2 + 10);
+        check(&evidence(later, 10, &[(Claimed::Created, 5)]), &format!("since {}", HOUR / 2 + 10));
+        check(&evidence(later, 10, &both), "claimed 9");
         // A date in the future is no date.
         check(&evidence(Some(20), 10, &[(Claimed::Created, 30)]), "since 20");
         check(&evidence(None, 0, &both), "claimed 9");

@@ -28,7 +28,7 @@ pub use evidence::{Age, Claim, Claimed, Depth, Evidence, EvidenceMap, Labels, Pl
 pub use pace::{Pace, Paced, paced};
 pub use security::{ContentPair, Standing, Unfixed};
 pub use snapshot::{Snapshot, SnapshotFile};
-pub use update::{Alternative, Hold, HoldCode, Plan, Update};
+pub use update::{Alternative, Hold, HoldCode, Kept, Plan, Present, Update};
 
 use select::Selector;
 

@@ -32,7 +32,8 @@ pub struct Paced {
 
 /// Lets through what is open already, and of what is new as much as the rules want now.
 pub fn paced(sets: Vec<ChangeSet>, pace: &Pace, rules: &Rules, now: Moment) -> Paced {
-    let others: BTreeMap<BranchName, Rules> = other_bases(&sets).map(|base| (base.clone(), rules.on(Base::Other(base)))).collect();
+    let others: BTreeMap<BranchName, Rules> =
+        other_bases(&sets).map(|base| (base.clone(), rules.on(Base::Other(base)))).collect();
     let of = |set: &ChangeSet| set.base.as_ref().and_then(|base| others.get(base)).unwrap_or(rules);
     let (open, new): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| pace.open.contains(&set.branch));
     let mut paced = Paced { sets: open, holds: Vec::new() };

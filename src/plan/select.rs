@@ -302,6 +302,7 @@ impl<'a> Selector<'a> {
             reason,
             alternatives: choice.alternatives.into_iter().chain(choice.not_allowed).collect(),
             evidence: None,
+            present: None,
             vulnerabilities: None,
             security: false,
         });

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::security::Unfixed;
 use crate::formats::Site;
-use crate::image::{Reference, Tag};
+use crate::image::{Digest, Reference, Tag};
 use crate::policy::UpdateKind;
 use crate::repo::Moment;
 use crate::vulnerability::Change;
@@ -28,11 +28,33 @@ pub struct Update {
     /// What is known of the new image, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// What is known of the image that stands there, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub present: Option<Present>,
     /// What is known of the vulnerabilities of both images, where they were compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vulnerabilities: Option<Box<Change>>,
     /// Whether it is urgent, since it removes what the rules call so.
     pub security: bool,
+}
+
+/// What is known of an image that is to be left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Present {
+    /// What it is now, as its registry says.
+    pub digest: Digest,
+    /// Whether the new image runs wherever this one does.
+    pub platforms: Kept,
+}
+
+/// Whether every platform that is needed is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// All of them.
+    All,
+    /// The platforms of one of the two are not known.
+    NotDetermined,
 }
 
 /// Another move that is open to a site.

@@ -374,7 +374,12 @@ impl Rules {
 
     /// What the rules say about a move of `site` of this kind.
     pub fn terms(&self, site: &Site, kind: UpdateKind) -> Terms {
-        let rules: Vec<&Rule> = self.rules.iter().rev().filter(|rule| rule.matching.on(self.base.as_ref()) && rule.matching.update(site, kind)).collect();
+        let rules: Vec<&Rule> = self
+            .rules
+            .iter()
+            .rev()
+            .filter(|rule| rule.matching.on(self.base.as_ref()) && rule.matching.update(site, kind))
+            .collect();
         let said = Matched { rules: &rules };
         Terms {
             cooldown: said.find("cooldown", |settings| settings.cooldown.get(&kind).copied()).unwrap_or_default(),

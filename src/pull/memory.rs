@@ -49,6 +49,9 @@ pub struct WatchTerms {
     pub place: String,
     /// When it is rebased.
     pub rebase: Rebase,
+    /// What else the rules say of it, and where they do, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     /// The branch that it goes to, where that is not the default branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<BranchName>,

@@ -281,7 +281,13 @@ mod tests {
 
     fn automerge() -> Memory {
         let automerge = Automerge { on: true, ..Automerge::default() };
-        let terms = WatchTerms { automerge, place: "here".to_owned(), rebase: Rebase::Conflicted, base: None };
+        let terms = WatchTerms {
+            automerge,
+            place: "here".to_owned(),
+            rebase: Rebase::Conflicted,
+            rules: Vec::new(),
+            base: None,
+        };
         Memory { terms, pushed_at: Some(Moment(0)), ..Memory::default() }
     }
 

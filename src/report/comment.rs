@@ -68,7 +68,8 @@ impl Withdrawal {
         }
         let moves = |set: &ChangeSet| set.images().iter().any(|one| one.to_string() == image);
         // A smaller step of the same image is no reason against a larger one, nor the other way round.
-        let alike = |set: &ChangeSet| set.topic.image().is_none() || is_major_branch(&set.branch) == is_major_branch(branch);
+        let alike =
+            |set: &ChangeSet| set.topic.image().is_none() || is_major_branch(&set.branch) == is_major_branch(branch);
         if let Some(set) = sets.iter().find(|set| moves(set) && alike(set)) {
             let place = number(set).map_or_else(|| code(set.branch.as_str()), |number| format!("#{}", number.0));
             return Self(format!("the image now moves in {place}."));

@@ -11,6 +11,7 @@ mod markdown;
 mod notes;
 mod onboarding;
 mod pull;
+mod verdict;
 mod vulnerabilities;
 
 pub use command::{command_help, explanation, not_allowed};

@@ -154,10 +154,10 @@ fn every_value_says_where_it_comes_from_and_what_was_not_read_is_named() {
                  rules:\n  - match: {images: [nginx]}\n    reviewers: [mona]\n    draft: true\n    rebase: always\n    \
                  platforms: [linux/arm64]\n";
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::create_dir(folder.path().join(".github")).expect("a folder");
-    std::fs::write(folder.path().join(".github/restow.yml"), rules).expect("written");
-    std::fs::write(folder.path().join("Dockerfile"), "FROM nginx:1.25\n").expect("written");
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_restow"))
+    fs::create_dir(folder.path().join(".github")).expect("a folder");
+    fs::write(folder.path().join(".github/restow.yml"), rules).expect("written");
+    fs::write(folder.path().join("Dockerfile"), "FROM nginx:1.25\n").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_restow"))
         .args(["check", "--explain"])
         .current_dir(folder.path())
         .output()

@@ -13,4 +13,5 @@ mod registry;
 mod store;
 mod stories;
 mod tags;
+mod texts;
 mod vulnerabilities;
