@@ -108,23 +108,12 @@ impl House<'_> {
         tracing::debug!(pull = pull.number.0, standing = %memory.standing, "looked at");
         match act {
             Act::Wait(_) => {}
-            Act::Say(text) => {
-                if memory.said.as_deref() != Some(text) {
-                    self.record(pull, "comment", memory, text).await?;
-                }
-                self.say(pull.number, text, memory).await?;
-            }
-            Act::Rebase(why) => {
-                if !memory.rebase {
-                    self.record(pull, "rebase", memory, why).await?;
-                }
-                done.replan = !memory.rebase;
-                memory.rebase = true;
-            }
+            Act::Say(text) => self.say(pull.number, text, memory).await?,
+            Act::Rebase(why) => done = self.ask_for_rebase(pull.number, why, memory).await?,
             Act::Rerun(runs) => {
                 memory.reran = Some(facts.head.clone());
                 self.rerun(runs).await?;
-                self.record(pull, "rerun", memory, facts.head.as_str()).await?;
+                self.record(pull.number, "rerun", memory, facts.head.as_str()).await?;
             }
             Act::Merge(method) => done = self.merge(pull, facts, *method, memory).await?,
             Act::HandOver(method) => {
@@ -132,7 +121,7 @@ impl House<'_> {
                 match self.repo.enable_auto_merge(&pull.node, &facts.head, merge_method(*method)).await {
                     Ok(()) => {
                         memory.handed_over = Some(facts.head.clone());
-                        self.record(pull, "hand-over", memory, facts.head.as_str()).await?;
+                        self.record(pull.number, "hand-over", memory, facts.head.as_str()).await?;
                     }
                     // GitHub takes it only while something is in the way.
                     Err(GitHubError::Unprocessable { .. }) => {
@@ -145,15 +134,25 @@ impl House<'_> {
                 self.guard.check()?;
                 self.repo.enqueue_pull(&pull.node, &facts.head).await?;
                 memory.handed_over = Some(facts.head.clone());
-                self.record(pull, "enqueue", memory, facts.head.as_str()).await?;
+                self.record(pull.number, "enqueue", memory, facts.head.as_str()).await?;
             }
         }
         Ok(done)
     }
 
-    async fn record(&self, pull: &Pull, act: &str, memory: &Memory, result: &str) -> Result<(), JobError> {
+    /// The plan brings it onto its base.
+    async fn ask_for_rebase(&self, pull: PullNumber, why: &str, memory: &mut Memory) -> Result<Done, JobError> {
+        if memory.rebase {
+            return Ok(Done::default());
+        }
+        self.record(pull, "rebase", memory, why).await?;
+        memory.rebase = true;
+        Ok(Done { replan: true, ..Done::default() })
+    }
+
+    async fn record(&self, pull: PullNumber, act: &str, memory: &Memory, result: &str) -> Result<(), JobError> {
         let by = memory.merge_by.as_deref();
-        record::of_moves(self.services, self.row, (by, act), pull.number, (&memory.terms.place, result)).await
+        record::of_moves(self.services, self.row, (by, act), pull, (&memory.terms.place, result)).await
     }
 
     async fn merge(&self, pull: &Pull, facts: &Facts, method: Method, memory: &mut Memory) -> Result<Done, JobError> {
@@ -204,6 +203,7 @@ impl House<'_> {
         if memory.said.as_deref() == Some(text) {
             return Ok(());
         }
+        self.record(number, "comment", memory, text).await?;
         let body = report::standing_comment(text);
         let comments = self.repo.comments(number).await?;
         self.guard.check()?;

@@ -47,7 +47,7 @@ impl Step {
         let best = match self {
             Self::Major => open.find(|one| is_major(one)),
             // The variant's own version waits for the image's.
-            Self::Within => open.find(|one| !is_major(one) && !(major && one.kind == UpdateKind::Variant)),
+            Self::Within => open.find(|one| !(is_major(one) || major && one.kind == UpdateKind::Variant)),
         };
         best.cloned()
     }
