@@ -66,7 +66,10 @@ fn report(args: &Args, path: Option<&Path>, text: &str, outcome: &Result<Rules, 
         }
         (Format::Human, Ok(rules)) => {
             let head = shown.map_or_else(|| text.to_owned(), |path| format!("{path} is valid"));
-            let rules = if args.explain { explained(&args.path, rules)? } else { effective(rules) };
+            let rules = match args.explain {
+                true => format!("{}\n\n{}", explained(&args.path, rules)?, not_read(path.map_or("", |_| text))),
+                false => effective(rules),
+            };
             super::output::line(&format!("{head}\n\n{rules}"))?;
         }
         (Format::Human, Err(mistakes)) => {
@@ -129,6 +132,14 @@ fn explained(path: &Path, rules: &Rules) -> anyhow::Result<String> {
     let parts = groups.into_iter().map(|(holds, names)| format!("{}\n{holds}", names.join("\n")));
     let parts: Vec<String> = parts.collect();
     Ok(if parts.is_empty() { "No image is named here.".to_owned() } else { parts.join("\n\n") })
+}
+
+/// What holds too, and only the server can read.
+fn not_read(text: &str) -> String {
+    let files = config::remote_files(text).into_iter().map(|file| file.to_string());
+    let others = ["the organisation's restow.yml", "the server's default_rules_file"].map(str::to_owned);
+    let all: Vec<String> = files.chain(others).map(|name| one_line(&name)).collect();
+    format!("Not read here, and taken for empty: {}.", all.join(", "))
 }
 
 /// The file may be anybody's: no line breaks and no escape sequences reach the terminal.

@@ -2,9 +2,10 @@
 
 use crate::formats::Site;
 use crate::policy::{
-    Allowed, Automerge, Decision, Group, Matching, Method, NamePattern, Pin, Rebase, Rules, Settings, TagFilter,
-    UpdateKind,
+    Allowed, Automerge, CommitStyle, Decision, Group, Matching, Method, NamePattern, Pin, Rebase, Rules, Said,
+    Settings, TagFilter, Terms, UpdateKind, Urgency,
 };
+use crate::vulnerability::Severity;
 
 /// What a rule says: name and value, in the order of the documentation.
 pub(super) fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
@@ -19,12 +20,14 @@ pub(super) fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
     add("cooldown", Some(&settings.cooldown).filter(|all| !all.is_empty()).map(|all| cooldowns(all.iter())));
     add("group", settings.group.as_ref().map(group));
     add("automerge", settings.automerge.map(automerge));
+    add("branch", settings.branch.as_ref().map(|all| joined(all.iter().map(|one| one.as_str().to_owned()))));
     add("rebase", settings.rebase.map(|rebase| rebase_word(rebase).to_owned()));
     add("labels", settings.labels.as_ref().map(|all| joined(all.iter().cloned())));
     add("reviewers", settings.reviewers.as_ref().map(|all| joined(all.iter().cloned())));
     add("assignees", settings.assignees.as_ref().map(|all| joined(all.iter().cloned())));
-    add("commit", settings.commit.as_ref().and_then(|commit| commit.prefix.clone()));
+    add("commit", settings.commit.as_ref().map(commit));
     add("draft", settings.draft.map(|draft| draft.to_string()));
+    add("security", settings.security.map(|urgency| urgency_word(urgency).to_owned()));
     add("hold_until", settings.hold_until.map(|until| until.to_string()));
     said
 }
@@ -37,7 +40,8 @@ pub(super) fn matching(matching: &Matching) -> String {
     let names = names.into_iter().flatten().map(|pattern| pattern.as_str().to_owned());
     let classes = matching.classes.iter().map(|class| format!("{class:?}").to_lowercase());
     let kinds = matching.kinds.iter().map(ToString::to_string);
-    let whom = joined(images.chain(paths).chain(names).chain(classes).chain(kinds));
+    let branches = matching.branches.iter().map(|pattern| format!("branch {}", pattern.as_str()));
+    let whom = joined(images.chain(paths).chain(branches).chain(names).chain(classes).chain(kinds));
     if whom.is_empty() { "everything".to_owned() } else { whom }
 }
 
@@ -80,12 +84,28 @@ pub(super) fn site(rules: &Rules, site: &Site) -> String {
 }
 
 /// The settings that depend on the kind, in the order in which they are shown.
-const ORDER: [&str; 5] = ["cooldown", "schedule", "hold_until", "group", "automerge"];
+const ORDER: [&str; 13] = [
+    "platforms",
+    "cooldown",
+    "schedule",
+    "hold_until",
+    "group",
+    "automerge",
+    "rebase",
+    "labels",
+    "reviewers",
+    "assignees",
+    "draft",
+    "security",
+    "commit",
+];
 
 /// What holds for one kind of update, with the places.
 fn terms(rules: &Rules, site: &Site, kind: UpdateKind) -> Vec<(&'static str, String, String)> {
     let terms = rules.terms(site, kind);
-    let mut said = Vec::new();
+    let mut said = of_pulls(&terms);
+    let platforms = terms.platforms.as_ref();
+    said.extend(platforms.map(|all| ("platforms", joined(all.value.iter().map(ToString::to_string)), all.place())));
     if terms.cooldown.value > 0 {
         said.push(("cooldown", duration(terms.cooldown.value), terms.cooldown.place()));
     }
@@ -96,6 +116,43 @@ fn terms(rules: &Rules, site: &Site, kind: UpdateKind) -> Vec<(&'static str, Str
     }
     said.push(("automerge", automerge(terms.automerge.value), terms.automerge.place()));
     said
+}
+
+/// What is said of the pull request itself, where somebody says it.
+fn of_pulls(terms: &Terms) -> Vec<(&'static str, String, String)> {
+    let list = |name: &'static str, said: &Said<Vec<String>>| row(name, said, |all| joined(all.iter().cloned()));
+    let rows = [
+        row("rebase", &terms.rebase, |rebase| rebase_word(*rebase).to_owned()),
+        list("labels", &terms.labels),
+        list("reviewers", &terms.reviewers),
+        list("assignees", &terms.assignees),
+        row("draft", &terms.draft, ToString::to_string),
+        row("security", &terms.security, |urgency| urgency_word(*urgency).to_owned()),
+        row("commit", &terms.commit, commit),
+    ];
+    rows.into_iter().flatten().collect()
+}
+
+/// Nothing where nobody says it.
+fn row<T>(name: &'static str, said: &Said<T>, shown: impl Fn(&T) -> String) -> Option<(&'static str, String, String)> {
+    said.source.as_ref().map(|_| (name, shown(&said.value), said.place()))
+}
+
+/// `chore(deps)`.
+fn commit(style: &CommitStyle) -> String {
+    let prefix = style.prefix.as_deref().unwrap_or("as the history has it");
+    let scope = style.scope.as_deref().filter(|scope| !scope.is_empty());
+    joined(std::iter::once(scope.map_or_else(|| prefix.to_owned(), |scope| format!("{prefix}({scope})"))))
+}
+
+fn urgency_word(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::From(Severity::Critical) => "critical",
+        Urgency::From(Severity::High) => "high",
+        Urgency::From(Severity::Medium) => "medium",
+        Urgency::From(_) => "low",
+        Urgency::Never => "never",
+    }
 }
 
 fn filter(tags: &TagFilter) -> String {

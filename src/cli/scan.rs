@@ -105,7 +105,8 @@ pub(super) fn run(args: &Args) -> Outcome {
         true => None,
         false => {
             let advisories = args.vulnerabilities.then_some(&args.advisories);
-            Some(look_up(&args.lookup, advisories, &walked.inventory, &rules::of_folder(&args.path)?)?)
+            let rules = rules::of_folder(&args.path)?;
+            Some(look_up(&args.lookup, advisories, &walked.inventory, &rules)?.leading())
         }
     };
     let vulnerabilities = match args.vulnerabilities {

@@ -113,16 +113,13 @@ fn given_moves(inventory: &Inventory, image: Option<&ImageName>, to: &Target) ->
 /// What `restow scan` proposes.
 fn planned_moves(args: &Args, inventory: &Inventory) -> anyhow::Result<Moves> {
     let is_meant = |site: &Site| args.image.as_ref().is_none_or(|image| site.reference.image() == image);
-    let plan = look_up(&args.lookup, None, inventory, &rules::of_folder(&args.path)?)?;
+    let mut plan = look_up(&args.lookup, None, inventory, &rules::of_folder(&args.path)?)?;
     for hold in plan.holds.iter().filter(|hold| hold.code == HoldCode::RegistryUnavailable && is_meant(&hold.site)) {
         let Site { path, line, reference, .. } = &hold.site;
         eprintln!("held: {path}:{line}: {reference}: {}", hold.reason);
     }
-    let wanted = plan
-        .updates
-        .into_iter()
-        .filter(|update| args.kind.is_none_or(|kind| update.kind == kind) && is_meant(&update.site));
-    Ok(wanted.map(|update| (update.site, update.to)).collect())
+    plan.updates.retain(|update| args.kind.is_none_or(|kind| update.kind == kind) && is_meant(&update.site));
+    Ok(plan.leading().updates.into_iter().map(|update| (update.site, update.to)).collect())
 }
 
 /// Old and new content of each file that changes.

@@ -82,6 +82,13 @@ pub enum IgnoreScope {
 pub enum Parsed {
     /// What it asks for.
     Command(Command),
+    /// The same, and why, in the person's words: `ignore this version because we tested it`.
+    Because {
+        /// What it asks for.
+        command: Command,
+        /// Why, on one line and bounded.
+        reason: String,
+    },
     /// It is not understood.
     Unknown {
         /// What is written, on one line and bounded.
@@ -99,7 +106,10 @@ pub const HELP: [(&str, &str); 10] = [
     ("recreate", "makes the branch anew, even where somebody else committed to it"),
     ("merge", "merges it once the checks have passed and nothing is against it"),
     ("hold 14d", "leaves it as it is for some time (`14d`, `2w`); without a time for 14 days"),
-    ("ignore this version", "closes it and does not propose this version again; also `ignore minor`, `major`, `image`"),
+    (
+        "ignore this version",
+        "closes it and does not propose this version again; also `ignore minor`, `major`, `image`, and `because …`",
+    ),
     ("unignore", "proposes again what was ignored of these images"),
     ("explain", "says how it stands and which rules hold"),
     ("refresh", "asks the registries again, and brings it up to date"),
@@ -112,10 +122,28 @@ const MOST: usize = 5;
 /// The longest wait.
 const MOST_DAYS: u32 = 365;
 const USUAL_HOLD: u32 = 14;
+/// Letters of a reason that are kept.
+const LONGEST_REASON: usize = 200;
 
 /// The commands of a comment, in their order; empty where it names none.
 pub fn commands(comment: &str) -> Vec<Parsed> {
-    lines(comment).filter_map(|line| addressed(&line).map(|rest| read(&rest))).take(MOST).collect()
+    lines(comment).filter_map(|line| addressed(&line).map(|rest| reasoned(&rest))).take(MOST).collect()
+}
+
+/// A command with its reason, where it takes one.
+fn reasoned(text: &str) -> Parsed {
+    const BECAUSE: &str = " because ";
+    let lower = text.to_ascii_lowercase();
+    let takes_one = ["ignore", "close", "hold"].iter().any(|name| lower.starts_with(name));
+    let Some(at) = lower.find(BECAUSE).filter(|_| takes_one) else { return read(&text.to_lowercase()) };
+    let (command, reason) = (&text[..at], text[at + BECAUSE.len()..].trim());
+    match read(&command.to_lowercase()) {
+        Parsed::Command(command) if !reason.is_empty() => {
+            let reason = reason.chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect();
+            Parsed::Because { command, reason }
+        }
+        other => other,
+    }
 }
 
 /// What follows `/restow` on a line.
@@ -123,7 +151,7 @@ fn addressed(line: &str) -> Option<String> {
     let line = line.trim();
     let (name, rest) = line.split_at_checked("/restow".len())?;
     let parted = rest.is_empty() || rest.starts_with(char::is_whitespace);
-    (name.eq_ignore_ascii_case("/restow") && parted).then(|| rest.trim().to_lowercase())
+    (name.eq_ignore_ascii_case("/restow") && parted).then(|| rest.trim().to_owned())
 }
 
 fn read(text: &str) -> Parsed {
@@ -223,6 +251,25 @@ mod tests {
         check("/restow\u{a0}ignore\u{a0}major", &[Command::Ignore(IgnoreScope::Major)]);
         check("\u{200b}/restow ignore image", &[Command::Ignore(IgnoreScope::Image)]);
         check(&"/restow merge\n".repeat(9), &[Command::Merge; 5]);
+    }
+
+    #[test]
+    fn a_reason_is_kept_in_its_own_words() {
+        let because = |command, reason: &str| vec![Parsed::Because { command, reason: reason.to_owned() }];
+        let ignore = |scope| Command::Ignore(scope);
+        for (comment, expected) in [
+            (
+                "/restow ignore this version because we tested it: TLS breaks.",
+                because(ignore(IgnoreScope::ThisVersion), "we tested it: TLS breaks."),
+            ),
+            ("/restow Ignore Major BECAUSE of Java 8", because(ignore(IgnoreScope::Major), "of Java 8")),
+            ("/restow hold 2w because of the freeze", because(Command::Hold { days: 14 }, "of the freeze")),
+            ("/restow close because \u{e9}t\u{e9}", because(Command::Close { days: None }, "\u{e9}t\u{e9}")),
+        ] {
+            assert_eq!(commands(comment), expected, "{comment}");
+        }
+        check_unknown("/restow rebase because of me", Some("rebase"));
+        check_unknown("/restow ignore nothing because of me", Some("ignore this version"));
     }
 
     #[test]

@@ -39,6 +39,9 @@ macro_rules! with_settings {
             /// Whether pull requests are merged by themselves once the repository's own checks have passed.
             #[schemars(with = "Option<RawAutomerge>")]
             pub(super) automerge: Option<Spanned<RawAutomerge>>,
+            /// The base branches: names or globs, `~default` for the default branch; without it that alone.
+            #[schemars(with = "Option<Texts>")]
+            pub(super) branch: Option<Spanned<Texts>>,
             /// When a pull request is brought onto its base branch again: `conflicted`, `always` or `never`.
             #[schemars(with = "Option<String>")]
             pub(super) rebase: Option<Spanned<String>>,
@@ -77,6 +80,7 @@ macro_rules! with_settings {
                     cooldown: self.cooldown.take(),
                     group: self.group.take(),
                     automerge: self.automerge.take(),
+                    branch: self.branch.take(),
                     rebase: self.rebase.take(),
                     labels: self.labels.take(),
                     reviewers: self.reviewers.take(),
@@ -101,6 +105,7 @@ pub(super) struct RawSettings {
     pub(super) cooldown: Option<Spanned<RawCooldown>>,
     pub(super) group: Option<Spanned<RawGroup>>,
     pub(super) automerge: Option<Spanned<RawAutomerge>>,
+    pub(super) branch: Option<Spanned<Texts>>,
     pub(super) rebase: Option<Spanned<String>>,
     pub(super) labels: Option<Spanned<Texts>>,
     pub(super) reviewers: Option<Spanned<Texts>>,
@@ -252,6 +257,12 @@ pub(super) struct RawMatch {
     /// Globs over the tags that stand there now: `*-alpine*`.
     #[schemars(with = "Vec<String>")]
     pub(super) current: Vec<Spanned<String>>,
+    /// One base branch, beside those of `branches`.
+    #[schemars(with = "Option<String>")]
+    pub(super) branch: Option<Spanned<String>>,
+    /// Base branches: names or globs, `~default` for the default branch.
+    #[schemars(with = "Vec<String>")]
+    pub(super) branches: Vec<Spanned<String>>,
     /// The kinds of update.
     #[schemars(with = "Vec<UpdateKind>")]
     pub(super) kinds: Vec<Spanned<String>>,

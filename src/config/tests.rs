@@ -173,6 +173,13 @@ fn every_setting_is_checked() {
     check("cooldown: {minr: 3d}\n", &["1:11: `minr` is no kind of update (did you mean `minor`?)"]);
     check("cooldown: -3d\n", &["1:11: \"-3d\" is no duration of up to a year: write, for example, 3d, 12h or 2 weeks"]);
     check("hold_until: tomorrow\n", &["1:13: \"tomorrow\" is no day: write, for example, 2026-12-24"]);
+    check("branch: [\"rel[\"]\n", &["1:10: \"rel[\" is not a glob: unclosed character class; missing ']'"]);
+    check(
+        "rules:\n  - match: {branch: main}\n    branch: main\n",
+        &[
+            "2:5: `branch` cannot depend on the branch (it decides which branches there are; remove `branch` from `match`)",
+        ],
+    );
     check("platforms: [linux]\n", &["1:13: \"linux\" is no platform: write, for example, linux/arm64"]);
     check("automerge: {checks: none}\n", &["1:12: `none` is no setting of `checks` (did you mean `none-required`?)"]);
     check("rebase: sometimes\n", &["1:9: `sometimes` is no way to rebase (known are conflicted, always, never)"]);

@@ -12,8 +12,8 @@ use super::shapes::{RawAutomerge, RawCooldown, RawGroup, Text, Texts};
 use crate::formats::{FORMATS, PathClass};
 use crate::image::Platform;
 use crate::policy::{
-    Automerge, CommitStyle, Group, ImagePattern, Layer, LayerLimits, Matching, Method, NamePattern, PathPattern, Pin,
-    Rebase, Rule, Schedule, Settings, Source, TagFilter, UpdateKind, Urgency, VersionRange, VexTrust,
+    Automerge, BranchPattern, CommitStyle, Group, ImagePattern, Layer, LayerLimits, Matching, Method, NamePattern,
+    PathPattern, Pin, Rebase, Rule, Schedule, Settings, Source, TagFilter, UpdateKind, Urgency, VersionRange, VexTrust,
 };
 use crate::repo::Moment;
 use crate::vulnerability::Severity;
@@ -188,11 +188,17 @@ impl Reader {
             );
         }
         let matching = self.matching(raw.matching);
-        let early = ["allow", "tags", "pin"].into_iter().find(|name| lines.contains_key(name));
+        let early = ["allow", "tags", "pin", "branch"].into_iter().find(|name| lines.contains_key(name));
         if let Some(name) = early.filter(|_| !matching.kinds.is_empty()) {
             self.mistakes.push(
                 Mistake::new(line, column, format!("`{name}` cannot depend on the kind of update"))
                     .help(Some("it decides which kinds there are; remove `kinds` from `match`".to_owned())),
+            );
+        }
+        if lines.contains_key("branch") && !matching.branches.is_empty() {
+            self.mistakes.push(
+                Mistake::new(line, column, "`branch` cannot depend on the branch")
+                    .help(Some("it decides which branches there are; remove `branch` from `match`".to_owned())),
             );
         }
         let source = Source { file: Arc::clone(&self.file), line };
@@ -202,6 +208,7 @@ impl Reader {
     fn matching(&mut self, raw: RawMatch) -> Matching {
         let images: Vec<_> = raw.image.into_iter().chain(raw.images).collect();
         let paths: Vec<_> = raw.path.into_iter().chain(raw.paths).collect();
+        let branches: Vec<_> = raw.branch.into_iter().chain(raw.branches).collect();
         Matching {
             images: self.list(&images, ImagePattern::parse),
             paths: self.list(&paths, PathPattern::parse),
@@ -213,6 +220,7 @@ impl Reader {
                 .collect(),
             registries: self.list(&raw.registries, NamePattern::parse),
             current: self.list(&raw.current, NamePattern::parse),
+            branches: self.list(&branches, BranchPattern::parse),
             kinds: raw.kinds.iter().filter_map(|kind| self.kind(&kind.referenced, &kind.value)).collect(),
         }
     }
@@ -247,6 +255,7 @@ impl Reader {
         note("cooldown", raw.cooldown.as_ref().map(|it| &it.referenced));
         note("group", raw.group.as_ref().map(|it| &it.referenced));
         note("automerge", raw.automerge.as_ref().map(|it| &it.referenced));
+        note("branch", raw.branch.as_ref().map(|it| &it.referenced));
         note("rebase", raw.rebase.as_ref().map(|it| &it.referenced));
         note("labels", raw.labels.as_ref().map(|it| &it.referenced));
         note("reviewers", raw.reviewers.as_ref().map(|it| &it.referenced));
@@ -269,6 +278,7 @@ impl Reader {
             cooldown: raw.cooldown.map(|cooldown| self.cooldown(&cooldown)).unwrap_or_default(),
             group: raw.group.and_then(|group| self.group(&group)),
             automerge: raw.automerge.map(|automerge| self.automerge(&automerge)),
+            branch: raw.branch.map(|branch| self.branches(&branch)),
             rebase: raw.rebase.and_then(|word| self.word(&word.referenced, &word.value, "way to rebase", &REBASES)),
             labels: raw.labels.map(|labels| self.names(labels, 50)),
             reviewers: raw.reviewers.map(|reviewers| self.names(reviewers, 80)),
@@ -323,6 +333,20 @@ impl Reader {
             }
         }
         platforms
+    }
+
+    fn branches(&mut self, raw: &Spanned<Texts>) -> Vec<BranchPattern> {
+        let mut patterns = Vec::new();
+        for Text { text, at } in &raw.value.0 {
+            match BranchPattern::parse(text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => self.wrong(&at.unwrap_or(raw.referenced), error.to_string()),
+            }
+        }
+        if patterns.len() > MOST_ENTRIES {
+            self.wrong(&raw.referenced, format!("more than {MOST_ENTRIES} branches in one list"));
+        }
+        patterns
     }
 
     fn schedule(&mut self, raw: &Spanned<Texts>) -> Option<Schedule> {

@@ -89,6 +89,8 @@ pub struct Annotation {
     pub path: String,
     /// The line, from 1.
     pub line: u32,
+    /// The column, from 1, where it is known.
+    pub column: Option<u32>,
     /// What is said.
     pub message: String,
 }
@@ -146,10 +148,15 @@ fn listed<T>(pages: impl IntoIterator<Item = (u64, Vec<T>)>) -> Listed<T> {
 const MOST_ANNOTATIONS: usize = 50;
 
 fn annotation(one: &Annotation) -> Value {
-    json!({
+    let mut annotation = json!({
         "path": one.path, "start_line": one.line, "end_line": one.line, "annotation_level": "failure",
         "message": one.message,
-    })
+    });
+    if let Some(column) = one.column {
+        annotation["start_column"] = json!(column);
+        annotation["end_column"] = json!(column);
+    }
+    annotation
 }
 
 impl Repo {

@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 use super::app::{Account, Repo, known_account};
 use super::error::{GitHubError, optional};
 use super::graphql::UPDATE_REF;
-use super::transport::{Call, encode_ref};
+use super::transport::{Call, encode_ref, percent_encode};
 use crate::repo::{BlobSha, BranchName, CommitSha, FileMode, FilePath, ObjectSha, TreeSha};
+
+/// The bytes of a list of branches.
+const REFS_LIMIT: usize = 16 * 1024 * 1024;
 
 /// One file of a new tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +121,18 @@ struct RefBody {
 }
 
 #[derive(Deserialize)]
+struct FoundCommit {
+    sha: CommitSha,
+}
+
+#[derive(Deserialize)]
+struct NamedRefBody {
+    #[serde(rename = "ref")]
+    name: String,
+    object: ShaBody,
+}
+
+#[derive(Deserialize)]
 struct CommitBody {
     sha: CommitSha,
     tree: ShaBody,
@@ -198,6 +213,21 @@ impl Repo {
             Err(GitHubError::Conflict { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The branches whose names begin so, and where they point: one request for all.
+    pub async fn branches_beginning_with(&self, text: &str) -> Result<Vec<(BranchName, CommitSha)>, GitHubError> {
+        let path = format!("{}/{}", self.path(&["git", "matching-refs", "heads"]), encode_ref(text));
+        let refs: Vec<NamedRefBody> = match self.json(&Call::get(path).at_most(REFS_LIMIT)).await {
+            // A repository without commits: "Git Repository is empty."
+            Err(GitHubError::Conflict { .. }) => Vec::new(),
+            refs => refs?,
+        };
+        let named = refs.into_iter().filter_map(|one| {
+            let name = one.name.strip_prefix("refs/heads/")?;
+            Some((BranchName::parse(name).ok()?, one.object.sha))
+        });
+        Ok(named.collect())
     }
 
     /// Makes a branch.
@@ -287,6 +317,14 @@ impl Repo {
     pub async fn commit(&self, sha: &CommitSha) -> Result<CommitDetails, GitHubError> {
         let body: CommitBody = self.json(&Call::get(self.path(&["git", "commits", sha.as_str()]))).await?;
         Ok(body.into())
+    }
+
+    /// The newest commit, as seen from another, that changed a file; `None` where none did.
+    pub async fn newest_change_of(&self, file: &str, from: &CommitSha) -> Result<Option<CommitSha>, GitHubError> {
+        let path = percent_encode(file);
+        let call = Call::get(format!("{}?path={path}&sha={from}&per_page=1", self.path(&["commits"])));
+        let found: Vec<FoundCommit> = self.json(&call).await?;
+        Ok(found.into_iter().next().map(|commit| commit.sha))
     }
 
     /// Stores bytes that are no UTF-8 text; text goes into [`Repo::create_tree`] as it is.

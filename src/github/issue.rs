@@ -41,14 +41,6 @@ impl Repo {
         self.github().pages(&self.identity_for(Reach::Issues(self.id())), call, issues).await
     }
 
-    /// The titles of all open issues.
-    pub async fn issue_titles(&self) -> Result<std::collections::BTreeSet<String>, GitHubError> {
-        let call = Call::get(format!("{}?state=open&per_page=100", self.path(&["issues"]))).at_most(64 * 1024 * 1024);
-        let titles = |page: Vec<Issue>| page.into_iter().map(|one| one.title).collect::<Vec<_>>();
-        let all = self.github().pages(&self.identity_for(Reach::Issues(self.id())), call, titles).await?;
-        Ok(all.into_iter().collect())
-    }
-
     /// One issue.
     pub async fn issue(&self, number: PullNumber) -> Result<Issue, GitHubError> {
         let call = Call::get(self.path(&["issues", &number.0.to_string()]));

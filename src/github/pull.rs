@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::app::{Account, Repo};
+use super::app::{Account, Repo, known_account};
 use super::error::GitHubError;
 use super::transport::{Call, percent_encode};
 use crate::repo::{BranchName, CommitSha, Moment, PullNumber, RepoId};
@@ -58,6 +58,8 @@ pub struct Pull {
     pub merge_state: MergeState,
     /// Whether GitHub merges it as soon as it can.
     pub auto_merge: bool,
+    /// Who merged it; told of a single pull request only.
+    pub merged_by: Option<Account>,
 }
 
 /// How GitHub judges the merge of a pull request.
@@ -164,6 +166,8 @@ struct PullBody {
     mergeable_state: Option<String>,
     #[serde(default)]
     auto_merge: Option<Value>,
+    #[serde(default, deserialize_with = "known_account")]
+    merged_by: Option<Account>,
 }
 
 #[derive(Deserialize)]
@@ -219,6 +223,7 @@ impl From<PullBody> for Pull {
                 Some(_) | None => MergeState::Unknown,
             },
             auto_merge: body.auto_merge.is_some_and(|it| !it.is_null()),
+            merged_by: body.merged_by,
         }
     }
 }

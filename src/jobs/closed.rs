@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{ENDED, OPEN};
+use super::plan::{ENDED, OPEN, memory};
 use super::{JobError, Services, record};
 use crate::github::{AccountKind, Pull, PullState, Repo};
 use crate::plan::{Move, PassedOver};
 use crate::pull::{MachineBlock, Standing};
-use crate::repo::{BranchName, CommitSha, PullNumber};
+use crate::repo::{BranchName, CommitSha};
 use crate::store::{Ignore, PullRow, RepositoryRow};
+
+/// A person whose name nobody told.
+const SOMEBODY: &str = "a person";
 
 /// What has become of Restow's pull requests.
 #[derive(Debug, Default)]
@@ -31,8 +34,7 @@ pub(super) async fn look_at_open(services: &Services, repo: &Repo, row: &Reposit
                 looked.open.insert(known.branch, pull);
             }
             PullState::Merged => {
-                record::of_pull(services, row, (Some("a person"), "merge"), number, (&known.image, "", &known.target))
-                    .await?;
+                told_merged(services, row, &known, &pull).await?;
                 ended(services, &known).await?;
                 if known.head.as_ref() == Some(&pull.head_sha) {
                     looked.merged.push((known.branch, pull.head_sha));
@@ -40,7 +42,7 @@ pub(super) async fn look_at_open(services: &Services, repo: &Repo, row: &Reposit
             }
             PullState::Closed => {
                 if !closed_by_bot(repo, &pull).await? {
-                    refuse(services, row, number, &pull.body).await?;
+                    refuse(services, row, &pull).await?;
                 }
                 ended(services, &known).await?;
             }
@@ -58,6 +60,23 @@ pub(super) async fn closed_by_bot(repo: &Repo, pull: &Pull) -> Result<bool, JobE
     Ok(repo.closed_by(pull.number).await?.is_some_and(|account| account.kind == AccountKind::Bot))
 }
 
+/// The same, and nothing is remembered.
+pub(super) async fn still_open(
+    services: &Services,
+    repo: &Repo,
+    row: &RepositoryRow,
+) -> Result<BTreeMap<BranchName, Pull>, JobError> {
+    let mut open = BTreeMap::new();
+    for known in services.store.pulls(row.id).await? {
+        let Some(number) = known.number.filter(|_| known.state == OPEN) else { continue };
+        let pull = repo.pull(number).await?;
+        if pull.state == PullState::Open {
+            open.insert(known.branch, pull);
+        }
+    }
+    Ok(open)
+}
+
 async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {
     let row = PullRow { state: ENDED.to_owned(), updated_at: services.clock.now(), ..known.clone() };
     services.store.save_pull(&row).await?;
@@ -65,16 +84,13 @@ async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {
 }
 
 /// Remembers that a person closed a pull request, unless it was said by a command, with its own words.
-pub(super) async fn refuse(
-    services: &Services,
-    row: &RepositoryRow,
-    number: PullNumber,
-    body: &str,
-) -> Result<(), JobError> {
-    let Some(block) = MachineBlock::find(body).filter(|block| block.standing == Standing::Proposed) else {
+pub(super) async fn refuse(services: &Services, row: &RepositoryRow, pull: &Pull) -> Result<(), JobError> {
+    let number = pull.number;
+    let Some(block) = MachineBlock::find(&pull.body).filter(|block| block.standing == Standing::Proposed) else {
         return Ok(());
     };
     let now = services.clock.now();
+    let by = services.store.closed_by(row.id, number).await?;
     let said = services.store.ignores(row.id, now).await?.iter().any(|ignore| ignore.pull == Some(number));
     if said {
         return Ok(());
@@ -84,9 +100,10 @@ pub(super) async fn refuse(
         .into_iter()
         .filter_map(|one| {
             let (image, line) = (one.image.clone(), Some(one.line.clone()));
-            let (author, reason) = (String::new(), "closed without being merged".to_owned());
+            let (author, reason) = (by.clone().unwrap_or_default(), "closed without being merged".to_owned());
             let what = refused(&one)?;
             Some(Ignore {
+                base: other_base(row, pull),
                 image,
                 line,
                 group: block.group(),
@@ -101,8 +118,29 @@ pub(super) async fn refuse(
         .collect();
     tracing::info!(pull = number.0, "a person closed it: not proposed again");
     services.store.save_ignores(row.id, &ignores).await?;
-    let image = block.image.as_ref().map(ToString::to_string).unwrap_or_default();
-    record::of_pull(services, row, (Some("a person"), "refuse"), number, (&image, "closed", &block.target)).await
+    let by = by.as_deref().unwrap_or(SOMEBODY);
+    record::of_moves(services, row, (Some(by), "refuse"), number, ("closed", &block.target)).await
+}
+
+/// Who merged it: Restow, which may have died before it could say so, GitHub to which Restow gave it, or a person.
+async fn told_merged(services: &Services, row: &RepositoryRow, known: &PullRow, pull: &Pull) -> Result<(), JobError> {
+    let memory = memory(known);
+    let by = pull.merged_by.as_ref().map(|account| account.login.clone());
+    let bot = services.bot_login().await?;
+    let given = memory.handed_over.as_ref() == Some(&pull.head_sha);
+    let (actor, result) = match (given, by) {
+        (true, _) => (None, "merged by GitHub, to which it was given"),
+        (false, Some(by)) if by == bot => (None, "merged"),
+        (false, Some(by)) => (Some(by), "merged"),
+        (false, None) => (Some(SOMEBODY.to_owned()), "merged"),
+    };
+    let rule = if actor.is_none() { memory.terms.place.as_str() } else { "" };
+    record::of_moves(services, row, (actor.as_deref(), "merge"), pull.number, (rule, result)).await
+}
+
+/// The branch that a pull request goes to, where that is not the default branch.
+pub(super) fn other_base(row: &RepositoryRow, pull: &Pull) -> Option<BranchName> {
+    pull.base_branch.clone().filter(|base| *base != row.default_branch)
 }
 
 /// The version, or the content, that was refused.

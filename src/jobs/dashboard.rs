@@ -1,28 +1,51 @@
 //! The dashboard issue: written where it says something new, read where somebody ticked a box.
 
 use super::plan::{OPEN, memory};
-use super::{JobError, Services};
+use super::{JobError, Services, record};
 use crate::github::{GitHubError, Repo};
 use crate::image::ImageName;
-use crate::plan::{Constraints, Hold, HoldCode, Plan};
+use crate::plan::{Hold, HoldCode, Passed, Plan};
 use crate::repo::{BranchName, PullNumber};
 use crate::report::{self, Dashboard, OpenPull, TickedBox};
 use crate::store::{PullRow, RepositoryRow};
 
 /// How its row is told from those of images.
 const TOPIC: &str = "dashboard";
+/// GitHub tells who edited an issue, not who ticked which box.
+const SOMEBODY: &str = "a person";
+/// How often the boxes are looked at though nobody told of one: webhooks are lost.
+const BOXES_MS: i64 = 86_400_000;
 
 /// What the dashboard is made of.
 pub(super) struct Shown<'a> {
     pub(super) plan: &'a Plan,
     pub(super) waiting: &'a [Hold],
-    pub(super) constraints: &'a Constraints,
+    pub(super) passed: Vec<&'a Passed>,
     pub(super) problems: Vec<(String, String)>,
 }
 
+/// Why a plan is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Somebody ticked a box.
+    Box,
+    /// Anything else.
+    Other,
+}
+
 /// Does what ticked boxes ask for; whether there were any. Nothing without the permission to read issues.
-pub(super) async fn obey(services: &Services, repo: &Repo, row: &RepositoryRow) -> Result<bool, JobError> {
-    let Some(number) = known(services, row).await?.and_then(|known| known.number) else { return Ok(false) };
+pub(super) async fn obey(
+    services: &Services,
+    repo: &Repo,
+    row: &RepositoryRow,
+    cause: Cause,
+) -> Result<bool, JobError> {
+    let Some(known) = known(services, row).await? else { return Ok(false) };
+    let Some(number) = known.number else { return Ok(false) };
+    let now = services.clock.now();
+    if cause == Cause::Other && now.0 - known.updated_at.0 < BOXES_MS {
+        return Ok(false);
+    }
     let issue = match repo.issue(number).await {
         Ok(issue) => issue,
         Err(GitHubError::NotFound { .. }) => {
@@ -33,6 +56,7 @@ pub(super) async fn obey(services: &Services, repo: &Repo, row: &RepositoryRow) 
         Err(error) if missing(&error) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
+    services.store.save_pull(&PullRow { updated_at: now, ..known }).await?;
     let boxes = report::ticked(issue.body.as_deref().unwrap_or_default());
     for one in &boxes {
         match one {
@@ -43,11 +67,15 @@ pub(super) async fn obey(services: &Services, repo: &Repo, row: &RepositoryRow) 
                     memory.rebase = true;
                     let notes = serde_json::to_value(memory).map_err(|error| JobError::unreadable("memory", &error))?;
                     services.store.save_pull(&PullRow { notes, ..pull }).await?;
+                    let rule = format!("rebase {branch}");
+                    record::of_repository(services, row, (Some(SOMEBODY), "box"), (&rule, "ticked")).await?;
                 }
             }
             TickedBox::Unignore(image) => {
                 if let Ok(image) = ImageName::parse(image) {
                     services.store.forget_ignores(row.id, &image).await?;
+                    let rule = format!("unignore {image}");
+                    record::of_repository(services, row, (Some(SOMEBODY), "box"), (&rule, "ticked")).await?;
                 }
             }
         }
@@ -65,20 +93,22 @@ pub(super) async fn write(
 ) -> Result<(), JobError> {
     let rows = services.store.pulls(row.id).await?;
     let open = rows.iter().filter(|known| known.state == OPEN).filter_map(|known| {
+        let memory = memory(known);
+        let base = memory.terms.base.map(|base| format!(" ({base})")).unwrap_or_default();
         let target = known.target.split(' ').next().unwrap_or_default();
         let title = match known.image.as_str() {
-            "group" => format!("the group {}", known.line),
+            "group" => format!("the group {}{base}", known.line),
             "onboarding" => "the question whether Restow may work here".to_owned(),
-            image => format!("{image} {target}"),
+            image => format!("{image} {target}{base}"),
         };
-        let standing = memory(known).standing;
+        let standing = memory.standing;
         Some(OpenPull { number: known.number?, branch: known.branch.clone(), title, standing })
     });
     let refused = |code: HoldCode| matches!(code, HoldCode::IgnoredByPerson | HoldCode::PutOff);
     let text = Dashboard {
         open: open.collect(),
         holds: shown.plan.holds.iter().chain(shown.waiting).collect(),
-        passed: shown.constraints.passed.iter().filter(|passed| refused(passed.code)).collect(),
+        passed: shown.passed.iter().copied().filter(|passed| refused(passed.code)).collect(),
         unfixed: &shown.plan.unfixed,
         ends: &shown.plan.ends,
         problems: shown.problems.clone(),

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::hook::look_up_jobs;
 use super::kind::{
-    Extent, OrderPayload, PreviewPayload, order_job, plan_job, preview_job, reopen_job, scan_job, sync_job, watch_job,
+    Extent, OrderPayload, PreviewPayload, box_job, branch_scan_job, order_job, plan_job, preview_job, reopen_job,
+    scan_job, sync_job, watch_job,
 };
 use crate::command::commands;
 use crate::github::AccountKind;
@@ -61,7 +62,10 @@ fn kept(event: &Event) -> (Option<String>, Option<crate::repo::RepoId>, Value) {
         Event::PullRequest(event) => (
             Some(event.action.clone()),
             Some(event.repo.id),
-            json!({ "number": event.number, "merged": event.merged, "head": event.head_sha }),
+            json!({
+                "number": event.number, "merged": event.merged, "head": event.head_sha,
+                "sender": event.sender.as_ref().map(|sender| &sender.login),
+            }),
         ),
         Event::PullRequestReview(event) => {
             (Some(event.action.clone()), Some(event.repo.id), json!({ "number": event.number }))
@@ -104,11 +108,15 @@ fn jobs(event: &Event, now: Moment) -> Vec<NewJob> {
 }
 
 fn push_jobs(event: &PushEvent, now: Moment) -> Vec<NewJob> {
-    match event.installation {
-        Some(installation) if event.target == PushTarget::DefaultBranch && !event.deleted => {
-            vec![scan_job(installation, event.repo.id, &event.repo.name, now)]
+    let Some(installation) = event.installation else { return Vec::new() };
+    match (event.target, &event.branch) {
+        (PushTarget::DefaultBranch, _) if event.deleted => Vec::new(),
+        (PushTarget::DefaultBranch, _) => vec![scan_job(installation, event.repo.id, &event.repo.name, now)],
+        // Whether anybody cares is known by the job; one that is gone is news too.
+        (PushTarget::Elsewhere, Some(branch)) if !ours(Some(branch)) => {
+            vec![branch_scan_job(installation, (event.repo.id, &event.repo.name), branch, now)]
         }
-        Some(_) | None => Vec::new(),
+        (PushTarget::Elsewhere, Some(_) | None) => Vec::new(),
     }
 }
 
@@ -127,7 +135,7 @@ fn dashboard_jobs(event: &IssuesEvent, now: Moment) -> Vec<NewJob> {
     let ours = event.body.contains(DASHBOARD_MARKER) && !ticked(&event.body).is_empty();
     match event.installation {
         Some(installation) if person && ours && event.action == "edited" => {
-            vec![plan_job(installation, event.repo.id, &event.repo.name, now)]
+            vec![box_job(installation, event.repo.id, &event.repo.name, now)]
         }
         Some(_) | None => Vec::new(),
     }
@@ -154,8 +162,8 @@ fn pull_jobs(event: &PullRequestEvent, now: Moment) -> Vec<NewJob> {
     let person = event.sender.as_ref().is_none_or(|sender| sender.kind != AccountKind::Bot);
     let matters = matches!(event.action.as_str(), "closed" | "edited" | "synchronize");
     if !ours && event.head_repo == Some(event.repo.id) && matches!(event.action.as_str(), "opened" | "synchronize") {
-        let payload = PreviewPayload { repo: event.repo.id, head: event.head_sha.clone() };
-        return vec![preview_job(&payload, event.number, now)];
+        let (repo, pull, base) = (event.repo.id, event.number, event.base_branch.clone());
+        return vec![preview_job(&PreviewPayload { repo, pull, head: event.head_sha.clone(), base }, now)];
     }
     match event.installation {
         Some(_) if ours && person && event.action == "reopened" => vec![reopen_job(event.repo.id, event.number, now)],

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::command::Parsed;
 use crate::image::{Digest, ImageName, Tag};
 use crate::notification::SubscribeUrl;
-use crate::repo::{CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
+use crate::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use crate::store::NewJob;
 
 /// Tries before a job is dead: with the queue's backoff about three hours.
@@ -102,12 +102,26 @@ pub enum Extent {
     Changed,
 }
 
-/// The payload of [`JobKind::Scan`], [`JobKind::Plan`] and [`JobKind::Watch`].
+/// The payload of [`JobKind::Scan`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ScanPayload {
+    pub(super) installation: InstallationId,
+    pub(super) repo: RepoId,
+    pub(super) name: RepoName,
+    /// The branch that was pushed, where that is not the default branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) branch: Option<BranchName>,
+}
+
+/// The payload of [`JobKind::Plan`] and [`JobKind::Watch`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RepoPayload {
     pub(super) installation: InstallationId,
     pub(super) repo: RepoId,
     pub(super) name: RepoName,
+    /// Whether somebody ticked a box of the dashboard.
+    #[serde(default)]
+    pub(super) ticked: bool,
 }
 
 /// The payload of [`JobKind::Order`].
@@ -125,7 +139,10 @@ pub(super) struct OrderPayload {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PreviewPayload {
     pub(super) repo: RepoId,
+    pub(super) pull: PullNumber,
     pub(super) head: CommitSha,
+    /// The branch that the pull request goes to.
+    pub(super) base: Option<BranchName>,
 }
 
 /// The payload of [`JobKind::Reopen`].
@@ -182,19 +199,38 @@ pub fn sync_job(installation: InstallationId, extent: Extent, run_at: Moment) ->
 
 /// Queues a scan of a repository.
 pub fn scan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
-    let payload = RepoPayload { installation, repo, name: name.clone() };
+    let payload = ScanPayload { installation, repo, name: name.clone(), branch: None };
     new_job(JobKind::Scan, format!("repo:{repo}"), json!(payload), 20, run_at)
+}
+
+/// Queues a scan for the case that another branch than the default one is brought up to date too.
+pub(super) fn branch_scan_job(
+    installation: InstallationId,
+    (repo, name): (RepoId, &RepoName),
+    branch: &BranchName,
+    run_at: Moment,
+) -> NewJob {
+    let payload = ScanPayload { installation, repo, name: name.clone(), branch: Some(branch.clone()) };
+    let dedupe_key = format!("repo:{repo}:branch:{branch}");
+    NewJob { dedupe_key, ..new_job(JobKind::Scan, format!("repo:{repo}"), json!(payload), 22, run_at) }
 }
 
 /// Queues a plan of a repository.
 pub fn plan_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
-    let payload = RepoPayload { installation, repo, name: name.clone() };
+    let payload = RepoPayload { installation, repo, name: name.clone(), ticked: false };
     new_job(JobKind::Plan, format!("repo:{repo}"), json!(payload), 30, run_at)
+}
+
+/// Queues a plan for a box of the dashboard; a job of its own, which no other plan takes the place of.
+pub(super) fn box_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
+    let payload = RepoPayload { installation, repo, name: name.clone(), ticked: true };
+    let dedupe_key = format!("repo:{repo}:box");
+    NewJob { dedupe_key, ..new_job(JobKind::Plan, format!("repo:{repo}"), json!(payload), 30, run_at) }
 }
 
 /// Queues a look at a repository's open pull requests.
 pub fn watch_job(installation: InstallationId, repo: RepoId, name: &RepoName, run_at: Moment) -> NewJob {
-    let payload = RepoPayload { installation, repo, name: name.clone() };
+    let payload = RepoPayload { installation, repo, name: name.clone(), ticked: false };
     new_job(JobKind::Watch, format!("repo:{repo}"), json!(payload), 35, run_at)
 }
 
@@ -212,8 +248,8 @@ pub(super) fn reopen_job(repo: RepoId, pull: PullNumber, now: Moment) -> NewJob 
 }
 
 /// Queues a look at the configuration that a pull request brings.
-pub(super) fn preview_job(payload: &PreviewPayload, pull: PullNumber, now: Moment) -> NewJob {
-    let dedupe_key = format!("repo:{}:pull:{}", payload.repo, pull.0);
+pub(super) fn preview_job(payload: &PreviewPayload, now: Moment) -> NewJob {
+    let dedupe_key = format!("repo:{}:pull:{}", payload.repo, payload.pull.0);
     NewJob { dedupe_key, ..new_job(JobKind::Preview, format!("repo:{}", payload.repo), json!(payload), 40, now) }
 }
 

@@ -3,11 +3,13 @@
 
 mod address;
 mod advisories;
+mod bases;
 mod bring;
 mod checks;
 mod closed;
 mod confirm;
 mod dashboard;
+mod decide;
 mod error;
 mod hook;
 mod installation;
@@ -81,10 +83,20 @@ pub struct Services {
     remote_files: Arc<Mutex<RemoteFileCache>>,
 }
 
-/// What was read of files of other repositories, and when.
-type RemoteFileCache = BTreeMap<(InstallationId, RemoteFile), (Moment, Option<String>)>;
-/// How long they are good for.
-const REMOTE_FILES_MS: i64 = 10 * 60_000;
+/// What was read of files of other repositories.
+type RemoteFileCache = BTreeMap<(InstallationId, RemoteFile), ReadFile>;
+
+/// What was read of a file of another repository.
+#[derive(Debug, Clone)]
+struct ReadFile {
+    at: Moment,
+    /// How far its repository was scanned then: a push changes it.
+    commit: Option<String>,
+    text: Option<String>,
+}
+
+/// How long they are good for, where nothing is pushed: a day, as all else is compared.
+const REMOTE_FILES_MS: i64 = 86_400_000;
 /// No organisation has more.
 const MOST_REMOTE_FILES: usize = 10_000;
 
@@ -136,13 +148,22 @@ impl Services {
         self.lookups.of(row.name.owner(), Some(packages))
     }
 
-    /// The text of another repository's file; `None` where it is not there, cannot be read, or is no text. Kept for a
-    /// while: it holds for many repositories.
-    pub(crate) async fn remote_file(&self, installation: InstallationId, file: &RemoteFile) -> Option<String> {
+    /// The text of another repository's file; `None` where it is not there, may not be read, or is no text. Kept until
+    /// something is pushed there, a day at most: it holds for many repositories.
+    ///
+    /// # Errors
+    /// Nobody knows whether it is there: GitHub gave no answer, and nothing was known before.
+    pub(crate) async fn remote_file(
+        &self,
+        installation: InstallationId,
+        file: &RemoteFile,
+    ) -> Result<Option<String>, JobError> {
         let (now, key) = (self.clock.now(), (installation, file.clone()));
         let known = self.remote_files.lock().await.get(&key).cloned();
-        if let Some((_, text)) = known.as_ref().filter(|(at, _)| now.0 - at.0 < REMOTE_FILES_MS) {
-            return text.clone();
+        let commit = self.store.scanned_commit(installation, &file.repo).await?;
+        let good = |known: &&ReadFile| known.commit == commit && now.0 - known.at.0 < REMOTE_FILES_MS;
+        if let Some(known) = known.as_ref().filter(good) {
+            return Ok(known.text.clone());
         }
         match self.github.installation(installation).file(&file.repo, &file.path).await {
             Ok(bytes) => {
@@ -151,12 +172,12 @@ impl Services {
                 if kept.len() >= MOST_REMOTE_FILES {
                     kept.clear();
                 }
-                kept.insert(key, (now, text.clone()));
-                text
+                kept.insert(key, ReadFile { at: now, commit, text: text.clone() });
+                Ok(text)
             }
             Err(error) => {
                 tracing::warn!(%file, %error, "not read; what was known of it holds");
-                known.and_then(|(_, text)| text)
+                known.map(|known| known.text).ok_or_else(|| error.into())
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Asks a repository without a configuration whether Restow may work there: one pull request that brings the file.
 
-use super::JobError;
 use super::plan::{ENDED, OPEN};
 use super::publish::Publisher;
+use super::{JobError, record};
 use crate::config;
 use crate::formats::Inventory;
 use crate::github::{BranchCreation, NewContent, NewEntry, NewPull, PullCreation, PullState};
@@ -36,14 +36,17 @@ pub(super) async fn onboard(
     }
     push(publisher, &branch).await?;
     let (title, body) = (report::ONBOARDING_TITLE.to_owned(), report::onboarding_body(inventory, sets, holds));
-    let base = publisher.row.default_branch.clone();
+    let base = publisher.tree.base.name().clone();
     publisher.guard.check()?;
     let new = NewPull { title, body, head: branch.clone(), base, draft: false };
     let number = match publisher.repo.create_pull(&new).await? {
         PullCreation::Created(pull) => Some(pull.number),
         PullCreation::AlreadyThere => None,
     };
-    save(publisher, &branch, number, OPEN).await
+    save(publisher, &branch, number, OPEN).await?;
+    let result = number.map(|number| format!("#{}", number.0)).unwrap_or_default();
+    record::of_repository(publisher.services, publisher.row, (None, "onboarding"), (report::ONBOARDING_TITLE, &result))
+        .await
 }
 
 async fn push(publisher: &Publisher<'_>, branch: &BranchName) -> Result<(), JobError> {

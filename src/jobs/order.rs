@@ -1,6 +1,6 @@
 //! Does what somebody asks for in a comment.
 
-use super::closed::refused;
+use super::closed::{other_base, refused};
 use super::kind::{OrderPayload, look_up_job, plan_job, watch_job};
 use super::plan::{OPEN, memory};
 use super::worker::Guard;
@@ -9,7 +9,7 @@ use crate::command::{Command, IgnoreScope, Parsed};
 use crate::github::{Reaction, Repo};
 use crate::plan::{Move, PassedOver};
 use crate::pull::{MachineBlock, Memory};
-use crate::repo::{Moment, PullNumber};
+use crate::repo::{BranchName, Moment, PullNumber};
 use crate::report;
 use crate::store::{Ignore, NewJob, PullRow, RepositoryRow};
 use crate::tag::Scheme;
@@ -26,19 +26,32 @@ struct Order<'a> {
     known: PullRow,
     /// What the pull request proposes.
     block: MachineBlock,
+    /// The branch that it goes to, where that is not the default branch.
+    base: Option<BranchName>,
     now: Moment,
 }
 
-/// What is said and done in answer.
+/// What is said and done in answer to a comment, whatever number of commands it gives.
 #[derive(Default)]
 struct Answer {
-    reaction: Option<Reaction>,
-    comment: Option<String>,
+    reactions: Vec<Reaction>,
+    said: Vec<String>,
 }
 
 impl Answer {
     fn done() -> Self {
-        Self { reaction: Some(Reaction::ThumbsUp), comment: None }
+        Self { reactions: vec![Reaction::ThumbsUp], said: Vec::new() }
+    }
+
+    fn said(reaction: Reaction, text: String) -> Self {
+        Self { reactions: vec![reaction], said: vec![text] }
+    }
+
+    fn add(&mut self, other: Self) {
+        let new: Vec<Reaction> = other.reactions.into_iter().filter(|one| !self.reactions.contains(one)).collect();
+        self.reactions.extend(new);
+        let new: Vec<String> = other.said.into_iter().filter(|one| !self.said.contains(one)).collect();
+        self.said.extend(new);
     }
 }
 
@@ -57,43 +70,40 @@ pub(super) async fn run(services: &Services, payload: &OrderPayload, guard: &Gua
     let Some(block) = MachineBlock::find(&pull.body).or_else(|| onboarding.then(MachineBlock::empty)) else {
         return Ok(Vec::new());
     };
-    let mut order = Order { services, repo, row: &row, payload, known, block, now };
+    let base = other_base(&row, &pull);
+    let mut order = Order { services, repo, row: &row, payload, known, block, base, now };
     if !order.repo.access_of(&payload.author).await?.may_write() {
         order.refuse(guard).await?;
         return Ok(Vec::new());
     }
     if onboarding {
-        let text = Some(report::onboarding_answer());
-        order.answer(Answer { reaction: Some(Reaction::Confused), comment: text }, guard).await?;
+        order.answer(Answer::said(Reaction::Confused, report::onboarding_answer()), guard).await?;
         return Ok(Vec::new());
     }
-    let mut jobs = Vec::new();
+    let (mut jobs, mut answer) = (Vec::new(), Answer::default());
     for parsed in &payload.orders {
-        let answer = match parsed {
-            Parsed::Command(command) => order.carry_out(*command, &mut jobs).await?,
-            Parsed::Unknown { .. } => {
-                Answer { reaction: Some(Reaction::Confused), comment: Some(report::command_help(Some(parsed))) }
-            }
-        };
-        order.answer(answer, guard).await?;
+        answer.add(match parsed {
+            Parsed::Command(command) => order.carry_out((*command, None), &mut jobs).await?,
+            Parsed::Because { command, reason } => order.carry_out((*command, Some(reason)), &mut jobs).await?,
+            Parsed::Unknown { .. } => Answer::said(Reaction::Confused, report::command_help(Some(parsed))),
+        });
     }
+    order.answer(answer, guard).await?;
     jobs.push(plan_job(row.installation, row.id, &row.name, now));
     jobs.push(watch_job(row.installation, row.id, &row.name, now));
     Ok(jobs)
 }
 
 impl Order<'_> {
-    async fn carry_out(&mut self, command: Command, jobs: &mut Vec<NewJob>) -> Result<Answer, JobError> {
+    async fn carry_out(
+        &mut self,
+        (command, why): (Command, Option<&String>),
+        jobs: &mut Vec<NewJob>,
+    ) -> Result<Answer, JobError> {
         tracing::info!(pull = self.payload.pull.0, by = %self.payload.author, command = %command.written(), "asked for");
-        let (by, written) = (Some(self.payload.author.as_str()), command.written());
-        record::of_pull(
-            self.services,
-            self.row,
-            (by, "command"),
-            self.payload.pull,
-            (&self.known.image, &written, "obeyed"),
-        )
-        .await?;
+        let because = why.map(|why| format!(" because {why}")).unwrap_or_default();
+        let (by, written) = (Some(self.payload.author.as_str()), format!("{}{because}", command.written()));
+        record::of_moves(self.services, self.row, (by, "command"), self.payload.pull, (&written, "obeyed")).await?;
         match command {
             Command::Rebase => self.note(|memory| memory.rebase = true).await?,
             Command::Recreate => self.note(|memory| memory.recreate = true).await?,
@@ -109,15 +119,15 @@ impl Order<'_> {
                 let until = self.in_days(days);
                 self.note(|memory| memory.held_until = Some(until)).await?;
             }
-            Command::Ignore(scope) => self.ignore(scope, None, command).await?,
+            Command::Ignore(scope) => self.ignore(scope, None, &written).await?,
             Command::Close { days } => {
                 let until = days.map(|days| self.in_days(days));
-                self.ignore(IgnoreScope::ThisVersion, until, command).await?;
+                self.ignore(IgnoreScope::ThisVersion, until, &written).await?;
             }
             Command::Unignore => self.unignore().await?,
             Command::Refresh => jobs.extend(self.refresh()),
-            Command::Explain => return Ok(Answer { comment: Some(self.explanation()), ..Answer::done() }),
-            Command::Help => return Ok(Answer { comment: Some(report::command_help(None)), ..Answer::done() }),
+            Command::Explain => return Ok(Answer::said(Reaction::ThumbsUp, self.explanation())),
+            Command::Help => return Ok(Answer::said(Reaction::ThumbsUp, report::command_help(None))),
         }
         Ok(Answer::done())
     }
@@ -135,7 +145,7 @@ impl Order<'_> {
         Ok(())
     }
 
-    async fn ignore(&mut self, scope: IgnoreScope, until: Option<Moment>, command: Command) -> Result<(), JobError> {
+    async fn ignore(&mut self, scope: IgnoreScope, until: Option<Moment>, written: &str) -> Result<(), JobError> {
         let ignores: Vec<Ignore> = self
             .block
             .proposed()
@@ -143,13 +153,14 @@ impl Order<'_> {
             .filter_map(|one| {
                 let line = Some(one.line.clone()).filter(|_| scope != IgnoreScope::Image);
                 Some(Ignore {
+                    base: self.base.clone(),
                     image: one.image.clone(),
                     line,
                     group: self.block.group().filter(|_| scope == IgnoreScope::ThisVersion),
                     what: ignored(one, scope)?,
                     until,
                     author: self.payload.author.clone(),
-                    reason: format!("/restow {}", command.written()),
+                    reason: format!("/restow {written}"),
                     pull: Some(self.payload.pull),
                     at: self.now,
                 })
@@ -181,6 +192,7 @@ impl Order<'_> {
         };
         let terms = &memory.terms;
         let mut lines = vec![format!("automerge: {} ({})", terms.automerge.on, terms.place)];
+        lines.extend(terms.rules.iter().cloned());
         lines.extend(memory.merge_by.map(|by| format!("@{by} asked for it to be merged")));
         lines.extend(memory.held_until.map(|until| format!("held until {until}")));
         let moves = self.block.proposed();
@@ -196,19 +208,19 @@ impl Order<'_> {
         if said.iter().any(|comment| comment.body.starts_with(&report::not_allowed())) {
             return Ok(());
         }
-        let refusal = Answer { reaction: Some(Reaction::ThumbsDown), comment: Some(report::not_allowed()) };
-        self.answer(refusal, guard).await
+        self.answer(Answer::said(Reaction::ThumbsDown, report::not_allowed()), guard).await
     }
 
     /// Reacts, and says what there is to say, once for each comment.
     async fn answer(&self, answer: Answer, guard: &Guard) -> Result<(), JobError> {
-        let Answer { reaction, comment } = answer;
-        if let Some(reaction) = reaction {
+        for reaction in answer.reactions {
             guard.check()?;
             self.repo.react(self.payload.comment, reaction).await?;
         }
-        let Some(text) = comment else { return Ok(()) };
-        self.say(self.payload.pull, &text, guard).await
+        match answer.said.is_empty() {
+            true => Ok(()),
+            false => self.say(self.payload.pull, &answer.said.join("\n\n"), guard).await,
+        }
     }
 
     async fn say(&self, number: PullNumber, text: &str, guard: &Guard) -> Result<(), JobError> {

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::closed::{Looked, look_at_open};
-use super::dashboard::{self, Shown};
+use super::bases::{Others, Tree};
+use super::closed::{Looked, look_at_open, still_open};
+use super::dashboard::{self, Cause, Shown};
+use super::decide::{Decided, decide, look_at_standing, look_for_replaced};
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
 use super::observe::observe;
@@ -12,16 +14,12 @@ use super::onboard::onboard;
 use super::publish::Publisher;
 use super::rules::rules_of;
 use super::scan::StoredScan;
-use super::weigh::Scales;
 use super::worker::Guard;
-use super::{JobError, Services, preview, record};
-use crate::formats::{EXTRACTOR_VERSION, SitePlace};
+use super::{JobError, Services, bases, preview, record};
+use crate::formats::{EXTRACTOR_VERSION, Inventory};
 use crate::github::{Pull, Repo, WorkflowsPermission};
-use crate::image::ImageName;
-use crate::plan::{
-    self, Candidates, ChangeSet, Climb, Constraints, EvidenceMap, Hold, HoldCode, Lookup, Marks, Pace, Passed, Plan,
-};
-use crate::policy::{Rebase, Rules};
+use crate::plan::{self, Candidates, ChangeSet, Constraints, Hold, HoldCode, Pace, Passed, Plan, Snapshot};
+use crate::policy::{Base, CommitStyle, Rebase, Rules};
 use crate::pull::{self, MachineBlock, Memory, Step, Wish};
 use crate::repo::{BranchName, CommitSha, Moment, PullNumber};
 use crate::report::Withdrawal;
@@ -30,34 +28,50 @@ use crate::store::{Ignore, NewJob, PullRow, RepositoryRow, RepositoryState};
 /// A pull request row's state while the pull request is open.
 pub(super) const OPEN: &str = "open";
 /// What lies here only an App with a permission of its own may change.
-const WORKFLOWS: &str = ".github/workflows/";
+pub(super) const WORKFLOWS: &str = ".github/workflows/";
 pub(super) const ENDED: &str = "ended";
 /// When a plan is made again that lacked the answer of a registry.
 const SOON: Duration = Duration::from_secs(30 * 60);
-/// How often something older is looked for where the newest is too young.
-const MOST_ROUNDS: usize = 5;
 const HOUR_MS: i64 = 3_600_000;
 
 /// What was read before anything is decided.
-struct Gathered {
-    row: RepositoryRow,
-    scan: StoredScan,
-    rules: Rules,
-    candidates: Candidates,
-    constraints: Constraints,
+pub(super) struct Gathered {
+    pub(super) row: RepositoryRow,
+    /// The repository's own rules, as written.
+    file: Option<String>,
+    commit_style: Option<CommitStyle>,
+    /// As they hold for the default branch.
+    pub(super) rules: Rules,
+    pub(super) candidates: Candidates,
+    /// The branches that are brought up to date; the default one first.
+    pub(super) trees: Vec<Tree>,
+    /// Branches that are left out, since there are so many.
+    left_out: Vec<BranchName>,
     /// Whether workflow files may be changed; asked for only where some name images.
-    workflows: WorkflowsPermission,
+    pub(super) workflows: WorkflowsPermission,
     /// The rows of Restow's branches.
-    known: Vec<PullRow>,
+    pub(super) known: Vec<PullRow>,
     /// When pull requests were opened within the last hour.
     opened: Vec<Moment>,
     /// Those of them that GitHub shows open.
-    open: BTreeMap<BranchName, Pull>,
+    pub(super) open: BTreeMap<BranchName, Pull>,
     /// Branches that are no longer needed, since what they brought is merged.
     merged: Vec<(BranchName, CommitSha)>,
     /// Whether somebody ticked a box of the dashboard, which now is to be cleared.
     boxes: bool,
-    now: Moment,
+    pub(super) now: Moment,
+}
+
+impl Gathered {
+    /// The branch that a change set or a pull request goes to, where it still is brought up to date; `None` stands for
+    /// the default branch.
+    fn tree(&self, base: Option<&BranchName>) -> Option<&Tree> {
+        self.trees.iter().find(|tree| tree.base.other() == base)
+    }
+
+    fn default_tree(&self) -> &Tree {
+        self.trees.first().expect("impossible: the default branch is always read")
+    }
 }
 
 /// Runs the job.
@@ -73,17 +87,20 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Readiness::NothingToDo => return Ok(Vec::new()),
     };
-    let Decided { mut plan, incomplete, scales } = decide(services, &mut gathered).await?;
-    look_at_standing(services, &gathered, &mut plan, scales).await?;
-    look_for_replaced(services, &gathered, &mut plan).await?;
-    let sets = change_sets(&plan, &gathered);
+    let Decided { mut plans, incomplete, scales } = decide(services, &mut gathered).await?;
+    if !must_be_asked(&gathered) {
+        look_at_standing(services, &gathered, &mut plans, scales).await?;
+    }
+    look_for_replaced(services, &gathered, &mut plans).await?;
+    let sets = change_sets(&plans, &gathered);
     let mut paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     hold_new(services, &gathered, &mut paced).await?;
+    let plan = together(&plans);
     tell(&plan, &paced);
     record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;
     // Only what is to be done needs to know what GitHub has now: an unchanged repository costs nothing.
     let acts = !paced.sets.is_empty() || gathered.known.iter().any(|row| row.state == OPEN) || must_be_asked(&gathered);
-    match if acts { standing(services, &gathered).await? } else { Standing::Same } {
+    match if acts { standing(services, &gathered, &paced.sets).await? } else { Standing::Same } {
         Standing::Same => {}
         Standing::Moved => {
             let row = &gathered.row;
@@ -91,7 +108,7 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Standing::Gone => return Ok(Vec::new()),
     }
-    match apply(services, &gathered, &plan, &paced, guard).await {
+    match apply(services, &gathered, &plans, &paced, guard).await {
         // What GitHub takes of this installation was used up on the way: the rest says so and waits.
         Err(JobError::Retry { after: Some(_), .. }) if hold_new(services, &gathered, &mut paced).await? => {
             record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;
@@ -101,13 +118,8 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
     if gathered.rules.dashboard.value {
         let repo =
             services.github.installation(gathered.row.installation).repository(gathered.row.id, &gathered.row.name);
-        let problems = gathered.scan.inventory.problems.iter();
-        let shown = Shown {
-            plan: &plan,
-            waiting: &paced.holds,
-            constraints: &gathered.constraints,
-            problems: problems.map(|problem| (problem.path.to_string(), problem.message.clone())).collect(),
-        };
+        let shown =
+            Shown { plan: &plan, waiting: &paced.holds, passed: passed(&gathered), problems: problems(&gathered) };
         guard.check()?;
         dashboard::write(services, &repo, &gathered.row, &shown, gathered.boxes).await?;
     }
@@ -132,15 +144,64 @@ async fn hold_new(services: &Services, gathered: &Gathered, paced: &mut plan::Pa
     Ok(true)
 }
 
+/// What could not be read.
+fn problems(gathered: &Gathered) -> Vec<(String, String)> {
+    let of = |tree: &Tree| {
+        let base = tree.base.other().map(|base| format!("{base}: ")).unwrap_or_default();
+        let problems = tree.inventory.problems.iter();
+        problems.map(|one| (format!("{base}{}", one.path), one.message.clone())).collect::<Vec<_>>()
+    };
+    let left_out = gathered.left_out.iter().map(|name| {
+        (name.to_string(), "more branches match than Restow keeps up to date: this one is left out".to_owned())
+    });
+    gathered.trees.iter().flat_map(of).chain(left_out).collect()
+}
+
+/// What is passed over, on whatever branch.
+fn passed(gathered: &Gathered) -> Vec<&Passed> {
+    let mut all: Vec<&Passed> = Vec::new();
+    for one in gathered.trees.iter().flat_map(|tree| &tree.constraints.passed) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
+}
+
+/// The plans of all branches, as one to be told of.
+fn together(plans: &[Plan]) -> Plan {
+    let mut all = Plan::default();
+    for plan in plans {
+        all.updates.extend(plan.updates.iter().cloned());
+        all.holds.extend(plan.holds.iter().cloned());
+        for one in &plan.unfixed {
+            if !all.unfixed.contains(one) {
+                all.unfixed.push(one.clone());
+            }
+        }
+        for one in &plan.ends {
+            if !all.ends.contains(one) {
+                all.ends.push(one.clone());
+            }
+        }
+    }
+    all
+}
+
 /// The change sets, called as the rules want or, where they say nothing, as the repository calls its commits.
-fn change_sets(plan: &Plan, gathered: &Gathered) -> Vec<ChangeSet> {
-    let mut sets = plan::change_sets(plan, &gathered.rules);
+fn change_sets(plans: &[Plan], gathered: &Gathered) -> Vec<ChangeSet> {
+    plans.iter().zip(&gathered.trees).flat_map(|(plan, tree)| sets_on(plan, tree, gathered)).collect()
+}
+
+/// Those of one branch.
+pub(super) fn sets_on(plan: &Plan, tree: &Tree, gathered: &Gathered) -> Vec<ChangeSet> {
+    let mut sets = plan::change_sets(plan, &tree.rules);
     for set in &mut sets {
         while is_theirs(&set.branch, &gathered.known) {
             set.branch = next_branch(&set.branch);
         }
     }
-    if let Some(style) = &gathered.scan.commit_style {
+    if let Some(style) = &gathered.commit_style {
         for set in sets.iter_mut().filter(|set| set.terms.commit.prefix.is_none()) {
             set.terms.commit.prefix.clone_from(&style.prefix);
             if set.terms.commit.scope.is_none() {
@@ -169,21 +230,32 @@ fn next_branch(branch: &BranchName) -> BranchName {
     BranchName::parse(&next).expect("impossible: digits at its end leave it a branch name")
 }
 
-/// Where the default branch stands, seen from the scan.
+/// Where the base branches stand, seen from the scan.
 enum Standing {
     Same,
     Moved,
     Gone,
 }
 
-async fn standing(services: &Services, gathered: &Gathered) -> Result<Standing, JobError> {
+/// The default branch, and of the others those for which something is done.
+async fn standing(services: &Services, gathered: &Gathered, sets: &[ChangeSet]) -> Result<Standing, JobError> {
     let row = &gathered.row;
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
-    Ok(match repo.branch_head(&row.default_branch).await? {
-        Some(head) if head == gathered.scan.snapshot.commit => Standing::Same,
-        Some(_) => Standing::Moved,
-        None => Standing::Gone,
-    })
+    for tree in &gathered.trees {
+        let base = tree.base.other();
+        let open = |known: &PullRow| known.state == OPEN && memory(known).terms.base.as_ref() == base;
+        let acts =
+            base.is_none() || sets.iter().any(|set| set.base.as_ref() == base) || gathered.known.iter().any(open);
+        if !acts {
+            continue;
+        }
+        match repo.branch_head(tree.base.name()).await? {
+            Some(head) if head == tree.snapshot.commit => {}
+            None if base.is_none() => return Ok(Standing::Gone),
+            Some(_) | None => return Ok(Standing::Moved),
+        }
+    }
+    Ok(Standing::Same)
 }
 
 /// When the next plan is due: at the usual time, or as soon as something that waits may go on. A registry that was away
@@ -208,13 +280,13 @@ pub(super) struct Foresight {
 
 /// Plans by other rules than those in force, and does nothing.
 pub(super) async fn foresee(services: &Services, row: &RepositoryRow, rules: Rules) -> Result<Foresight, JobError> {
-    let payload = RepoPayload { installation: row.installation, repo: row.id, name: row.name.clone() };
+    let payload = RepoPayload { installation: row.installation, repo: row.id, name: row.name.clone(), ticked: false };
     let Readiness::Ready(mut gathered) = gather(services, &payload, Some(rules)).await? else {
         return Ok(Foresight::default());
     };
-    let Decided { plan, .. } = decide(services, &mut gathered).await?;
+    let Decided { plans, .. } = decide(services, &mut gathered).await?;
     let pace = pace(&gathered);
-    let paced = plan::paced(change_sets(&plan, &gathered), &pace, &gathered.rules, gathered.now);
+    let paced = plan::paced(change_sets(&plans, &gathered), &pace, &gathered.rules, gathered.now);
     let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).collect();
     let new = paced.sets.iter().filter(|set| !gathered.open.contains_key(&set.branch));
     let closes = gathered.open.keys().filter(|branch| !wanted.contains(branch)).map(ToString::to_string);
@@ -249,35 +321,64 @@ async fn gather(services: &Services, payload: &RepoPayload, rules: Option<Rules>
     }
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let scan = row.inventory.clone().and_then(|json| serde_json::from_value::<StoredScan>(json).ok());
-    let Some(scan) = scan.filter(|scan| scan.extractor == EXTRACTOR_VERSION) else {
+    let Some(mut scan) = scan.filter(|scan| scan.extractor == EXTRACTOR_VERSION) else {
         return Ok(Readiness::Outdated(Box::new(row)));
     };
+    let is_foreseen = rules.is_some();
     let rules = match rules {
         Some(rules) => rules,
-        None => match rules_of(services, &row, &scan).await {
+        None => match rules_of(services, &row, &scan).await? {
             Ok(rules) => rules,
             Err(wrong) => {
-                preview::tell_wrong(&repo, &scan.snapshot.commit, &wrong).await?;
+                preview::tell_wrong(services, &repo, &scan.snapshot.commit, &wrong).await?;
                 return Ok(Readiness::Unruly(Box::new(row)));
             }
         },
     };
-    let Looked { open, merged } = look_at_open(services, &repo, &row).await?;
+    let rules = rules.on(Base::Default(row.default_branch.clone()));
+    if scan.others.wanted != bases::wanted(&rules) {
+        if !is_foreseen {
+            return Ok(Readiness::Outdated(Box::new(row)));
+        }
+        scan.others = bases::bring(services, &repo, &row, &rules, scan.others).await?;
+    }
+    let Looked { open, merged } = match is_foreseen {
+        true => Looked { open: still_open(services, &repo, &row).await?, merged: Vec::new() },
+        false => look_at_open(services, &repo, &row).await?,
+    };
+    let cause = if payload.ticked { Cause::Box } else { Cause::Other };
     // Before what is ignored is read: a box may have changed it.
-    let boxes = rules.dashboard.value && dashboard::obey(services, &repo, &row).await?;
+    let boxes = !is_foreseen && rules.dashboard.value && dashboard::obey(services, &repo, &row, cause).await?;
     let now = services.clock.now();
-    let constraints = constraints(&services.store.ignores(row.id, now).await?);
-    let tags = services.lookups_for(&row).tags(plan::wanted_images(&scan.inventory, &rules), || ()).await?;
+    let StoredScan { rules: file, commit_style, others, snapshot, inventory, .. } = scan;
+    let left_out = others.left_out.clone();
+    let trees = trees(&rules, (snapshot, inventory), others, &services.store.ignores(row.id, now).await?);
+    let images = trees.iter().flat_map(|tree| plan::wanted_images(&tree.inventory, &tree.rules)).collect();
+    let tags = services.lookups_for(&row).tags(images, || ()).await?;
     let candidates = Candidates { tags, digests: BTreeMap::new() };
-    let in_workflows = scan.inventory.sites.iter().any(|site| site.path.as_str().starts_with(WORKFLOWS));
-    let workflows = match in_workflows {
+    let sites = || trees.iter().flat_map(|tree| &tree.inventory.sites);
+    let workflows = match sites().any(|site| site.path.as_str().starts_with(WORKFLOWS)) {
         true => repo.workflows_permission().await?,
         false => WorkflowsPermission::Granted,
     };
     let known = services.store.pulls(row.id).await?;
     let opened = opened_lately(services, &row, &known, now).await?;
-    let gathered =
-        Gathered { row, scan, rules, candidates, constraints, workflows, known, opened, open, merged, boxes, now };
+    let gathered = Gathered {
+        row,
+        file,
+        commit_style,
+        rules,
+        candidates,
+        trees,
+        left_out,
+        workflows,
+        known,
+        opened,
+        open,
+        merged,
+        boxes,
+        now,
+    };
     Ok(Readiness::Ready(Box::new(gathered)))
 }
 
@@ -294,9 +395,24 @@ async fn opened_lately(
     Ok(recorded.values().copied().chain(others.filter_map(|row| row.opened_at)).collect())
 }
 
+/// The branches, each with the rules and refusals that hold for it.
+fn trees(rules: &Rules, default: (Snapshot, Inventory), others: Others, ignores: &[Ignore]) -> Vec<Tree> {
+    let tree = |rules: Rules, snapshot, inventory| {
+        let base = rules.base.clone()?;
+        let constraints = constraints(ignores.iter().filter(|ignore| ignore.base.as_ref() == base.other()));
+        Some(Tree { base, snapshot, inventory, rules, constraints })
+    };
+    let first = tree(rules.clone(), default.0, default.1);
+    let others = others.branches.into_iter().filter_map(|other| {
+        let rules = rules.on(Base::Other(other.name));
+        tree(rules, other.snapshot, other.inventory)
+    });
+    first.into_iter().chain(others).collect()
+}
+
 /// What people do not want, in the words of the plan.
-fn constraints(ignores: &[Ignore]) -> Constraints {
-    let passed = ignores.iter().map(|ignore| {
+fn constraints<'a>(ignores: impl Iterator<Item = &'a Ignore>) -> Constraints {
+    let passed = ignores.map(|ignore| {
         let who = if ignore.author.is_empty() { "somebody".to_owned() } else { format!("@{}", ignore.author) };
         let at = ignore.pull.map(|pull| format!(" at #{}", pull.0)).unwrap_or_default();
         let until = ignore.until.map(|until| format!(", until {until}")).unwrap_or_default();
@@ -314,146 +430,43 @@ fn constraints(ignores: &[Ignore]) -> Constraints {
     Constraints { passed: passed.collect() }
 }
 
-/// A plan, and what it was weighed by.
-struct Decided {
-    plan: Plan,
-    /// Whether an answer is missing that may come soon.
-    incomplete: bool,
-    scales: Scales,
-}
-
-/// Says what is vulnerable and stays so, and keeps what was weighed.
-async fn look_at_standing(
-    services: &Services,
-    gathered: &Gathered,
-    plan: &mut Plan,
-    mut scales: Scales,
-) -> Result<(), JobError> {
-    // Who is still to be asked is shown updates only.
-    let Some(sources) = services.advisories.as_ref().filter(|_| !must_be_asked(gathered)) else { return Ok(()) };
-    let (inventory, rules) = (&gathered.scan.inventory, &gathered.rules);
-    let lookups = services.lookups_for(&gathered.row);
-    let standing = scales.standing((&lookups, sources), inventory, rules).await?;
-    plan.stand(inventory, &standing, rules);
-    scales.keep(services, gathered.row.id).await
-}
-
-/// Says which full versions that stand there are not what they were.
-async fn look_for_replaced(services: &Services, gathered: &Gathered, plan: &mut Plan) -> Result<(), JobError> {
-    let (inventory, rules) = (&gathered.scan.inventory, &gathered.rules);
-    let is_listed = |image: &ImageName| matches!(gathered.candidates.tags.get(image), Some(Lookup::Known(_)));
-    let watched = plan::watched_tags(inventory, rules).into_iter().filter(|(image, _)| is_listed(image)).collect();
-    let replaced = services.lookups_for(&gathered.row).replaced(watched).await?;
-    plan.tell_replaced(inventory, rules, &replaced);
-    Ok(())
-}
-
-/// Plans, and where what is newest is too young or worse, plans again without it.
-async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided, JobError> {
-    let lookups = services.lookups_for(&gathered.row);
-    let (mut scales, mut round, mut climb) = (Scales::of(&gathered.rules), 0, Climb::default());
-    let marks = marks(gathered);
-    loop {
-        let (inventory, rules, now) = (&gathered.scan.inventory, &gathered.rules, gathered.now);
-        let wanted = plan::wanted_digests(inventory, &gathered.candidates, rules, &gathered.constraints, now);
-        let unknown: BTreeSet<_> =
-            wanted.into_iter().filter(|one| !gathered.candidates.digests.contains_key(one)).collect();
-        gathered.candidates.digests.extend(lookups.digests(unknown, || ()).await?);
-        let mut plan = plan::plan(inventory, &gathered.candidates, rules, &gathered.constraints, now);
-        if gathered.workflows == WorkflowsPermission::Missing {
-            let reason = "the App may not change workflow files: give it the permission \"Workflows: read and write\"";
-            plan.withhold(WORKFLOWS, HoldCode::PermissionMissing, reason);
-        }
-        let open = open_places(gathered, &plan);
-        let evidence = assess(services, gathered, &plan, &open).await?;
-        plan.weigh(&evidence, rules);
-        if let Some(sources) = &services.advisories {
-            let changes = scales.compare((&lookups, sources), &plan, &evidence).await?;
-            plan.compare(&evidence, &changes, rules);
-            plan.keep_marks(&marks);
-        }
-        let mut passed = plan.worse();
-        passed.extend(plan.too_young(rules, now, &open));
-        round += 1;
-        // A better one below the newest is looked for only once nothing worse is proposed.
-        let goes_on = match passed.is_empty() {
-            true => climb.goes_on(&plan, &mut gathered.constraints),
-            false => round <= MOST_ROUNDS,
-        };
-        if !goes_on {
-            plan.hold_back(&passed);
-            let may_pass = gathered.candidates.may_change_soon() || evidence.values().any(Lookup::may_pass);
-            return Ok(Decided { plan, incomplete: may_pass, scales });
-        }
-        gathered.constraints.passed.extend(passed);
-    }
-}
-
-/// The urgent moves whose pull requests are open.
-fn marks(gathered: &Gathered) -> Marks {
-    let urgent = gathered.known.iter().filter(|row| row.state == OPEN && memory(row).security);
-    urgent.map(|row| (row.image.clone(), row.line.clone(), row.target.clone())).collect()
-}
-
-/// The places of the moves whose pull request is open as it would be.
-fn open_places(gathered: &Gathered, plan: &Plan) -> BTreeSet<SitePlace> {
-    let sets = change_sets(plan, gathered).into_iter().filter(|set| is_as_open(set, gathered));
-    sets.flat_map(|set| set.updates).map(|update| update.site.place()).collect()
-}
-
-/// Asks what the images are that would be proposed now. What is open already was asked before; it is looked at again
-/// where advisories are asked for, since other things may be known of it.
-async fn assess(
-    services: &Services,
-    gathered: &Gathered,
-    plan: &Plan,
-    open: &BTreeSet<SitePlace>,
-) -> Result<EvidenceMap, JobError> {
-    let is_asked = |update: &&plan::Update| services.advisories.is_some() || !open.contains(&update.site.place());
-    let subjects = plan::wanted_evidence(plan.updates.iter().filter(is_asked));
-    services.lookups_for(&gathered.row).evidence(subjects, || ()).await
-}
-
-/// Whether its pull request is open and stays as it is: its text tells what was known when it was written.
-fn is_as_open(set: &ChangeSet, gathered: &Gathered) -> bool {
-    let fingerprint = set.fingerprint();
-    let known = gathered.known.iter().find(|row| row.branch == set.branch && row.fingerprint == fingerprint);
-    let Some(open) = gathered.open.get(&set.branch) else { return false };
-    let tells = MachineBlock::find(&open.body).is_some_and(|block| block.proposes(&fingerprint));
-    tells && known.is_some() && wish(gathered, set) == Wish::None
-}
-
 async fn apply(
     services: &Services,
     gathered: &Gathered,
-    plan: &Plan,
+    plans: &[Plan],
     paced: &plan::Paced,
     guard: &Guard,
 ) -> Result<(), JobError> {
     let row = &gathered.row;
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
-    let publisher = Publisher { services, repo: &repo, row, scan: &gathered.scan, guard };
+    let publisher = Publisher { services, repo: &repo, row, tree: gathered.default_tree(), guard };
     for (branch, head) in &gathered.merged {
         guard.check()?;
         // Where somebody pushed to it meanwhile it stays.
         repo.move_branch(branch, head, None).await?;
     }
     if must_be_asked(gathered) {
-        let holds: Vec<Hold> = plan.holds.iter().chain(&paced.holds).cloned().collect();
-        let sets = change_sets(plan, gathered);
-        return onboard(&publisher, &gathered.known, &gathered.scan.inventory, &sets, &holds).await;
+        let holds: Vec<Hold> = together(plans).holds.into_iter().chain(paced.holds.iter().cloned()).collect();
+        let sets = change_sets(plans, gathered);
+        return onboard(&publisher, &gathered.known, &publisher.tree.inventory, &sets, &holds).await;
     }
     let (brought, failed) = bring_all(&publisher, gathered, &paced.sets).await?;
     let wanted: BTreeSet<_> = paced.sets.iter().map(|set| &set.branch).chain(&brought).collect();
-    for old in &gathered.known {
-        let unwanted = old.state == OPEN && !wanted.contains(&old.branch);
-        if unwanted && !may_only_be_unknown(old, plan) && !is_held(old, gathered.now) {
-            let now = services.store.pulls(row.id).await?;
-            let number = |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
-            let images = images_of(old, gathered);
-            let why = Withdrawal::of(&images, plan, &gathered.rules, &paced.sets, number);
-            withdraw(&publisher, old, &repo, gathered, &why).await?;
-        }
+    for old in gathered.known.iter().filter(|old| old.state == OPEN && !wanted.contains(&old.branch)) {
+        let base = memory(old).terms.base;
+        let tree = plans.iter().zip(&gathered.trees).find(|(_, tree)| tree.base.other() == base.as_ref());
+        let why = match tree {
+            Some((plan, _)) if may_only_be_unknown(old, plan) || is_held(old, gathered.now) => continue,
+            Some((plan, tree)) => {
+                let now = services.store.pulls(row.id).await?;
+                let number =
+                    |set: &ChangeSet| now.iter().find(|row| row.branch == set.branch).and_then(|row| row.number);
+                let sets: Vec<&ChangeSet> = paced.sets.iter().filter(|set| set.base == base).collect();
+                Withdrawal::of((&old.branch, &images_of(old, gathered)), plan, &tree.rules, &sets, number)
+            }
+            None => Withdrawal::of_base(base.as_ref(), &gathered.rules),
+        };
+        withdraw(&publisher.on(tree.map(|(_, tree)| tree)), old, &repo, gathered, &why).await?;
     }
     match failed {
         Some(error @ JobError::Retry { .. }) => Err(error),
@@ -471,9 +484,9 @@ fn images_of(old: &PullRow, gathered: &Gathered) -> BTreeSet<String> {
 }
 
 /// A repository without a file of its own is asked first, unless somebody farther says otherwise.
-fn must_be_asked(gathered: &Gathered) -> bool {
+pub(super) fn must_be_asked(gathered: &Gathered) -> bool {
     let rules = &gathered.rules;
-    gathered.scan.rules.is_none() && rules.onboarding.value && rules.enabled.value
+    gathered.file.is_none() && rules.onboarding.value && rules.enabled.value
 }
 
 /// Brings each change set to where it should be. Returns the branches that were taken instead of others, and the last
@@ -489,7 +502,8 @@ async fn bring_all(
         if known.is_some_and(|row| is_held(row, gathered.now)) || is_retargeted(set, gathered) {
             continue;
         }
-        match bring(publisher, gathered, set).await {
+        let publisher = publisher.on(gathered.tree(set.base.as_ref()));
+        match bring(&publisher, gathered, set).await {
             Ok(branch) => brought.push(branch),
             Err(error) if error.stops_all() => return Err(error),
             Err(error) => {
@@ -505,7 +519,12 @@ async fn bring_all(
 fn is_retargeted(set: &ChangeSet, gathered: &Gathered) -> bool {
     let base = gathered.open.get(&set.branch).and_then(|pull| pull.base_branch.as_ref());
     let opened_for = gathered.known.iter().find(|row| row.branch == set.branch).and_then(|row| memory(row).base_branch);
-    base.is_some_and(|base| *base != gathered.row.default_branch && opened_for.as_ref() != Some(base))
+    base.is_some_and(|base| base != base_of(set, gathered) && opened_for.as_ref() != Some(base))
+}
+
+/// The branch that a change set goes to.
+fn base_of<'a>(set: &'a ChangeSet, gathered: &'a Gathered) -> &'a BranchName {
+    set.base.as_ref().unwrap_or(&gathered.row.default_branch)
 }
 
 /// What Restow remembers of a branch; nothing of one that an older version wrote.
@@ -533,12 +552,13 @@ fn tell(plan: &Plan, paced: &plan::Paced) {
 }
 
 /// What is asked for beyond the plan.
-fn wish(gathered: &Gathered, set: &ChangeSet) -> Wish {
+pub(super) fn wish(gathered: &Gathered, set: &ChangeSet) -> Wish {
     let known = gathered.known.iter().find(|row| row.branch == set.branch);
     let Some(row) = known.filter(|row| row.state == OPEN) else { return Wish::None };
     let memory = memory(row);
-    let moved = row.base.as_ref() != Some(&gathered.scan.snapshot.commit);
-    let other_base = memory.base_branch.as_ref().is_some_and(|base| *base != gathered.row.default_branch);
+    let stands = gathered.tree(set.base.as_ref()).map(|tree| &tree.snapshot.commit);
+    let moved = row.base.as_ref() != stands;
+    let other_base = memory.base_branch.as_ref().is_some_and(|base| base != base_of(set, gathered));
     match (memory.recreate, memory.rebase || set.terms.rebase == Rebase::Always) {
         (true, _) => Wish::Recreate,
         (false, _) if other_base => Wish::Rebase,

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::address::address;
+use super::bases::Tree;
 use super::closed::refuse;
 use super::plan::{ENDED, OPEN, memory};
-use super::scan::StoredScan;
 use super::worker::Guard;
 use super::{JobError, Services, record};
-use crate::formats::{self, Rewritten};
+use crate::formats::{self, Inventory, Rewritten};
 use crate::github::{
     BranchCreation, BranchMove, NewContent, NewEntry, NewPull, OpenOrClosed, PullChange, PullCreation, Repo,
 };
@@ -29,14 +29,24 @@ pub(super) struct Publisher<'a> {
     pub(super) services: &'a Services,
     pub(super) repo: &'a Repo,
     pub(super) row: &'a RepositoryRow,
-    pub(super) scan: &'a StoredScan,
+    pub(super) tree: &'a Tree,
     pub(super) guard: &'a Guard,
 }
 
 impl Publisher<'_> {
-    /// The commit of the default branch that the plan is for.
+    /// The same for another branch; for the same one where `tree` is none.
+    pub(super) fn on<'a>(&'a self, tree: Option<&'a Tree>) -> Publisher<'a> {
+        Publisher { tree: tree.unwrap_or(self.tree), ..*self }
+    }
+
+    /// The branch that a change set goes to.
+    fn base_branch<'a>(&'a self, set: &'a ChangeSet) -> &'a BranchName {
+        set.base.as_ref().unwrap_or(&self.row.default_branch)
+    }
+
+    /// The commit of the base branch that the plan is for.
     pub(super) fn base(&self) -> &CommitSha {
-        &self.scan.snapshot.commit
+        &self.tree.snapshot.commit
     }
 
     /// `seen` is the commit that the branch was seen at.
@@ -84,7 +94,7 @@ impl Publisher<'_> {
     /// What stays true of a pull request when its branch or text is written anew: what was asked for is done, and what
     /// was said was said of what lay there before. A person's wish to merge is about the moves, not about the commit.
     fn carried_over(&self, set: &ChangeSet, before: Option<&PullRow>) -> Memory {
-        let base_branch = Some(self.row.default_branch.clone());
+        let base_branch = Some(self.base_branch(set).clone());
         let Some(row) = before else { return Memory { base_branch, ..Memory::default() } };
         let Memory { merge_by, freshened, reopened, addressed, handed_over, .. } = memory(row);
         let kept = Memory { base_branch, reopened, addressed, handed_over, ..Memory::default() };
@@ -97,8 +107,8 @@ impl Publisher<'_> {
     /// The change set with the moves that can be made, and the files that they change.
     async fn entries(&self, set: &ChangeSet) -> Result<(ChangeSet, Vec<NewEntry>), JobError> {
         let mut files = BTreeMap::new();
-        for path in involved(set, self.scan) {
-            if let Some(file) = self.scan.snapshot.files.get(&path) {
+        for path in involved(set, &self.tree.inventory) {
+            if let Some(file) = self.tree.snapshot.files.get(&path) {
                 files.insert(path, self.repo.blob(&file.blob, BLOB_LIMIT).await?.to_vec());
             }
         }
@@ -111,7 +121,7 @@ impl Publisher<'_> {
         }
         let mut entries = Vec::new();
         for (path, bytes) in changed {
-            let mode = self.scan.snapshot.files.get(&path).map_or(FileMode::Regular, |file| file.mode);
+            let mode = self.tree.snapshot.files.get(&path).map_or(FileMode::Regular, |file| file.mode);
             let content = match String::from_utf8(bytes) {
                 Ok(text) => NewContent::Text(text),
                 Err(error) => NewContent::Blob(self.repo.create_blob(error.as_bytes()).await?),
@@ -167,7 +177,7 @@ impl Publisher<'_> {
         self.guard.check()?;
         match write {
             PullWrite::Rewrite(number) => {
-                let branch = &self.row.default_branch;
+                let branch = self.base_branch(set);
                 // Another branch is the default one now.
                 let base = before.and_then(|row| memory(row).base_branch).filter(|base| base != branch);
                 let base = base.map(|_| branch.clone());
@@ -176,7 +186,7 @@ impl Publisher<'_> {
                 Ok(Some(number))
             }
             PullWrite::Open => {
-                let base = self.row.default_branch.clone();
+                let base = self.tree.base.name().clone();
                 let draft = set.terms.draft;
                 let new = NewPull { title, body, head: set.branch.clone(), base, draft };
                 match self.repo.create_pull(&new).await? {
@@ -245,7 +255,7 @@ impl Publisher<'_> {
     /// A person closed the pull request of exactly this move: it is not proposed again.
     pub(super) async fn respect(&self, set: &ChangeSet, number: PullNumber) -> Result<(), JobError> {
         let pull = self.repo.pull(number).await?;
-        refuse(self.services, self.row, number, &pull.body).await?;
+        refuse(self.services, self.row, &pull).await?;
         let kept = Kept { head: None, base: None, state: ENDED, memory: Memory::default(), opened_at: None };
         self.save(set, Some(number), kept).await.map(drop)
     }
@@ -278,7 +288,7 @@ impl Publisher<'_> {
                 tracing::info!(%branch, "somebody pushed to the branch: it stays");
             }
         }
-        record::of_pull(self.services, self.row, (None, "close"), number, ("", why.reason(), "no longer wanted")).await
+        record::of_moves(self.services, self.row, (None, "close"), number, (why.reason(), "no longer wanted")).await
     }
 
     /// The branch became a person's, and nothing of Restow's is open there: another one is taken from now on.
@@ -307,7 +317,7 @@ impl Publisher<'_> {
         let now = self.services.clock.now();
         let known = known.filter(|row| row.state == OPEN);
         let before = known.map(memory).unwrap_or_else(|| Memory { pushed_at: Some(now), ..Memory::default() });
-        let base_branch = before.base_branch.clone().or_else(|| Some(self.row.default_branch.clone()));
+        let base_branch = before.base_branch.clone().or_else(|| Some(self.base_branch(set).clone()));
         let memory = Memory { rebase: false, recreate: false, base_branch, ..before };
         let opened_at = known.map_or(Some(now), |row| row.opened_at);
         let base = known.and_then(|row| row.base.clone());
@@ -332,7 +342,14 @@ impl Publisher<'_> {
         let Kept { head, base, state, memory, opened_at } = kept;
         let terms = &set.terms;
         let place = terms.automerge_place.clone();
-        let terms = WatchTerms { automerge: terms.automerge, place, rebase: terms.rebase, rank: set.rank() };
+        let terms = WatchTerms {
+            automerge: terms.automerge,
+            place,
+            rebase: terms.rebase,
+            rank: set.rank(),
+            rules: terms.rules.clone(),
+            base: set.base.clone(),
+        };
         let memory = Memory { terms, ..memory };
         let (image, line) = set.topic.key();
         let row = PullRow {
@@ -366,10 +383,10 @@ struct Kept {
 }
 
 /// The files that a rewrite must see: those of the sites, those of their spans, those that define what they read.
-fn involved(set: &ChangeSet, scan: &StoredScan) -> BTreeSet<FilePath> {
+fn involved(set: &ChangeSet, inventory: &Inventory) -> BTreeSet<FilePath> {
     let mut paths: BTreeSet<FilePath> = set.updates.iter().flat_map(|update| update.site.files()).cloned().collect();
     // A file beside it may use the same definition: it must be seen not to change otherwise.
-    let sharing = scan.inventory.sites.iter().filter(|site| site.files().any(|path| paths.contains(path)));
+    let sharing = inventory.sites.iter().filter(|site| site.files().any(|path| paths.contains(path)));
     let sharing: Vec<FilePath> = sharing.flat_map(formats::Site::files).cloned().collect();
     paths.extend(sharing);
     paths

@@ -98,6 +98,47 @@ pub(super) async fn of_pull(
     Ok(())
 }
 
+/// Records an act upon a pull request for each image that it moves, so that who asks for one image finds it.
+pub(super) async fn of_moves(
+    services: &Services,
+    row: &RepositoryRow,
+    (actor, act): (Option<&str>, &str),
+    pull: PullNumber,
+    (rule, result): (&str, &str),
+) -> Result<(), JobError> {
+    let known = services.store.published(row.id, pull).await?;
+    if known.is_empty() {
+        return of_pull(services, row, (actor, act), pull, ("", rule, result)).await;
+    }
+    let entries = known.into_iter().map(|published| AuditEntry {
+        image: published.image,
+        from: published.from,
+        to: published.to,
+        rule: rule.to_owned(),
+        evidence: published.evidence,
+        result: result.to_owned(),
+        ..blank(services, row, actor.unwrap_or(RESTOW), act, Some(pull))
+    });
+    services.store.record(&entries.collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+/// Records an act that is about the repository alone.
+pub(super) async fn of_repository(
+    services: &Services,
+    row: &RepositoryRow,
+    (actor, act): (Option<&str>, &str),
+    (rule, result): (&str, &str),
+) -> Result<(), JobError> {
+    let entry = AuditEntry {
+        rule: rule.to_owned(),
+        result: result.to_owned(),
+        ..blank(services, row, actor.unwrap_or(RESTOW), act, None)
+    };
+    services.store.record(&[entry]).await?;
+    Ok(())
+}
+
 fn blank(services: &Services, row: &RepositoryRow, actor: &str, act: &str, pull: Option<PullNumber>) -> AuditEntry {
     AuditEntry {
         at: services.clock.now(),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Services;
 use super::scan::StoredScan;
+use super::{JobError, Services};
 use crate::config::{self, Place, RemoteFile, RemoteFiles, Unresolved};
 use crate::policy::Rules;
 use crate::repo::RepoName;
@@ -16,7 +16,11 @@ const MOST_ROUNDS: usize = 6;
 ///
 /// # Errors
 /// A file that the configuration builds upon is not there, or has mistakes.
-pub(super) async fn rules_of(services: &Services, row: &RepositoryRow, scan: &StoredScan) -> Result<Rules, Wrong> {
+pub(super) async fn rules_of(
+    services: &Services,
+    row: &RepositoryRow,
+    scan: &StoredScan,
+) -> Result<Result<Rules, Wrong>, JobError> {
     compose(services, row, scan.rules.as_deref()).await
 }
 
@@ -27,13 +31,20 @@ pub(super) struct Wrong {
 }
 
 /// The rules that would be in force, were this the repository's file.
-pub(super) async fn compose(services: &Services, row: &RepositoryRow, file: Option<&str>) -> Result<Rules, Wrong> {
+///
+/// # Errors
+/// A file upon which it builds could not be read: without it, other rules would hold than are meant.
+pub(super) async fn compose(
+    services: &Services,
+    row: &RepositoryRow,
+    file: Option<&str>,
+) -> Result<Result<Rules, Wrong>, JobError> {
     let mut places = Vec::new();
     let mut add = |name: &str, text: &str| places.push(Place { name: Arc::from(name), text: text.to_owned() });
     add("the server's defaults", &services.default_rules);
     let organisation = organisation_file(row.name.owner());
     if let Some(file) = &organisation
-        && let Some(text) = services.remote_file(row.installation, file).await
+        && let Some(text) = services.remote_file(row.installation, file).await?
     {
         add(&file.to_string(), &text);
     }
@@ -43,10 +54,10 @@ pub(super) async fn compose(services: &Services, row: &RepositoryRow, file: Opti
     let mut files = RemoteFiles::new();
     for _ in 0..MOST_ROUNDS {
         match config::resolve(&places, &files) {
-            Ok(rules) => return Ok(rules),
+            Ok(rules) => return Ok(Ok(rules)),
             Err(Unresolved::Needs(needs)) => {
                 for file in needs {
-                    let text = services.remote_file(row.installation, &file).await;
+                    let text = services.remote_file(row.installation, &file).await?;
                     files.insert(file, text);
                 }
             }
@@ -58,13 +69,13 @@ pub(super) async fn compose(services: &Services, row: &RepositoryRow, file: Opti
                 let before = places.len();
                 places.retain(|one| one.name != place);
                 if places.len() == before {
-                    return Err(told(place, mistakes));
+                    return Ok(Err(told(place, mistakes)));
                 }
             }
-            Err(Unresolved::Wrong(place, mistakes)) => return Err(told(place, mistakes)),
+            Err(Unresolved::Wrong(place, mistakes)) => return Ok(Err(told(place, mistakes))),
         }
     }
-    Err(Wrong { place: Arc::from(config::PATHS[0]), mistakes: Vec::new() })
+    Ok(Err(Wrong { place: Arc::from(config::PATHS[0]), mistakes: Vec::new() }))
 }
 
 /// What the repository may be told: of a file elsewhere, which its readers may not be allowed to read, only the line.

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
+use super::bases::Others;
 use super::installation::{is_stopped, repository_row};
-use super::kind::{RepoPayload, plan_job};
-use super::preview;
+use super::kind::{ScanPayload, plan_job};
+use super::rules::rules_of;
 use super::worker::Guard;
-use super::{JobError, Services};
+use super::{JobError, Services, bases, preview};
 use crate::config;
 use crate::formats::{self, EXTRACTOR_VERSION, Extraction, FoundProblem, Inventory, ProblemCode};
 use crate::github::{FileList, GitHubError, ListedFile, Repo, TarballLimits};
@@ -32,7 +33,7 @@ const HISTORY: u8 = 50;
 const BLOB_LIMIT: usize = 4 * 1024 * 1024;
 
 /// What a scan leaves for the plan.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct StoredScan {
     pub(super) extractor: u32,
     pub(super) snapshot: Snapshot,
@@ -44,17 +45,20 @@ pub(super) struct StoredScan {
     /// How the repository calls its commits, found out once; an empty style where it has no convention.
     #[serde(default)]
     pub(super) commit_style: Option<CommitStyle>,
+    /// The other branches that are brought up to date.
+    #[serde(default)]
+    pub(super) others: Others,
 }
 
 type Key = (BlobSha, String);
 
-/// What was read before anything is decided.
-struct Gathered {
+/// What was read of a commit before anything is decided.
+pub(super) struct Gathered {
     commit: CommitSha,
     candidates: Vec<Candidate>,
     known: BTreeMap<Key, Extraction>,
-    /// The contents of the configuration files that are there.
-    rules: Vec<Vec<u8>>,
+    /// The configuration files that are there: their paths and contents.
+    rules: Vec<(&'static str, Vec<u8>)>,
     cut: Option<String>,
 }
 
@@ -67,38 +71,70 @@ struct Candidate {
 }
 
 /// Runs the job.
-pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
+pub(super) async fn run(services: &Services, payload: &ScanPayload, guard: &Guard) -> Result<Vec<NewJob>, JobError> {
     let Some(row) = known_repository(services, payload).await? else { return Ok(Vec::new()) };
+    let before = previous(&row)?;
+    if payload.branch.as_ref().is_some_and(|branch| !bases::concerns(before.as_ref(), branch)) {
+        return Ok(Vec::new());
+    }
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
     let Some(head) = repo.branch_head(&row.default_branch).await? else {
         return Ok(Vec::new());
     };
-    let before = previous(&row)?;
-    if before.as_ref().is_none_or(|before| before.snapshot.commit != head || before.extractor != EXTRACTOR_VERSION) {
-        let gathered = gather(services, &repo, head).await?;
-        let style = match before.as_ref().and_then(|before| before.commit_style.clone()) {
-            Some(style) => style,
-            None => report::conventional(&repo.newest_messages(HISTORY).await?).unwrap_or_default(),
-        };
-        let mut decided = tokio::task::spawn_blocking(move || decide(gathered, before))
-            .await
-            .map_err(|error| JobError::Permanent(format!("the scan was stopped: {error}")))?;
-        decided.scan.commit_style = Some(style);
-        guard.check()?;
-        if decided.told {
-            let file = decided.file.as_deref();
-            preview::tell(&repo, &decided.scan.snapshot.commit, file, &decided.scan.rules_mistakes).await?;
+    let known = before.as_ref().filter(|before| before.extractor == EXTRACTOR_VERSION);
+    let unmoved = known.filter(|before| before.snapshot.commit == head).cloned();
+    let others = known.map(|known| known.others.clone()).unwrap_or_default();
+    let mut scan = match &unmoved {
+        Some(scan) => scan.clone(),
+        None => default_branch(services, &repo, head, before, guard).await?,
+    };
+    scan.others.clone_from(&others);
+    match rules_of(services, &row, &scan).await {
+        Ok(Ok(rules)) => scan.others = bases::bring(services, &repo, &row, &rules, others).await?,
+        // The plan tells of it.
+        Ok(Err(_)) => {}
+        Err(error) => {
+            guard.check()?;
+            apply(services, &row, scan).await?;
+            return Err(error);
         }
-        apply(services, &row, decided.scan).await?;
-    } else if let Some(before) = before {
+    }
+    guard.check()?;
+    if unmoved.as_ref() == Some(&scan) {
         // A scan of a version that did not keep them is the newest for as long as nothing is pushed.
-        services.store.save_repository_images(row.id, &images(&before.inventory)).await?;
+        services.store.save_repository_images(row.id, &images(&scan)).await?;
+    } else {
+        apply(services, &row, scan).await?;
     }
     Ok(vec![plan_job(row.installation, row.id, &row.name, services.clock.now())])
 }
 
+/// Reads the default branch, and tells of the configuration's mistakes.
+async fn default_branch(
+    services: &Services,
+    repo: &Repo,
+    head: CommitSha,
+    before: Option<StoredScan>,
+    guard: &Guard,
+) -> Result<StoredScan, JobError> {
+    let gathered = gather(services, repo, head, Configuration::Read).await?;
+    let style = match before.as_ref().and_then(|before| before.commit_style.clone()) {
+        Some(style) => style,
+        None => report::conventional(&repo.newest_messages(HISTORY).await?).unwrap_or_default(),
+    };
+    let mut decided = tokio::task::spawn_blocking(move || decide(gathered, before))
+        .await
+        .map_err(|error| JobError::Permanent(format!("the scan was stopped: {error}")))?;
+    decided.scan.commit_style = Some(style);
+    guard.check()?;
+    if decided.told {
+        preview::tell(services, repo, decided.file.as_ref(), &decided.scan).await?;
+    }
+    Ok(decided.scan)
+}
+
 /// The repository's row; one never heard of is asked for and saved. `None` where Restow has nothing to do there.
-async fn known_repository(services: &Services, payload: &RepoPayload) -> Result<Option<RepositoryRow>, JobError> {
+async fn known_repository(services: &Services, payload: &ScanPayload) -> Result<Option<RepositoryRow>, JobError> {
     let row = match services.store.repository(payload.repo).await? {
         Some(row) => row,
         None => {
@@ -118,13 +154,28 @@ fn previous(row: &RepositoryRow) -> Result<Option<StoredScan>, JobError> {
     Ok(serde_json::from_value(json).ok())
 }
 
-async fn gather(services: &Services, repo: &Repo, commit: CommitSha) -> Result<Gathered, JobError> {
+/// Whether the configuration is read: it counts on the default branch only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Configuration {
+    Read,
+    Leave,
+}
+
+/// Reads a commit's files, but those that are known already.
+pub(super) async fn gather(
+    services: &Services,
+    repo: &Repo,
+    commit: CommitSha,
+    configuration: Configuration,
+) -> Result<Gathered, JobError> {
     let FileList { files, cut } = repo.list_files(&commit).await?;
     let mut rules = Vec::new();
-    for file in files.iter().filter(|file| config::PATHS.contains(&file.path.as_str())) {
+    let wanted = |path: &FilePath| configuration == Configuration::Read && config::PATHS.contains(&path.as_str());
+    for file in files.iter().filter(|file| wanted(&file.path)) {
+        let Some(path) = config::PATHS.into_iter().find(|path| file.path.as_str() == *path) else { continue };
         // One that is too large is told as a mistake.
         let blob = repo.blob(&file.sha, BLOB_LIMIT).await.map(|bytes| bytes.to_vec());
-        rules.push(if let Err(GitHubError::TooLarge { .. }) = blob { vec![b' '; BLOB_LIMIT] } else { blob? });
+        rules.push((path, if let Err(GitHubError::TooLarge { .. }) = blob { vec![b' '; BLOB_LIMIT] } else { blob? }));
     }
     let candidates: Vec<Candidate> = files.into_iter().filter_map(candidate).collect();
     let known = known_extractions(services, &candidates).await?;
@@ -233,29 +284,22 @@ async fn keep(
     Ok(())
 }
 
-/// Pure: joins all, and chooses the rules.
 /// What was decided of a commit.
 struct Scanned {
     scan: StoredScan,
-    /// The configuration file's content.
-    file: Option<Vec<u8>>,
+    /// The configuration file's path and content.
+    file: Option<(&'static str, Vec<u8>)>,
     /// Whether its mistakes are others than before.
     told: bool,
 }
 
+/// Pure: joins all, and chooses the rules.
 fn decide(gathered: Gathered, before: Option<StoredScan>) -> Scanned {
-    let Gathered { commit, candidates, known, rules, cut } = gathered;
-    let files = candidates.iter().filter_map(|file| Some((&file.path, known.get(&file.key)?)));
-    let inventory = formats::link(files);
-    if let Some(cut) = cut {
-        tracing::warn!(reason = cut, "the repository's list of files is not whole");
-    }
+    let rules = gathered.rules.clone();
+    let (snapshot, inventory) = link(gathered);
     let file = rules.first().cloned();
     let known = before.as_ref().map(|before| before.rules_mistakes.clone()).unwrap_or_default();
     let (rules, rules_mistakes) = choose_rules(rules, before);
-    let files =
-        candidates.into_iter().map(|file| (file.path, SnapshotFile { mode: file.mode, blob: file.key.0 })).collect();
-    let snapshot = Snapshot { commit, files };
     let told = known != rules_mistakes;
     Scanned {
         scan: StoredScan {
@@ -265,10 +309,24 @@ fn decide(gathered: Gathered, before: Option<StoredScan>) -> Scanned {
             rules,
             rules_mistakes,
             commit_style: None,
+            others: Others::default(),
         },
         file,
         told,
     }
+}
+
+/// Joins what was read of a commit.
+pub(super) fn link(gathered: Gathered) -> (Snapshot, Inventory) {
+    let Gathered { commit, candidates, known, rules: _, cut } = gathered;
+    let files = candidates.iter().filter_map(|file| Some((&file.path, known.get(&file.key)?)));
+    let inventory = formats::link(files);
+    if let Some(cut) = cut {
+        tracing::warn!(reason = cut, "the repository's list of files is not whole");
+    }
+    let files =
+        candidates.into_iter().map(|file| (file.path, SnapshotFile { mode: file.mode, blob: file.key.0 })).collect();
+    (Snapshot { commit, files }, inventory)
 }
 
 fn too_large() -> Extraction {
@@ -278,12 +336,12 @@ fn too_large() -> Extraction {
 }
 
 /// The rules in force: those of the file, or the last valid ones where it has mistakes.
-fn choose_rules(files: Vec<Vec<u8>>, before: Option<StoredScan>) -> (Option<String>, Vec<String>) {
+fn choose_rules(files: Vec<(&'static str, Vec<u8>)>, before: Option<StoredScan>) -> (Option<String>, Vec<String>) {
     let mut files = files.into_iter();
     let mistakes = match (files.next(), files.next()) {
         (None, _) => return (None, Vec::new()),
         (Some(_), Some(_)) => vec![config::both_there().to_string()],
-        (Some(bytes), None) => match read_rules(bytes) {
+        (Some((_, bytes)), None) => match read_rules(bytes) {
             Ok(text) => return (Some(text), Vec::new()),
             Err(mistakes) => mistakes,
         },
@@ -302,8 +360,11 @@ fn read_rules(bytes: Vec<u8>) -> Result<String, Vec<String>> {
     }
 }
 
-fn images(inventory: &Inventory) -> BTreeSet<ImageName> {
-    inventory.sites.iter().map(|site| site.reference.image().clone()).collect()
+/// Those of every branch that is brought up to date.
+fn images(scan: &StoredScan) -> BTreeSet<ImageName> {
+    let others = scan.others.branches.iter().map(|other| &other.inventory);
+    let sites = std::iter::once(&scan.inventory).chain(others).flat_map(|inventory| &inventory.sites);
+    sites.map(|site| site.reference.image().clone()).collect()
 }
 
 async fn apply(services: &Services, row: &RepositoryRow, scan: StoredScan) -> Result<(), JobError> {
@@ -311,7 +372,7 @@ async fn apply(services: &Services, row: &RepositoryRow, scan: StoredScan) -> Re
         tracing::warn!(%mistake, "the repository's configuration is wrong; the last valid one stays in force");
     }
     let json = serde_json::to_string(&scan).map_err(|error| JobError::unreadable("scan", &error))?;
-    services.store.save_inventory(row.id, &scan.snapshot.commit, &json, &images(&scan.inventory)).await?;
+    services.store.save_inventory(row.id, &scan.snapshot.commit, &json, &images(&scan)).await?;
     tracing::info!(
         commit = %scan.snapshot.commit,
         sites = scan.inventory.sites.len(),

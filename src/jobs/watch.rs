@@ -14,20 +14,21 @@ use crate::github::{
 };
 use crate::policy::Method;
 use crate::pull::{self, Act, CheckState, Facts, Fit, Memory, Verdict};
-use crate::repo::{Moment, PullNumber};
+use crate::repo::{BranchName, Moment, PullNumber};
 use crate::report;
 use crate::store::{NewJob, PullRow, RepositoryRow};
 
 /// When open pull requests are looked at again without an event: events are lost.
 const AGAIN_MS: i64 = 10 * 60_000;
 
-/// What holds for all pull requests of the repository.
+/// What holds for all pull requests of the repository that go to one branch.
 struct House<'a> {
     services: &'a Services,
-    repo: Repo,
+    repo: &'a Repo,
     row: &'a RepositoryRow,
-    details: RepoDetails,
-    rules: BranchRules,
+    details: &'a RepoDetails,
+    rules: &'a BranchRules,
+    base: &'a BranchName,
     guard: &'a Guard,
     now: Moment,
 }
@@ -60,14 +61,23 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         return Ok(Vec::new());
     }
     let repo = services.github.installation(row.installation).repository(row.id, &row.name);
-    let (details, rules) = (repo.details().await?, repo.branch_rules(&row.default_branch).await?);
-    let house = House { services, repo, row: &row, details, rules, guard, now: services.clock.now() };
-    let all = house.look_at_all(open).await?;
-    let again = house.now.plus_ms(AGAIN_MS);
+    let (details, now) = (repo.details().await?, services.clock.now());
+    let mut by_base: BTreeMap<BranchName, Vec<PullRow>> = BTreeMap::new();
+    for known in open {
+        by_base.entry(base_of(&row, &known)).or_default().push(known);
+    }
+    let mut all = Done::default();
+    for (base, open) in by_base {
+        let rules = repo.branch_rules(&base).await?;
+        let house =
+            House { services, repo: &repo, row: &row, details: &details, rules: &rules, base: &base, guard, now };
+        all = all.and(house.look_at_all(open).await?);
+    }
+    let again = now.plus_ms(AGAIN_MS);
     let again = all.settles_at.map_or(again, |at| at.min(again));
     let mut jobs = vec![watch_job(row.installation, row.id, &row.name, again)];
     if all.replan {
-        jobs.push(plan_job(row.installation, row.id, &row.name, house.now));
+        jobs.push(plan_job(row.installation, row.id, &row.name, now));
     }
     Ok(jobs)
 }
@@ -76,6 +86,11 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
 fn in_order(mut open: Vec<PullRow>) -> Vec<PullRow> {
     open.sort_by_key(|row| (memory(row).terms.rank, row.branch.clone()));
     open
+}
+
+/// The branch that a pull request goes to.
+fn base_of(row: &RepositoryRow, known: &PullRow) -> BranchName {
+    memory(known).terms.base.unwrap_or_else(|| row.default_branch.clone())
 }
 
 impl House<'_> {
@@ -124,8 +139,11 @@ impl House<'_> {
         match act {
             Act::Wait(_) => {}
             Act::Say(text) => self.say(pull.number, text, memory).await?,
-            Act::Rebase(_) => {
+            Act::Rebase(why) => {
                 done.replan = !memory.rebase;
+                if !memory.rebase {
+                    self.record(pull.number, "rebase", memory, why).await?;
+                }
                 if facts.fit == Fit::Clean && !memory.rebase {
                     memory.freshened = memory.freshened.saturating_add(1);
                 }
@@ -134,6 +152,7 @@ impl House<'_> {
             Act::Rerun(runs) => {
                 memory.reran = Some(facts.head.clone());
                 memory.rerun_refused = self.rerun(runs).await?;
+                self.record(pull.number, "rerun", memory, facts.head.as_str()).await?;
             }
             Act::Merge(method) => done = self.merge(pull, facts, *method, memory).await?,
             Act::HandOver(method) => done = self.hand_over(pull, facts, *method, memory).await?,
@@ -152,7 +171,10 @@ impl House<'_> {
     ) -> Result<Done, JobError> {
         self.guard.check()?;
         match self.repo.enable_auto_merge(&pull.node, &facts.head, merge_method(method)).await {
-            Ok(()) => memory.handed_over = Some(facts.head.clone()),
+            Ok(()) => {
+                memory.handed_over = Some(facts.head.clone());
+                self.record(pull.number, "hand-over", memory, facts.head.as_str()).await?;
+            }
             // GitHub takes it only while something is in the way.
             Err(GitHubError::Unprocessable { .. }) => return self.merge(pull, facts, method, memory).await,
             Err(error) => return Err(error.into()),
@@ -163,7 +185,10 @@ impl House<'_> {
     async fn enqueue(&self, pull: &Pull, facts: &Facts, memory: &mut Memory) -> Result<(), JobError> {
         self.guard.check()?;
         match self.repo.enqueue_pull(&pull.node, &facts.head).await {
-            Ok(()) => memory.handed_over = Some(facts.head.clone()),
+            Ok(()) => {
+                memory.handed_over = Some(facts.head.clone());
+                self.record(pull.number, "enqueue", memory, facts.head.as_str()).await?;
+            }
             Err(GitHubError::Unprocessable { message, .. }) => {
                 memory.standing = format!("the merge queue does not take it: {}", short(&message));
             }
@@ -180,8 +205,14 @@ impl House<'_> {
             false => self.repo.disable_auto_merge(&pull.node).await?,
         }
         memory.handed_over = None;
+        self.record(pull.number, "take-back", memory, pull.head_sha.as_str()).await?;
         tracing::info!(pull = pull.number.0, "taken back: GitHub does not merge it by itself any more");
         Ok(())
+    }
+
+    async fn record(&self, pull: PullNumber, act: &str, memory: &Memory, result: &str) -> Result<(), JobError> {
+        let by = memory.merge_by.as_deref();
+        record::of_moves(self.services, self.row, (by, act), pull, (&memory.terms.place, result)).await
     }
 
     async fn merge(&self, pull: &Pull, facts: &Facts, method: Method, memory: &mut Memory) -> Result<Done, JobError> {
@@ -191,7 +222,7 @@ impl House<'_> {
                 tracing::info!(pull = pull.number.0, %commit, "merged");
                 let by = memory.merge_by.as_deref();
                 let (rule, commit) = (memory.terms.place.clone(), commit.to_string());
-                record::of_pull(self.services, self.row, (by, "merge"), pull.number, ("", &rule, &commit)).await?;
+                record::of_moves(self.services, self.row, (by, "merge"), pull.number, (&rule, &commit)).await?;
                 metrics::counter!("restow_pull_requests_merged_total").increment(1);
                 self.remove_branch(pull, facts).await?;
                 Ok(Done { merged: true, replan: true, ..Done::default() })
@@ -239,6 +270,7 @@ impl House<'_> {
         if memory.said.as_deref() == Some(text) {
             return Ok(());
         }
+        self.record(number, "comment", memory, text).await?;
         let body = report::standing_comment(text);
         let comments = self.repo.comments(number).await?;
         self.guard.check()?;
@@ -257,7 +289,7 @@ impl House<'_> {
         let approvals = reviews.values().filter(|state| *state == "APPROVED").count();
         let elsewhere = pull.base_branch.as_ref().filter(|base| {
             // The default branch was another one when it was opened: the next plan moves it.
-            **base != self.row.default_branch && memory.base_branch.as_ref() != Some(*base)
+            *base != self.base && memory.base_branch.as_ref() != Some(*base)
         });
         let mut facts = Facts {
             head: pull.head_sha.clone(),
@@ -274,7 +306,7 @@ impl House<'_> {
             given_back: memory.given_back.as_ref() == Some(&pull.head_sha),
             queue: self.rules.queue,
             offers_automerge: self.details.allow_auto_merge,
-            methods: methods(&self.details, &self.rules),
+            methods: methods(self.details, self.rules),
             failing_on_base: BTreeSet::new(),
         };
         if let Verdict::Failed(_) = pull::verdict(&facts, memory.pushed_at, self.now) {

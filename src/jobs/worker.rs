@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::kind::{
-    ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, ReopenPayload, RepoPayload, SyncPayload,
+    ConfirmPayload, JobKind, LookUpPayload, OrderPayload, PreviewPayload, ReopenPayload, RepoPayload, ScanPayload,
+    SyncPayload,
 };
 use super::{
     JobError, Services, advisories, confirm, installation, look_up, order, plan, preview, reconcile, redeliver, reopen,
@@ -157,7 +158,7 @@ impl Worker {
         match JobKind::parse(&claim.kind) {
             Some(JobKind::Reconcile) => reconcile::run(&self.services).await,
             Some(JobKind::Sync) => installation::run(&self.services, &payload::<SyncPayload>(claim)?, guard).await,
-            Some(JobKind::Scan) => scan::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
+            Some(JobKind::Scan) => scan::run(&self.services, &payload::<ScanPayload>(claim)?, guard).await,
             Some(JobKind::Watch) => watch::run(&self.services, &payload::<RepoPayload>(claim)?, guard).await,
             Some(JobKind::Preview) => preview::run(&self.services, &payload::<PreviewPayload>(claim)?).await,
             Some(JobKind::Advisories) => advisories::run(&self.services).await,

@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::update::{Plan, Update};
 use crate::formats::{EditRefusal, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
-use crate::policy::{Automerge, CommitStyle, Group, Rebase, Rules, Terms, UpdateKind};
+use crate::policy::{Automerge, Base, CommitStyle, Group, Rebase, Rules, Terms, UpdateKind};
 use crate::repo::BranchName;
+
+/// The folder of branches that move beyond a major version.
+const MAJOR: &str = "major";
+
+/// Rules that are told of one change set.
+const MOST_RULES: usize = 12;
 
 /// The label of pull requests that remove a vulnerability that is urgent.
 const SECURITY_LABEL: &str = "security";
@@ -22,6 +28,8 @@ pub enum Topic {
         image: ImageName,
         /// The line.
         line: String,
+        /// Whether it moves beyond its major version: that has a branch of its own.
+        major: bool,
     },
     /// A group of the rules.
     Group(String),
@@ -39,7 +47,7 @@ impl Topic {
     /// Two texts by which it is kept: the image and its line, or `group` and its name.
     pub fn key(&self) -> (String, String) {
         match self {
-            Self::Image { image, line } => (image.to_string(), line.clone()),
+            Self::Image { image, line, .. } => (image.to_string(), line.clone()),
             Self::Group(name) => ("group".to_owned(), name.clone()),
         }
     }
@@ -50,8 +58,10 @@ impl Topic {
 pub struct ChangeSet {
     /// What its moves have in common.
     pub topic: Topic,
-    /// `restow/<image>-<line>`, `restow/group/<name>`.
+    /// `restow/<image>-<line>`, `restow/major/<image>-<line>`, `restow/group/<name>`; for another base than the default branch below `restow/on/<base>/`.
     pub branch: BranchName,
+    /// The branch that it goes to, where that is not the default branch.
+    pub base: Option<BranchName>,
     /// The moves, in order of path and line; never empty in a plan.
     pub updates: Vec<Update>,
     /// The moves that the files' bytes do not allow.
@@ -81,6 +91,8 @@ pub struct SetTerms {
     pub draft: bool,
     /// Why the rules are as they are.
     pub reasons: Vec<String>,
+    /// Which rules hold, and where they stand: one line for each setting.
+    pub rules: Vec<String>,
 }
 
 /// A move as it is remembered: of which image, on which line, to what.
@@ -191,37 +203,45 @@ pub fn change_sets(plan: &Plan, rules: &Rules) -> Vec<ChangeSet> {
     let mut topics: BTreeMap<Topic, Vec<(Update, Terms)>> = BTreeMap::new();
     for update in &plan.updates {
         let terms = rules.terms(&update.site, update.kind);
-        topics.entry(topic(update, &terms)).or_default().push((update.clone(), terms));
+        let members = topics.entry(topic(update, &terms)).or_default();
+        // A branch takes one step at a time: of two moves of a site in one group the smaller, which comes first.
+        if !members.iter().any(|(other, _)| other.site == update.site) {
+            members.push((update.clone(), terms));
+        }
     }
+    let base = rules.base.as_ref().and_then(Base::other);
     let mut taken = BTreeSet::new();
     topics
         .into_iter()
         .map(|(topic, members)| {
-            let branch = free_branch(&topic, &mut taken);
+            let branch = free_branch(&topic, base, &mut taken);
             let (updates, terms): (Vec<_>, Vec<_>) = members.into_iter().unzip();
             let mut terms = together(&terms);
             if updates.iter().any(Update::is_security) && !terms.labels.iter().any(|label| label == SECURITY_LABEL) {
                 terms.labels.push(SECURITY_LABEL.to_owned());
             }
-            ChangeSet { topic, branch, updates, left: Vec::new(), terms }
+            ChangeSet { topic, branch, base: base.cloned(), updates, left: Vec::new(), terms }
         })
         .collect()
 }
 
 fn topic(update: &Update, terms: &Terms) -> Topic {
+    let alone = || Topic::Image {
+        image: update.site.reference.image().clone(),
+        line: update.line.clone(),
+        major: update.kind == UpdateKind::Major,
+    };
     match &terms.group.value {
         // What is urgent does not wait for the others of its group.
-        _ if update.is_security() => {
-            Topic::Image { image: update.site.reference.image().clone(), line: update.line.clone() }
-        }
-        Group::Own => Topic::Image { image: update.site.reference.image().clone(), line: update.line.clone() },
+        _ if update.is_security() => alone(),
+        Group::Own => alone(),
         Group::Named(name) => Topic::Group(name.clone()),
     }
 }
 
 /// What holds for several moves in one pull request: the careful side of each.
 fn together(terms: &[Terms]) -> SetTerms {
-    let union = |of: fn(&Terms) -> &Vec<String>| {
+    let union = |of: fn(&Terms) -> &[String]| {
         let mut seen = BTreeSet::new();
         terms.iter().flat_map(of).filter(|text| seen.insert(text.as_str())).cloned().collect::<Vec<_>>()
     };
@@ -234,21 +254,50 @@ fn together(terms: &[Terms]) -> SetTerms {
             rerun: terms.iter().all(|terms| terms.automerge.value.rerun),
         },
         automerge_place: against.map(|terms| terms.automerge.place()).unwrap_or_default(),
-        rebase: terms.first().map(|terms| terms.rebase).unwrap_or_default(),
-        labels: union(|terms| &terms.labels),
-        reviewers: union(|terms| &terms.reviewers),
-        assignees: union(|terms| &terms.assignees),
-        commit: terms.first().map(|terms| terms.commit.clone()).unwrap_or_default(),
-        draft: terms.iter().any(|terms| terms.draft),
+        rebase: terms.first().map(|terms| terms.rebase.value).unwrap_or_default(),
+        labels: union(|terms| &terms.labels.value),
+        reviewers: union(|terms| &terms.reviewers.value),
+        assignees: union(|terms| &terms.assignees.value),
+        commit: terms.first().map(|terms| terms.commit.value.clone()).unwrap_or_default(),
+        draft: terms.iter().any(|terms| terms.draft.value),
         reasons: union(|terms| &terms.reasons),
+        rules: terms.iter().flat_map(rules_in_force).collect::<BTreeSet<_>>().into_iter().take(MOST_RULES).collect(),
     }
 }
 
+/// Whether a branch of Restow's moves beyond a major version.
+pub fn is_major_branch(branch: &BranchName) -> bool {
+    let mut parts = branch.as_str().split('/').skip(1);
+    let first = parts.next();
+    let first = if first == Some("on") { parts.nth(1) } else { first };
+    first == Some(MAJOR) && parts.next().is_some()
+}
+
+/// What the rules say of a move, and where: what nobody says is left out.
+fn rules_in_force(terms: &Terms) -> Vec<String> {
+    let mut rules = Vec::new();
+    if terms.cooldown.source.is_some() {
+        rules.push(format!("cooldown: {} hours ({})", terms.cooldown.value / 3_600_000, terms.cooldown.place()));
+    }
+    let schedule = terms.schedule.as_ref();
+    rules.extend(schedule.map(|said| format!("schedule: {} ({})", said.value.written(), said.place())));
+    if let Group::Named(name) = &terms.group.value {
+        rules.push(format!("group: {name} ({})", terms.group.place()));
+    }
+    if terms.rebase.source.is_some() {
+        rules.push(format!("rebase: {:?} ({})", terms.rebase.value, terms.rebase.place()).to_lowercase());
+    }
+    rules.extend(terms.reasons.iter().map(|reason| format!("reason: {reason}")));
+    rules
+}
+
 /// The branch of a topic; two of one name in a repository are told apart by a hash.
-fn free_branch(topic: &Topic, taken: &mut BTreeSet<BranchName>) -> BranchName {
+fn free_branch(topic: &Topic, base: Option<&BranchName>, taken: &mut BTreeSet<BranchName>) -> BranchName {
+    let folder = base.map_or_else(|| "restow".to_owned(), |base| format!("restow/on/{}", folder_of(base)));
     let plain = match topic {
-        Topic::Image { image, line } => format!("restow/{}-{line}", slug(&image.familiar())),
-        Topic::Group(name) => format!("restow/group/{}", words(name)),
+        Topic::Image { image, line, major: false } => format!("{folder}/{}-{line}", slug(&image.familiar())),
+        Topic::Image { image, line, major: true } => format!("{folder}/{MAJOR}/{}-{line}", slug(&image.familiar())),
+        Topic::Group(name) => format!("{folder}/group/{}", words(name)),
     };
     if let Ok(branch) = BranchName::parse(&plain)
         && taken.insert(branch.clone())
@@ -259,10 +308,21 @@ fn free_branch(topic: &Topic, taken: &mut BTreeSet<BranchName>) -> BranchName {
     let hash = Digest::sha256_of(format!("{first} {second}").as_bytes());
     let name = topic.image().map_or_else(|| "group".to_owned(), |image| slug(&image.familiar()));
     let safe: String = name.chars().filter(char::is_ascii_alphanumeric).take(100).collect();
-    let branch = BranchName::parse(&format!("restow/{safe}-{}", &hash.hex()[..12]))
+    let folder = if matches!(topic, Topic::Image { major: true, .. }) { format!("{folder}/{MAJOR}") } else { folder };
+    let branch = BranchName::parse(&format!("{folder}/{safe}-{}", &hash.hex()[..12]))
         .expect("impossible: letters, digits and a hash make a branch name");
     taken.insert(branch.clone());
     branch
+}
+
+/// A base branch's name in one part of a branch's: `/` becomes `+`. One that holds `+` itself, or is long, gets a hash.
+fn folder_of(base: &BranchName) -> String {
+    let name = base.as_str();
+    if name.len() <= 60 && !name.contains('+') {
+        return name.replace('/', "+");
+    }
+    let safe: String = name.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+    format!("{safe}++{}", &Digest::sha256_of(name.as_bytes()).hex()[..12])
 }
 
 /// A group's name in the characters of a branch: `tests and examples` becomes `tests-and-examples`.

@@ -8,12 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::constraints::{Constraints, Passed, PassedOver};
 use super::update::{HoldCode, Plan, Update};
 use crate::image::{ImageName, Tag};
+use crate::policy::UpdateKind;
 use crate::vulnerability::{Assessment, Severity};
 
 /// Versions of one line that are looked at beyond the first that is not worse.
 const MOST: usize = 3;
 
-type Line = (ImageName, String);
+/// An image, its line, and whether the moves stay within the major version or go beyond it.
+type Line = (ImageName, String, Reach);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Within,
+    Beyond,
+}
 
 /// The search, from one plan to the next.
 #[derive(Debug, Default)]
@@ -96,7 +104,8 @@ fn lines_in_question<'a>(plan: &'a Plan, constraints: &Constraints) -> BTreeMap<
 }
 
 fn line_of(update: &Update) -> Line {
-    (update.site.reference.image().clone(), update.line.clone())
+    let reach = if update.kind == UpdateKind::Major { Reach::Beyond } else { Reach::Within };
+    (update.site.reference.image().clone(), update.line.clone(), reach)
 }
 
 /// `None` where the image could not be looked at whole: what is not known is no reason to prefer it.

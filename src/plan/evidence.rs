@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::candidates::Lookup;
 use super::constraints::Passed;
-use super::update::{Hold, HoldCode, Plan, Update};
-use crate::formats::SitePlace;
+use super::update::{Hold, HoldCode, Kept, MoveKey, Plan, Present, Update};
 use crate::image::{Digest, ImageName, Platform, Reference, Tag};
 use crate::policy::{Rules, Said, UpdateKind};
 use crate::repo::Moment;
@@ -165,6 +164,7 @@ impl Plan {
         for mut update in std::mem::take(&mut self.updates) {
             match weighed(&update, evidence, rules) {
                 Ok(found) => {
+                    update.present = present(&update, evidence, found.as_ref());
                     update.evidence = found;
                     self.updates.push(update);
                 }
@@ -175,9 +175,9 @@ impl Plan {
 
     /// What is too young by the rules, with the moment at which it no longer is: what was weighed. It is to be planned
     /// again without it, for something older may do. What is `open` was old enough once.
-    pub fn too_young(&self, rules: &Rules, now: Moment, open: &BTreeSet<SitePlace>) -> Vec<Passed> {
+    pub fn too_young(&self, rules: &Rules, now: Moment, open: &BTreeSet<MoveKey>) -> Vec<Passed> {
         // What is urgent waits for nothing but the checks.
-        let is_patient = |update: &&Update| !update.is_security() && !open.contains(&update.site.place());
+        let is_patient = |update: &&Update| !update.is_security() && !open.contains(&update.key());
         let patient = self.updates.iter().filter(is_patient);
         let young = patient.filter_map(|update| {
             let (tag, evidence) = (update.to.tag()?, update.evidence.as_ref()?);
@@ -257,6 +257,16 @@ fn weighed(update: &Update, evidence: &EvidenceMap, rules: &Rules) -> Result<Opt
     let (to, missing) = (plain(&update.to), list(&missing));
     let reason = format!("{to} is not there for {missing}, {why}; it is not proposed until it is");
     Err((HoldCode::PlatformMissing, reason))
+}
+
+/// What stands there; nothing where it was not asked or is gone.
+fn present(update: &Update, evidence: &EvidenceMap, found: Option<&Evidence>) -> Option<Present> {
+    let Some(Lookup::Known(before)) = evidence.get(&Subject::of(&update.site.reference)) else { return None };
+    let known = |evidence: &Evidence| matches!(evidence.platforms, Platforms::Known(_));
+    // What is missing was held.
+    let kept = known(before) && found.is_some_and(known);
+    let platforms = if kept { Kept::All } else { Kept::NotDetermined };
+    Some(Present { digest: before.digest.clone(), platforms })
 }
 
 /// What is needed and not there. What is not known of either side is no reason against the other.

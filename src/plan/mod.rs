@@ -24,7 +24,7 @@ use crate::policy::{Decision, Rules};
 use crate::repo::Moment;
 
 pub use candidates::{Candidates, Completeness, Lookup, TagList};
-pub use change_set::{ChangeSet, Left, Move, SetTerms, Topic, change_sets};
+pub use change_set::{ChangeSet, Left, Move, SetTerms, Topic, change_sets, is_major_branch};
 pub use climb::Climb;
 pub use constraints::{Constraints, Passed, PassedOver};
 pub use evidence::{Age, Claim, Claimed, Depth, Evidence, EvidenceMap, Labels, Platforms, Subject, wanted_evidence};
@@ -32,7 +32,7 @@ pub use pace::{Pace, Paced, hold_unopened, paced};
 pub use replaced::{Replaced, watched_tags};
 pub use security::{ContentPair, Marks, Standing, Unfixed};
 pub use snapshot::{Snapshot, SnapshotFile};
-pub use update::{Alternative, Hold, HoldCode, Plan, Update};
+pub use update::{Alternative, Hold, HoldCode, Kept, MoveKey, Plan, Present, Update};
 
 use select::Selector;
 
@@ -59,7 +59,7 @@ pub fn wanted_digests(
         return BTreeSet::new();
     }
     let selector = Selector::new(candidates, rules, constraints, now);
-    inventory.sites.iter().filter_map(|site| selector.wanted_digest(site)).collect()
+    inventory.sites.iter().flat_map(|site| selector.wanted_digests(site)).collect()
 }
 
 /// Decides what moves and what does not, with the reason for each.
@@ -79,7 +79,7 @@ pub fn plan(
     let selector = Selector::new(candidates, rules, constraints, now);
     for site in &inventory.sites {
         let decided = selector.decide(site);
-        plan.updates.extend(decided.update);
+        plan.updates.extend(decided.updates);
         plan.holds.extend(decided.holds);
     }
     plan

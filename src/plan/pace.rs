@@ -1,10 +1,10 @@
 //! When pull requests are opened, and how many: schedules, days to wait for, limits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::change_set::ChangeSet;
 use super::update::{Hold, HoldCode};
-use crate::policy::{Rules, Said, UpdateKind};
+use crate::policy::{Base, Rules, Said, UpdateKind};
 use crate::repo::{BranchName, Moment};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -31,10 +31,13 @@ pub struct Paced {
 
 /// Lets through what is open already, and of what is new as much as the rules want now.
 pub fn paced(sets: Vec<ChangeSet>, pace: &Pace, rules: &Rules, now: Moment) -> Paced {
+    let others: BTreeMap<BranchName, Rules> =
+        other_bases(&sets).map(|base| (base.clone(), rules.on(Base::Other(base)))).collect();
+    let of = |set: &ChangeSet| set.base.as_ref().and_then(|base| others.get(base)).unwrap_or(rules);
     let (open, new): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| pace.open.contains(&set.branch));
     let mut paced = Paced { sets: open, holds: Vec::new() };
     let mut timely: Vec<ChangeSet> =
-        new.into_iter().filter_map(|set| in_time(set, rules, now, &mut paced.holds)).collect();
+        new.into_iter().filter_map(|set| in_time(of(&set), set, now, &mut paced.holds)).collect();
     timely.sort_by_key(|set| (!set.is_security(), !set.removes_exploited(), urgency(set.kind()), set.branch.clone()));
     let mut room = Room::new(pace, rules, now);
     let mut urgent = pace.urgent.len();
@@ -76,6 +79,11 @@ impl ChangeSet {
     }
 }
 
+/// The bases of the change sets, but for the default branch.
+fn other_bases(sets: &[ChangeSet]) -> impl Iterator<Item = BranchName> {
+    sets.iter().filter_map(|set| set.base.clone()).collect::<BTreeSet<_>>().into_iter()
+}
+
 /// Small moves first: they are merged soonest.
 fn urgency(kind: UpdateKind) -> u8 {
     match kind {
@@ -89,7 +97,7 @@ fn urgency(kind: UpdateKind) -> u8 {
 }
 
 /// The change set without what is to wait; `None` where nothing is left.
-fn in_time(mut set: ChangeSet, rules: &Rules, now: Moment, holds: &mut Vec<Hold>) -> Option<ChangeSet> {
+fn in_time(rules: &Rules, mut set: ChangeSet, now: Moment, holds: &mut Vec<Hold>) -> Option<ChangeSet> {
     set.updates.retain(|update| match waits(update, rules, now) {
         None => true,
         Some((code, reason, until)) => {

@@ -118,7 +118,7 @@ impl Plan {
         for update in &mut self.updates {
             let change = content_pair(update, evidence).and_then(|pair| changes.get(&pair));
             update.vulnerabilities = change.cloned().map(Box::new);
-            update.security = update.removes_urgent(rules.terms(&update.site, update.kind).security);
+            update.security = update.removes_urgent(rules.terms(&update.site, update.kind).security.value);
         }
     }
 
@@ -141,7 +141,7 @@ impl Plan {
             let Some(assessment) = assessment else { continue };
             let written = Subject::of(&site.reference).familiar();
             ends.extend(assessment.ends.iter().map(|end| (written.clone(), end.clone())));
-            let urgency = rules.terms(site, UpdateKind::Patch).security;
+            let urgency = rules.terms(site, UpdateKind::Patch).security.value;
             let urgent: Vec<&Finding> =
                 assessment.findings.iter().filter(|finding| is_urgent(finding, urgency)).collect();
             let moves = |update: &&Update| update.site.reference == site.reference;

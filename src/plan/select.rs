@@ -1,7 +1,8 @@
 //! The choice for one site.
 //!
-//! Of the moves that the rules allow, the one that a careful engineer would take first: the newest within the major
-//! version, then beyond it, then the variant's own; where the tag stays, its newest content.
+//! Of the moves that the rules allow, at most two: the one that a careful engineer would take first (the newest within
+//! the major version, else the variant's own, else the tag's newest content) and, apart from it, the one beyond the major
+//! version.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,13 +18,38 @@ use crate::tag::{Pick, Picks, Precision, Scheme};
 /// What was decided for one site.
 #[derive(Debug, Default)]
 pub(super) struct Decided {
-    pub(super) update: Option<Update>,
+    /// The smaller one first.
+    pub(super) updates: Vec<Update>,
     pub(super) holds: Vec<Hold>,
 }
 
 impl Decided {
     fn held(site: &Site, code: HoldCode, reason: String) -> Self {
-        Self { update: None, holds: vec![Hold::new(site, code, reason)] }
+        Self { updates: Vec::new(), holds: vec![Hold::new(site, code, reason)] }
+    }
+}
+
+/// How far a move goes: each has a pull request of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Within the major version.
+    Within,
+    /// Beyond it.
+    Major,
+}
+
+impl Step {
+    /// The best of the moves that are open.
+    fn best(self, open: &[Alternative]) -> Option<Alternative> {
+        let is_major = |one: &Alternative| one.kind == UpdateKind::Major;
+        let major = open.iter().any(is_major);
+        let mut open = open.iter();
+        let best = match self {
+            Self::Major => open.find(|one| is_major(one)),
+            // The variant's own version waits for the image's.
+            Self::Within => open.find(|one| !(is_major(one) || major && one.kind == UpdateKind::Variant)),
+        };
+        best.cloned()
     }
 }
 
@@ -50,6 +76,13 @@ struct Choice {
     digest: DigestWish,
 }
 
+impl Choice {
+    /// Whether anything is to be done about it: within the major version its content may move.
+    fn is_of(&self, step: Step) -> bool {
+        step == Step::Within || self.kind.is_some()
+    }
+}
+
 /// What becomes of the digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DigestWish {
@@ -61,7 +94,7 @@ enum DigestWish {
     Add,
 }
 
-/// The order in which kinds are preferred.
+/// The order in which kinds are preferred, within their step.
 const PREFERENCE: [UpdateKind; 4] = [UpdateKind::Minor, UpdateKind::Patch, UpdateKind::Major, UpdateKind::Variant];
 
 fn pick_of(picks: &Picks, kind: UpdateKind) -> Option<&Pick> {
@@ -89,13 +122,16 @@ impl<'a> Selector<'a> {
         Self { candidates, schemes: known.collect(), rules, constraints, now }
     }
 
-    /// The tag whose digest decides about `site`, if one does.
-    pub(super) fn wanted_digest(&self, site: &Site) -> Option<(ImageName, Tag)> {
-        let allowed = self.allowed(site).ok()?;
-        let choice = self.choose(site, &allowed).ok()?;
+    /// The tags whose digests decide about `site`, if any do.
+    pub(super) fn wanted_digests(&self, site: &Site) -> Vec<(ImageName, Tag)> {
+        let Ok(allowed) = self.allowed(site) else { return Vec::new() };
         let image = site.reference.image();
-        let wanted = choice.digest != DigestWish::None || self.is_unproven(image, &choice);
-        wanted.then(|| (image.clone(), choice.tag))
+        let of = |step| {
+            let choice = self.choose(site, &allowed, step).ok().filter(|choice| choice.is_of(step))?;
+            let wanted = choice.digest != DigestWish::None || self.is_unproven(image, &choice);
+            wanted.then(|| (image.clone(), choice.tag))
+        };
+        [Step::Within, Step::Major].into_iter().filter_map(of).collect()
     }
 
     pub(super) fn decide(&self, site: &Site) -> Decided {
@@ -103,10 +139,23 @@ impl<'a> Selector<'a> {
             Ok(allowed) => allowed,
             Err(reason) => return Decided::held(site, HoldCode::Ignored, reason),
         };
-        match self.choose(site, &allowed) {
+        let mut decided = match self.choose(site, &allowed, Step::Within) {
             Ok(choice) => self.conclude(site, choice, &allowed.kinds.value),
-            Err((code, reason)) => Decided::held(site, code, reason),
+            Err((code, reason)) => return Decided::held(site, code, reason),
+        };
+        let Ok(choice) = self.choose(site, &allowed, Step::Major) else { return decided };
+        let major = match choice.is_of(Step::Major) {
+            true => self.conclude(site, choice, &allowed.kinds.value),
+            false => Decided { updates: Vec::new(), holds: choice.passed },
+        };
+        if decided.updates.is_empty() && !major.updates.is_empty() {
+            // Something moves: what else there would be is no news.
+            decided.holds.retain(|hold| !matches!(hold.code, HoldCode::KindNotAllowed | HoldCode::TagMissing));
         }
+        let known = decided.holds.clone();
+        decided.holds.extend(major.holds.into_iter().filter(|hold| !known.contains(hold)));
+        decided.updates.extend(major.updates);
+        decided
     }
 
     fn allowed(&self, site: &Site) -> Result<Allowed, String> {
@@ -122,14 +171,15 @@ impl<'a> Selector<'a> {
     }
 
     /// The best allowed tag for `site`, which is its own where nothing better is allowed.
-    fn choose(&self, site: &Site, allowed: &Allowed) -> Result<Choice, (HoldCode, String)> {
+    fn choose(&self, site: &Site, allowed: &Allowed, step: Step) -> Result<Choice, (HoldCode, String)> {
         let current = current_tag(&site.reference)?;
         let picks = self.picks(site, &current, allowed)?;
         let (open, not_allowed): (Vec<_>, Vec<_>) =
             moves(&picks).partition(|open| allowed.kinds.value.contains(&open.kind));
-        let mut open = distinct(open).into_iter();
-        let best = open.next();
-        let passed = self.passed_over(site, &current, allowed, best.as_ref());
+        let mut open = distinct(open);
+        let best = step.best(&open);
+        open.retain(|one| best.as_ref().is_none_or(|best| best.tag != one.tag));
+        let passed = self.passed_over(site, &current, (allowed, step), best.as_ref());
         let best = best.filter(|_| !passed.as_ref().is_some_and(|(_, stays)| *stays));
         let digest = match (site.reference.digest(), allowed.pin.value) {
             (Some(_), _) => DigestWish::Follow,
@@ -143,7 +193,7 @@ impl<'a> Selector<'a> {
             tag: best.map_or_else(|| current.clone(), |best| best.tag),
             line: picks.line,
             precision: picks.precision,
-            alternatives: open.collect(),
+            alternatives: open,
             not_allowed,
             digest,
         })
@@ -188,14 +238,14 @@ impl<'a> Selector<'a> {
         &self,
         site: &Site,
         current: &Tag,
-        allowed: &Allowed,
+        (allowed, step): (&Allowed, Step),
         taken: Option<&Alternative>,
     ) -> Option<(Hold, bool)> {
         let image = site.reference.image();
         let scheme = self.schemes.get(image)?;
         let all = scheme.pick(current, self.now);
         let open = moves(&all).filter(|open| allowed.kinds.value.contains(&open.kind)).collect();
-        let best = distinct(open).into_iter().next();
+        let best = step.best(&distinct(open));
         let best = best.filter(|best| taken.is_none_or(|taken| taken.tag != best.tag))?;
         let version = scheme.version_of(&best.tag);
         if let Some(why) = allowed.excludes(&best.tag, &version) {
@@ -211,7 +261,7 @@ impl<'a> Selector<'a> {
 
     /// Joins the chosen tag with its digest.
     fn conclude(&self, site: &Site, choice: Choice, kinds: &BTreeSet<UpdateKind>) -> Decided {
-        let mut decided = Decided { update: None, holds: choice.passed.clone() };
+        let mut decided = Decided { updates: Vec::new(), holds: choice.passed.clone() };
         let digest = match self.digest_for(site, &choice) {
             Ok(digest) => digest,
             Err((code, reason)) => return Decided::held(site, code, reason),
@@ -244,7 +294,7 @@ impl<'a> Selector<'a> {
             decided.holds.push(Hold::new(site, HoldCode::EditRefused, refusal.to_string()));
             return decided;
         }
-        decided.update = Some(Update {
+        decided.updates.push(Update {
             site: site.clone(),
             kind,
             to,
@@ -252,6 +302,7 @@ impl<'a> Selector<'a> {
             reason,
             alternatives: choice.alternatives.into_iter().chain(choice.not_allowed).collect(),
             evidence: None,
+            present: None,
             vulnerabilities: None,
             security: false,
         });

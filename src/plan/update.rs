@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
 use super::security::Unfixed;
-use crate::formats::Site;
-use crate::image::{Reference, Tag};
+use crate::formats::{Site, SitePlace};
+use crate::image::{Digest, Reference, Tag};
 use crate::policy::UpdateKind;
 use crate::repo::Moment;
 use crate::vulnerability::{Change, SupportEnd};
@@ -28,11 +28,43 @@ pub struct Update {
     /// What is known of the new image, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// What is known of the image that stands there, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub present: Option<Present>,
     /// What is known of the vulnerabilities of both images, where they were compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vulnerabilities: Option<Box<Change>>,
     /// Whether it is urgent, since it removes what the rules call so.
     pub security: bool,
+}
+
+/// What is known of an image that is to be left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Present {
+    /// What it is now, as its registry says.
+    pub digest: Digest,
+    /// Whether the new image runs wherever this one does.
+    pub platforms: Kept,
+}
+
+/// Whether every platform that is needed is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// All of them.
+    All,
+    /// The platforms of one of the two are not known.
+    NotDetermined,
+}
+
+/// What tells a move from others: where its site stands, and what will stand there.
+pub type MoveKey = (SitePlace, String);
+
+impl Update {
+    /// What tells it from other moves; one site may have a smaller and a larger one.
+    pub fn key(&self) -> MoveKey {
+        (self.site.place(), self.to.to_string())
+    }
 }
 
 /// Another move that is open to a site.
@@ -113,7 +145,7 @@ pub enum HoldCode {
 /// Updates and holds of one repository: the whole decision, explained; in the order of the inventory's sites.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// What is proposed, at most one for a site.
+    /// What is proposed: for a site at most one within its major version and one beyond it.
     pub updates: Vec<Update>,
     /// What is not proposed now, and why.
     pub holds: Vec<Hold>,
@@ -124,6 +156,22 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same with one update for a site, as a working copy can take only one: a new tag before new content, the
+    /// smaller step first.
+    #[must_use]
+    pub fn leading(mut self) -> Self {
+        let mut kept: Vec<Update> = Vec::new();
+        for update in std::mem::take(&mut self.updates) {
+            match kept.iter_mut().find(|one| one.site == update.site) {
+                Some(one) if one.kind.keeps_tag() && !update.kind.keeps_tag() => *one = update,
+                Some(_) => {}
+                None => kept.push(update),
+            }
+        }
+        self.updates = kept;
+        self
+    }
+
     /// Turns the updates of files below `folder` into holds.
     pub fn withhold(&mut self, folder: &str, code: HoldCode, reason: &str) {
         let (held, kept): (Vec<Update>, Vec<Update>) =

@@ -1,5 +1,6 @@
 //! Rules applied: which images and paths are kept, which kinds of update are allowed, when, how many, and how.
 
+mod branch;
 mod kind;
 mod pattern;
 mod range;
@@ -9,6 +10,7 @@ mod settings;
 mod vex;
 mod window;
 
+pub use branch::{Base, BranchPattern};
 pub use kind::UpdateKind;
 pub use pattern::{ImagePattern, InvalidPattern, NamePattern, PathPattern};
 pub use range::{InvalidRange, VersionRange};

@@ -9,7 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::settings::{Automerge, CommitStyle, Group, Pin, Rebase, Settings, TagFilter, Urgency};
-use super::{ImagePattern, NamePattern, PathPattern, Schedule, UpdateKind, VersionRange, VexTrust};
+use super::{
+    Base, BranchPattern, ImagePattern, NamePattern, PathPattern, Schedule, UpdateKind, VersionRange, VexTrust,
+};
 use crate::formats::{PathClass, Site};
 use crate::image::{Platform, Tag};
 use crate::repo::Moment;
@@ -71,11 +73,18 @@ pub struct Matching {
     pub registries: Vec<NamePattern>,
     /// The tags that stand there now: `*-alpine*`.
     pub current: Vec<NamePattern>,
+    /// The branches that are brought up to date.
+    pub branches: Vec<BranchPattern>,
     /// The kinds of update.
     pub kinds: BTreeSet<UpdateKind>,
 }
 
 impl Matching {
+    /// Where nobody knows the branch, a rule for some branches is for none.
+    fn on(&self, base: Option<&Base>) -> bool {
+        self.branches.is_empty() || base.is_some_and(|base| any(&self.branches, |pattern| pattern.matches(base)))
+    }
+
     fn site(&self, site: &Site) -> bool {
         let image = site.reference.image();
         let current = site.reference.tag().map_or("latest", Tag::as_str);
@@ -187,6 +196,8 @@ pub struct Rules {
     pub limits: Limits,
     /// Of all layers, the farthest first; the last one that matches wins.
     pub rules: Vec<Rule>,
+    /// The branch that is brought up to date; `None` where nobody knows it, as on a command line.
+    pub base: Option<Base>,
 }
 
 impl Default for Rules {
@@ -206,6 +217,7 @@ impl Default for Rules {
                 security: Said::by_nobody(5),
             },
             rules: Vec::new(),
+            base: None,
         }
     }
 }
@@ -267,19 +279,19 @@ pub struct Terms {
     /// Whether it is merged without a person.
     pub automerge: Said<Automerge>,
     /// When it is rebased.
-    pub rebase: Rebase,
+    pub rebase: Said<Rebase>,
     /// Labels.
-    pub labels: Vec<String>,
+    pub labels: Said<Vec<String>>,
     /// Who is asked for a review.
-    pub reviewers: Vec<String>,
+    pub reviewers: Said<Vec<String>>,
     /// Who is assigned.
-    pub assignees: Vec<String>,
+    pub assignees: Said<Vec<String>>,
     /// How commits and pull requests are called.
-    pub commit: CommitStyle,
+    pub commit: Said<CommitStyle>,
     /// Whether it is a draft.
-    pub draft: bool,
+    pub draft: Said<bool>,
     /// What known vulnerabilities are urgent.
-    pub security: Urgency,
+    pub security: Said<Urgency>,
     /// Why the rules are as they are, in the words of whoever wrote them.
     pub reasons: Vec<String>,
 }
@@ -320,13 +332,30 @@ impl Rules {
         self.rules.extend(rules);
     }
 
+    /// The same for another branch.
+    #[must_use]
+    pub fn on(&self, base: Base) -> Self {
+        Self { base: Some(base), ..self.clone() }
+    }
+
+    /// The branches that any rule names.
+    pub fn branches(&self) -> impl Iterator<Item = &BranchPattern> {
+        self.rules.iter().filter_map(|rule| rule.settings.branch.as_ref()).flatten()
+    }
+
+    /// The rules for `site`, whatever the kind of update, the nearest first.
+    fn matching<'a>(&'a self, site: &'a Site) -> impl Iterator<Item = &'a Rule> {
+        let base = self.base.as_ref();
+        let general = self.rules.iter().rev().filter(|rule| rule.matching.kinds.is_empty());
+        general.filter(move |rule| rule.matching.on(base) && rule.matching.site(site))
+    }
+
     /// What the rules say about `site`.
     pub fn decide(&self, site: &Site) -> Decision {
-        if let Some(reason) = self.ignored(site) {
+        if let Some(reason) = self.ignored(site).or_else(|| self.elsewhere(site)) {
             return Decision::Ignored { reason };
         }
-        let matching =
-            || self.rules.iter().rev().filter(|rule| rule.matching.kinds.is_empty() && rule.matching.site(site));
+        let matching = || self.matching(site);
         let kinds = matching().find_map(|rule| Some(rule.said("allow", rule.settings.allow.clone()?)));
         let versions = matching().find_map(|rule| Some(rule.said("allow", rule.settings.versions.clone()?)));
         let tags = matching().find_map(|rule| Some(rule.said("tags", rule.settings.tags.clone()?)));
@@ -345,9 +374,26 @@ impl Rules {
         Some(format!("the image matches {:?} of ignore.images in {file}", pattern.as_str()))
     }
 
+    /// Why the site is not brought up to date on this branch.
+    fn elsewhere(&self, site: &Site) -> Option<String> {
+        let base = self.base.as_ref()?;
+        let said = self.matching(site).find_map(|rule| Some(rule.said("branch", rule.settings.branch.as_ref()?)));
+        let Some(said) = said else {
+            let name = base.other()?;
+            return Some(format!("only the default branch is kept up to date, not {name}"));
+        };
+        let kept = said.value.iter().any(|pattern| pattern.matches(base));
+        (!kept).then(|| format!("{} is none of the branches that are kept up to date ({})", base.name(), said.place()))
+    }
+
     /// What the rules say about a move of `site` of this kind.
     pub fn terms(&self, site: &Site, kind: UpdateKind) -> Terms {
-        let rules: Vec<&Rule> = self.rules.iter().rev().filter(|rule| rule.matching.update(site, kind)).collect();
+        let rules: Vec<&Rule> = self
+            .rules
+            .iter()
+            .rev()
+            .filter(|rule| rule.matching.on(self.base.as_ref()) && rule.matching.update(site, kind))
+            .collect();
         let said = Matched { rules: &rules };
         Terms {
             cooldown: said.find("cooldown", |settings| settings.cooldown.get(&kind).copied()).unwrap_or_default(),
@@ -356,13 +402,13 @@ impl Rules {
             platforms: said.find("platforms", |settings| settings.platforms.clone()),
             group: said.find("group", |settings| settings.group.clone()).unwrap_or_else(|| Said::by_nobody(Group::Own)),
             automerge: said.find("automerge", |settings| settings.automerge).unwrap_or_default(),
-            rebase: said.value(|settings| settings.rebase),
-            labels: said.value(|settings| settings.labels.clone()),
-            reviewers: said.value(|settings| settings.reviewers.clone()),
-            assignees: said.value(|settings| settings.assignees.clone()),
-            commit: said.value(|settings| settings.commit.clone()),
-            draft: said.value(|settings| settings.draft),
-            security: said.value(|settings| settings.security),
+            rebase: said.find("rebase", |settings| settings.rebase).unwrap_or_default(),
+            labels: said.find("labels", |settings| settings.labels.clone()).unwrap_or_default(),
+            reviewers: said.find("reviewers", |settings| settings.reviewers.clone()).unwrap_or_default(),
+            assignees: said.find("assignees", |settings| settings.assignees.clone()).unwrap_or_default(),
+            commit: said.find("commit", |settings| settings.commit.clone()).unwrap_or_default(),
+            draft: said.find("draft", |settings| settings.draft).unwrap_or_default(),
+            security: said.find("security", |settings| settings.security).unwrap_or_default(),
             reasons: rules.iter().rev().filter_map(|rule| rule.reason.clone()).collect(),
         }
     }
@@ -376,9 +422,5 @@ struct Matched<'a> {
 impl Matched<'_> {
     fn find<T>(&self, name: &'static str, of: impl Fn(&Settings) -> Option<T>) -> Option<Said<T>> {
         self.rules.iter().find_map(|rule| Some(rule.said(name, of(&rule.settings)?)))
-    }
-
-    fn value<T: Default>(&self, of: impl Fn(&Settings) -> Option<T>) -> T {
-        self.rules.iter().find_map(|rule| of(&rule.settings)).unwrap_or_default()
     }
 }

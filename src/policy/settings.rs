@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{NamePattern, Schedule, UpdateKind, VersionRange};
+use super::{BranchPattern, NamePattern, Schedule, UpdateKind, VersionRange};
 use crate::image::{Platform, Tag};
 use crate::repo::Moment;
 use crate::vulnerability::Severity;
@@ -146,4 +146,6 @@ pub struct Settings {
     pub security: Option<Urgency>,
     /// Nothing is proposed before.
     pub hold_until: Option<Moment>,
+    /// The branches that are brought up to date; without it the default branch.
+    pub branch: Option<Vec<BranchPattern>>,
 }

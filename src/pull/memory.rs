@@ -78,6 +78,12 @@ pub struct WatchTerms {
     pub rebase: Rebase,
     /// Its place among those that may be merged: the smallest goes first.
     pub rank: u8,
+    /// What else the rules say of it, and where they do, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// The branch that it goes to, where that is not the default branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<BranchName>,
 }
 
 /// What a pull request was given beside its text.

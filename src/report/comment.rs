@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::markdown::code;
-use crate::plan::{ChangeSet, Plan};
+use crate::plan::{ChangeSet, Plan, is_major_branch};
 use crate::policy::Rules;
-use crate::repo::PullNumber;
+use crate::repo::{BranchName, PullNumber};
 
 /// Marks the comment that says a branch is left alone, so that it is said once.
 pub const LEFT_ALONE_MARKER: &str = "<!-- restow-comment: left-alone -->";
@@ -54,12 +54,21 @@ impl Withdrawal {
         ))
     }
 
-    /// Finds out why what moved these images (as they are kept) is no longer wanted.
+    /// Its base branch is no longer brought up to date.
+    pub fn of_base(base: Option<&BranchName>, rules: &Rules) -> Self {
+        if !rules.enabled.value {
+            return Self(format!("`enabled` is false ({}).", code(&rules.enabled.place())));
+        }
+        let base = base.map_or("the branch", BranchName::as_str);
+        Self(format!("{} is no longer among the branches that Restow keeps up to date.", code(base)))
+    }
+
+    /// Finds out why what moved these images (as they are kept) on this branch is no longer wanted.
     pub fn of(
-        images: &BTreeSet<String>,
+        (branch, images): (&BranchName, &BTreeSet<String>),
         plan: &Plan,
         rules: &Rules,
-        sets: &[ChangeSet],
+        sets: &[&ChangeSet],
         number: impl Fn(&ChangeSet) -> Option<PullNumber>,
     ) -> Self {
         if !rules.enabled.value {
@@ -68,8 +77,11 @@ impl Withdrawal {
         if images.contains("onboarding") {
             return Self("the repository has a configuration now.".to_owned());
         }
-        let moves = |set: &&ChangeSet| set.images().iter().any(|one| images.contains(&one.to_string()));
-        if let Some(set) = sets.iter().find(moves) {
+        let moves = |set: &ChangeSet| set.images().iter().any(|one| images.contains(&one.to_string()));
+        // A smaller step of the same image is no reason against a larger one, nor the other way round.
+        let alike =
+            |set: &ChangeSet| set.topic.image().is_none() || is_major_branch(&set.branch) == is_major_branch(branch);
+        if let Some(set) = sets.iter().find(|set| moves(set) && alike(set)) {
             let place = number(set).map_or_else(|| code(set.branch.as_str()), |number| format!("#{}", number.0));
             let what = if images.len() > 1 { "what it moved" } else { "the image" };
             return Self(format!("{what} now moves in {place}."));

@@ -43,6 +43,14 @@ pub fn foresight_summary(opens: &[String], closes: &[String]) -> String {
     text
 }
 
+/// Marks the comment that says what a changed configuration would do, where no check may be written.
+pub const CONFIGURATION_MARKER: &str = "<!-- restow-comment: configuration -->";
+
+/// What a changed configuration would do, or what is wrong with it, as a comment.
+pub fn configuration_comment(title: &str, summary: &str) -> String {
+    format!("**{title}**\n\n{}\n\n{CONFIGURATION_MARKER}\n", summary.trim_end())
+}
+
 /// Every mistake; the last valid rules stay in force.
 pub fn mistakes_summary(mistakes: &[String]) -> String {
     let mut text = "The last valid configuration stays in force until these are mended. `restow check` shows them in \

@@ -25,6 +25,7 @@ pub(super) fn section(set: &ChangeSet) -> Option<String> {
     for (name, evidence) in known.iter().take(MOST) {
         lines.push(format!("- {}: {}", code(name), sentence(evidence)));
         lines.extend(swapped(name, evidence).map(|line| format!("  - {line}")));
+        lines.extend(version(evidence).map(|line| format!("  - {line}")));
         lines.extend(source(evidence).map(|line| format!("  - {line}")));
     }
     if known.is_empty() {
@@ -67,6 +68,16 @@ fn age(evidence: &Evidence) -> String {
     }
 }
 
+/// Since when it is there, in a few words; nothing where nobody knows.
+pub(super) fn since(evidence: &Evidence) -> Option<String> {
+    match evidence.age() {
+        Age::Seen(at) => Some(format!("Restow saw the image come on {}", day(at))),
+        Age::Claimed(claim) => Some(format!("There since {}, as {} says", day(claim.at), claim.source)),
+        Age::AtLeastSince(at) => Some(format!("There since {} at least", day(at))),
+        Age::Unknown => None,
+    }
+}
+
 fn platforms(evidence: &Evidence) -> String {
     match &evidence.platforms {
         Platforms::Known(platforms) if platforms.is_empty() => "it names no platform".to_owned(),
@@ -92,6 +103,19 @@ fn swapped(name: &str, evidence: &Evidence) -> Option<String> {
         ),
         false => format!("It was built again: the tag pointed at {short} until {until} at least."),
     })
+}
+
+/// What it calls its own version: a digest alone says nothing to people.
+fn version(evidence: &Evidence) -> Option<String> {
+    readable_version(evidence).map(|version| format!("It calls itself version {}.", code(version)))
+}
+
+/// A version that looks like one.
+pub(super) fn readable_version(evidence: &Evidence) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+    let version = evidence.labels.version.as_deref()?;
+    (version.len() <= 40 && version.contains(|c: char| c.is_ascii_digit()) && version.chars().all(plain))
+        .then_some(version)
 }
 
 /// Where it was built from; only what is plainly an address or a commit is shown.

@@ -11,12 +11,16 @@ mod markdown;
 mod notes;
 mod onboarding;
 mod pull;
+mod verdict;
 mod vex;
 mod vulnerabilities;
 
 pub use command::{command_help, explanation, not_allowed, onboarding_answer};
 pub use comment::{LEFT_ALONE_MARKER, STANDING_MARKER, Withdrawal, answer, left_alone, standing_comment, withdrawn};
-pub use configuration::{MISTAKES_ISSUE_TITLE, foresight_summary, foresight_title, mistakes_summary};
+pub use configuration::{
+    CONFIGURATION_MARKER, MISTAKES_ISSUE_TITLE, configuration_comment, foresight_summary, foresight_title,
+    mistakes_summary,
+};
 pub use convention::conventional;
 pub use dashboard::{DASHBOARD_MARKER, DASHBOARD_TITLE, Dashboard, OpenPull, TickedBox, ticked};
 pub use notes::{ReleaseNote, release_source, releases_between};

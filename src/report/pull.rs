@@ -7,6 +7,7 @@ use url::Url;
 use super::evidence;
 use super::markdown::{code, url_path};
 use super::notes::{self, ReleaseNote, release_source, releases_between};
+use super::verdict;
 use super::vulnerabilities::{Markup, vulnerability_change};
 use crate::image::{Digest, Reference};
 use crate::plan::{Alternative, ChangeSet, Topic, Update};
@@ -34,7 +35,8 @@ pub struct Place<'a> {
 /// The title: what moves, from where to where, called as the rules want.
 pub fn pull_title(set: &ChangeSet) -> String {
     let mark = if set.is_security() { " [security]" } else { "" };
-    let subject = format!("{}{mark}", subject(set));
+    let base = set.base.as_ref().map(|base| format!(" ({base})")).unwrap_or_default();
+    let subject = format!("{}{base}{mark}", subject(set));
     match prefix(&set.terms.commit) {
         Some(prefix) => format!("{prefix}: {}", lowered(&subject)),
         None => subject,
@@ -64,7 +66,7 @@ fn subject(set: &ChangeSet) -> String {
     let to = tags(set, |update| &update.to);
     let digest = || set.updates.iter().find_map(|update| update.to.digest()).map(Digest::short).unwrap_or_default();
     match set.kind() {
-        UpdateKind::Digest => format!("Update {image} {to} to its newest build ({})", digest()),
+        UpdateKind::Digest => format!("Update {image} {to} to its newest build ({}{})", build(set), digest()),
         UpdateKind::Pin => format!("Pin {image} {to} to {}", digest()),
         UpdateKind::Patch
         | UpdateKind::Minor
@@ -74,6 +76,16 @@ fn subject(set: &ChangeSet) -> String {
         | UpdateKind::Centralise
         | UpdateKind::Rollback => format!("Update {image} from {from} to {to}"),
     }
+}
+
+/// `27.1.2, 1234567 -> `: the version that the new build calls itself, and the digest that it takes the place of.
+fn build(set: &ChangeSet) -> String {
+    let evidence = set.updates.iter().find_map(|update| update.evidence.as_ref());
+    let version = evidence.and_then(evidence::readable_version).map(|version| format!("{version}, "));
+    let from: BTreeSet<String> =
+        set.updates.iter().filter_map(|update| update.site.reference.digest()).map(Digest::short).collect();
+    let from = from.first().filter(|_| from.len() == 1).map(|from| format!("{from} -> "));
+    format!("{}{}", version.unwrap_or_default(), from.unwrap_or_default())
 }
 
 fn several(set: &ChangeSet, images: usize) -> String {
@@ -113,6 +125,7 @@ pub fn commit_message(set: &ChangeSet) -> String {
 pub fn pull_body(set: &ChangeSet, place: &Place<'_>, releases: &[ReleaseNote]) -> String {
     let between = releases_between(releases, set);
     let sections = [
+        verdict::verdict(set),
         summary(set),
         table(set, place),
         left(set),
@@ -122,6 +135,7 @@ pub fn pull_body(set: &ChangeSet, place: &Place<'_>, releases: &[ReleaseNote]) -
         release_source(set).and_then(|source| notes::section(&between, &source)),
         alternatives(set),
         next(set),
+        verdict::roll_back(set),
         advice(set),
     ];
     let body = sections.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
@@ -156,10 +170,10 @@ fn summary(set: &ChangeSet) -> Option<String> {
 }
 
 fn table(set: &ChangeSet, place: &Place<'_>) -> Option<String> {
-    let mut rows = vec!["| Where | From | To | Kind |".to_owned(), "|---|---|---|---|".to_owned()];
+    let mut rows = vec!["| Where | From | To | Kind | Platforms |".to_owned(), "|---|---|---|---|---|".to_owned()];
     rows.extend(set.updates.iter().take(MOST_ROWS).map(|update| row(update, place)));
     if let Some(more) = set.updates.len().checked_sub(MOST_ROWS).filter(|more| *more > 0) {
-        rows.push(format!("| and {more} more, in the diff | | | |"));
+        rows.push(format!("| and {more} more, in the diff | | | | |"));
     }
     Some(rows.join("\n"))
 }
@@ -171,7 +185,7 @@ fn row(update: &Update, place: &Place<'_>) -> String {
     let shown = code(&format!("{}:{}", site.path, site.line));
     let from = code(&readable(&site.reference));
     let to = code(&readable(&update.to));
-    format!("| [{shown}]({link}) | {from} | {to} | {} |", update.kind)
+    format!("| [{shown}]({link}) | {from} | {to} | {} | {} |", update.kind, verdict::platforms(update))
 }
 
 /// What was meant and is not in the diff.
@@ -258,6 +272,7 @@ fn advice(set: &ChangeSet) -> Option<String> {
     };
     Some(format!(
         "---\n**Not this one?** Close the pull request: the same move is not proposed again, a newer version is. \
-         A comment `/restow help` tells what else can be said.{never}"
+         **Not now?** `/restow hold 14d` waits, `/restow ignore major because …` says what else is not wanted, `/restow \
+         rebase` brings it up to date, `/restow explain` says how it stands; `/restow help` tells the rest.{never}"
     ))
 }

@@ -76,7 +76,26 @@ const OPENED: Sql = Sql::new(
      GROUP BY pull",
 );
 
+/// What was last published at a pull request.
+const MOVES: Sql = Sql::new(
+    "read what a pull request moves",
+    "SELECT at, actor, act, repo_id, repository, image, from_ref, to_ref, pull, rule, evidence, result FROM audit
+     WHERE repo_id = $1 AND pull = $2 AND act IN ('open', 'update') ORDER BY id DESC LIMIT 100",
+);
+
 impl Store {
+    /// What the newest publishing at a pull request moved, as it was recorded then.
+    ///
+    /// # Errors
+    /// The database fails, or a row is unreadable.
+    pub async fn published(&self, repo: RepoId, pull: PullNumber) -> Result<Vec<AuditEntry>, StoreError> {
+        let rows = self.database.read(MOVES, values![repo.0.cast_signed(), pull.0.cast_signed()]).await?;
+        let mut all = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let newest = all.first().map(|entry| entry.at);
+        all.retain(|entry| Some(entry.at) == newest);
+        Ok(all)
+    }
+
     /// The pull requests that were opened since a moment, and when.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use super::database::{Database, Sql, Transaction, over_rows, retry_conflicts, va
 use super::jobs::enqueue_in;
 use super::{NewJob, Store, StoreError};
 use crate::clock::Clock;
-use crate::repo::{InstallationId, Moment, RepoId};
+use crate::repo::{InstallationId, Moment, PullNumber, RepoId};
 
 /// One webhook delivery, without its payload.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +90,28 @@ impl Intake {
     }
 }
 
+/// Who closed a pull request, by the webhooks that told of it.
+const CLOSED: Sql = Sql::new(
+    "read who closed a pull request",
+    "SELECT summary FROM deliveries WHERE repo_id = $1 AND event = 'pull_request' AND action = 'closed'
+     ORDER BY received_at DESC LIMIT 100",
+);
+
 impl Store {
+    /// Who closed a pull request or merged it, where a webhook told.
+    ///
+    /// # Errors
+    /// The database fails, or a row is unreadable.
+    pub async fn closed_by(&self, repo: RepoId, pull: PullNumber) -> Result<Option<String>, StoreError> {
+        for row in self.database.read(CLOSED, values![repo.0.cast_signed()]).await? {
+            let summary: Json = row.parsed("summary")?;
+            if summary["number"].as_u64() == Some(pull.0) {
+                return Ok(summary["sender"].as_str().map(str::to_owned));
+            }
+        }
+        Ok(None)
+    }
+
     /// Stores a delivery and enqueues its jobs, both or neither; both are on disk when this returns
     /// [`Recorded::New`]. An id that was seen before changes nothing.
     ///

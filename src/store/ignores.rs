@@ -6,11 +6,13 @@ use super::database::{Row, Sql, over_rows, values, wrong};
 use super::{Store, StoreError};
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::PassedOver;
-use crate::repo::{Moment, PullNumber, RepoId};
+use crate::repo::{BranchName, Moment, PullNumber, RepoId};
 
 /// One thing that is not wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignore {
+    /// The branch that it was proposed for, where that is not the default branch.
+    pub base: Option<BranchName>,
     /// The image.
     pub image: ImageName,
     /// Its line; `None` for every line.
@@ -33,21 +35,21 @@ pub struct Ignore {
 
 const SAVE: Sql = over_rows!(
     "save what is ignored",
-    "INSERT INTO ignores (repo_id, image, line, group_name, what, value, until, author, reason, pull, created_at)
-     SELECT $2, given.value ->> 'image', given.value ->> 'line', given.value ->> 'group', given.value ->> 'what',
+    "INSERT INTO ignores (repo_id, base, image, line, group_name, what, value, until, author, reason, pull, created_at)
+     SELECT $2, given.value ->> 'base', given.value ->> 'image', given.value ->> 'line', given.value ->> 'group', given.value ->> 'what',
         given.value ->> 'value',
         CAST(given.value ->> 'until' AS BIGINT), given.value ->> 'author', given.value ->> 'reason',
         CAST(given.value ->> 'pull' AS BIGINT), CAST(given.value ->> 'at' AS BIGINT)
      FROM",
     "WHERE true
-     ON CONFLICT (repo_id, image, line, group_name, what, value) DO UPDATE SET until = excluded.until, author = excluded.author,
+     ON CONFLICT (repo_id, base, image, line, group_name, what, value) DO UPDATE SET until = excluded.until, author = excluded.author,
         reason = excluded.reason, pull = excluded.pull, created_at = excluded.created_at"
 );
 
 const LIST: Sql = Sql::new(
     "list what is ignored",
-    "SELECT image, line, group_name, what, value, until, author, reason, pull, created_at FROM ignores
-     WHERE repo_id = $1 AND (until IS NULL OR until > $2) ORDER BY image, line, created_at, id",
+    "SELECT base, image, line, group_name, what, value, until, author, reason, pull, created_at FROM ignores
+     WHERE repo_id = $1 AND (until IS NULL OR until > $2) ORDER BY image, line, base, created_at, id",
 );
 
 const FORGET: Sql = Sql::new("forget what is ignored", "DELETE FROM ignores WHERE repo_id = $1 AND image = $2");
@@ -67,7 +69,7 @@ impl Store {
         for row in ignores.iter().map(as_json) {
             // One statement cannot touch a row twice.
             let same = |other: &&mut Json| {
-                ["image", "line", "group", "what", "value"].iter().all(|key| other[*key] == row[*key])
+                ["base", "image", "line", "group", "what", "value"].iter().all(|key| other[*key] == row[*key])
             };
             match rows.iter_mut().find(same) {
                 Some(earlier) => *earlier = row,
@@ -113,6 +115,7 @@ fn as_json(ignore: &Ignore) -> Json {
         PassedOver::Versions(numbers) => ("versions", numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(".")),
     };
     json!({
+        "base": ignore.base.as_ref().map(BranchName::as_str).unwrap_or_default(),
         "image": ignore.image.to_string(),
         "line": ignore.line.as_deref().unwrap_or_default(),
         "group": ignore.group.as_deref().unwrap_or_default(),
@@ -128,7 +131,9 @@ fn as_json(ignore: &Ignore) -> Json {
 
 fn ignore(row: &Row) -> Result<Ignore, StoreError> {
     let (what, value) = (row.text("what")?, row.text("value")?);
+    let base = row.text("base")?;
     Ok(Ignore {
+        base: if base.is_empty() { None } else { Some(row.parsed("base")?) },
         image: row.parsed("image")?,
         line: Some(row.text("line")?).filter(|line| !line.is_empty()),
         group: Some(row.text("group_name")?).filter(|group| !group.is_empty()),

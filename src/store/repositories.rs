@@ -110,7 +110,26 @@ const INVENTORY: Sql = Sql::new(
     "SELECT scanned_commit, inventory FROM repositories WHERE id = $1 AND inventory IS NOT NULL",
 );
 
+const COMMIT_OF: Sql = Sql::new(
+    "read how far a repository was scanned",
+    "SELECT scanned_commit FROM repositories
+     WHERE installation_id = $1 AND LOWER(name) = LOWER($2) AND state = 'active'",
+);
+
 impl Store {
+    /// The commit of the last scan of a repository, by its name; `None` where there is none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn scanned_commit(
+        &self,
+        installation: InstallationId,
+        name: &RepoName,
+    ) -> Result<Option<String>, StoreError> {
+        let row = self.database.read_one(COMMIT_OF, values![installation.0.cast_signed(), name.as_str()]).await?;
+        row.map(|row| row.maybe_text("scanned_commit")).transpose().map(Option::flatten)
+    }
+
     /// Saves who a repository is, new or known; what was found in it stays (see [`Store::save_inventory`]).
     ///
     /// # Errors

@@ -147,3 +147,33 @@ fn what_holds_is_explained_with_its_places() {
     assert_eq!(output.status.code(), Some(0));
     insta::assert_snapshot!(String::from_utf8(output.stdout).expect("UTF-8"));
 }
+
+#[test]
+fn every_value_says_where_it_comes_from_and_what_was_not_read_is_named() {
+    let rules = "extends: [\"acme/.github:team.yml\"]\nlabels: [images]\nsecurity: critical\ncommit: {prefix: chore, scope: deps}\n\
+                 rules:\n  - match: {images: [nginx]}\n    reviewers: [mona]\n    draft: true\n    rebase: always\n    \
+                 platforms: [linux/arm64]\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join(".github")).expect("a folder");
+    fs::write(folder.path().join(".github/restow.yml"), rules).expect("written");
+    fs::write(folder.path().join("Dockerfile"), "FROM nginx:1.25\n").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_restow"))
+        .args(["check", "--explain"])
+        .current_dir(folder.path())
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    for (name, value, line) in [
+        ("labels", "images", 2),
+        ("security", "critical", 3),
+        ("commit", "chore(deps)", 4),
+        ("reviewers", "mona", 7),
+        ("draft", "true", 8),
+        ("rebase", "always", 9),
+        ("platforms", "linux/arm64", 10),
+    ] {
+        let row = format!("  {name:<10} {value}  (.github/restow.yml, line {line})");
+        assert!(text.contains(&row), "{row}\n{text}");
+    }
+    assert!(text.contains("Not read here, and taken for empty: acme/.github:team.yml, the organisation's"), "{text}");
+}

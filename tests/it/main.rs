@@ -16,5 +16,6 @@ mod registry;
 mod store;
 mod stories;
 mod tags;
+mod texts;
 mod vex;
 mod vulnerabilities;

@@ -38,9 +38,11 @@ fn wanted() -> ChangeSet {
         commit: CommitStyle::default(),
         draft: false,
         reasons: Vec::new(),
+        rules: Vec::new(),
     };
-    let topic = Topic::Image { image: ImageName::parse("nginx").expect("an image"), line: "x.y".to_owned() };
-    ChangeSet { topic, branch: branch("restow/nginx-x.y"), updates: Vec::new(), left: Vec::new(), terms }
+    let topic =
+        Topic::Image { image: ImageName::parse("nginx").expect("an image"), line: "x.y".to_owned(), major: false };
+    ChangeSet { topic, branch: branch("restow/nginx-x.y"), base: None, updates: Vec::new(), left: Vec::new(), terms }
 }
 
 fn block() -> MachineBlock {

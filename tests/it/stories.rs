@@ -1,6 +1,7 @@
 //! Stories: a push comes in, a pull request goes out, and people have their say. Against the simulated world on the
 //! wire, with its clock.
 
+mod branches;
 mod commands;
 mod crash;
 mod evidence;
@@ -13,5 +14,6 @@ mod people;
 mod queue;
 mod random;
 mod rules;
+mod rules_more;
 mod vex;
 mod vulnerabilities;

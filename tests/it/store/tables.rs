@@ -212,6 +212,7 @@ pub(super) async fn ignores_end_and_are_kept_once(f: Fixture) {
     let image = ImageName::parse("nginx").expect("an image");
     let tag = |tag: &str| PassedOver::Tag(Tag::parse(tag).expect("a tag"));
     let one = |what: PassedOver, until: Option<Moment>| Ignore {
+        base: None,
         image: image.clone(),
         line: Some("1".to_owned()),
         group: None,
@@ -229,6 +230,9 @@ pub(super) async fn ignores_end_and_are_kept_once(f: Fixture) {
     f.store.save_ignores(SHOP, &[all[0].clone(), all[0].clone()]).await.expect("saved again");
     f.store.save_ignores(RepoId(1), &all[..1]).await.expect("saved elsewhere");
     assert_eq!(f.store.ignores(SHOP, START).await.expect("listed"), all);
+    let release = Ignore { base: Some(BranchName::parse("release/1").expect("a branch")), ..all[0].clone() };
+    f.store.save_ignores(RepoId(1), std::slice::from_ref(&release)).await.expect("saved for a branch");
+    assert_eq!(f.store.ignores(RepoId(1), START).await.expect("listed"), [all[0].clone(), release]);
     let ended = one(tag("1.29"), Some(START.plus_ms(10)));
     f.store.save_ignores(SHOP, std::slice::from_ref(&ended)).await.expect("saved with an end");
     assert!(f.store.ignores(SHOP, START).await.expect("listed").contains(&ended));

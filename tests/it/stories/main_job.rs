@@ -268,5 +268,8 @@ async fn an_unchanged_repository_costs_one_request_a_day() {
     let asked = house.world.github.requests();
     let about_it: Vec<_> = asked.iter().filter(|one| one.path.starts_with("/repos/acme/shop")).collect();
     assert!(about_it.len() <= 3, "{about_it:?}");
+    // Two a day are the organisation's: the list of its repositories, and its file.
+    let others: Vec<_> = asked.iter().filter(|one| !one.path.starts_with("/app")).collect();
+    assert!(others.len() <= 9, "{others:?}");
     house.world.github.assert_clean();
 }

@@ -245,6 +245,11 @@ impl Git {
         self.text(&["rev-list", range]).lines().map(str::to_owned).collect()
     }
 
+    /// The commits that changed a file, the newest first.
+    pub(crate) fn log_of(&self, range: &str, path: &str) -> Vec<String> {
+        self.text(&["rev-list", range, "--", path]).lines().map(str::to_owned).collect()
+    }
+
     /// The tree of a three-way merge, or nothing where it conflicts.
     pub(crate) fn merge(&self, ours: &str, theirs: &str) -> Option<String> {
         let text = self.asked(&["merge-tree", "--write-tree", ours, theirs])?;

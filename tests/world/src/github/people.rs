@@ -78,6 +78,8 @@ pub struct OwnRun {
     pub summary: String,
     /// Path, line and message of what it says at files.
     pub annotations: Vec<(String, u64, String)>,
+    /// The columns of these.
+    pub columns: Vec<u64>,
 }
 
 impl State {

@@ -28,7 +28,11 @@ fn list(state: &State, call: &InRepo<'_>) -> Outcome {
     let repo = state.repo(call.with(state, READ)?);
     let from = call.ask.query.get("sha").unwrap_or(&repo.default_branch);
     let head = repo.git.resolve(from).ok_or_else(Reply::not_found)?;
-    let (here, link) = page(state, call.ask, repo.git.log(&head));
+    let all = match call.ask.query.get("path") {
+        Some(path) => repo.git.log_of(&head, path),
+        None => repo.git.log(&head),
+    };
+    let (here, link) = page(state, call.ask, all);
     let all: Vec<Value> = here.iter().map(|sha| json::commit(state, repo, sha)).collect();
     Ok(linked(Reply::json(200, Value::Array(all)), link))
 }

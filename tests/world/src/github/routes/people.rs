@@ -187,6 +187,8 @@ fn create_run(state: &mut State, call: &InRepo<'_>) -> Outcome {
     let ask = call.ask;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let made = state.id();
+    let columns = ask.body["output"]["annotations"].as_array().into_iter().flatten();
+    let columns = columns.filter_map(|one| one["start_column"].as_u64()).collect();
     let annotations = ask.body["output"]["annotations"].as_array().into_iter().flatten();
     let run = OwnRun {
         id: made,
@@ -198,6 +200,7 @@ fn create_run(state: &mut State, call: &InRepo<'_>) -> Outcome {
         annotations: annotations
             .map(|one| (text(&one["path"]), one["start_line"].as_u64().unwrap_or(0), text(&one["message"])))
             .collect(),
+        columns,
     };
     let shown = json::own_run(state, state.repo(id), &run);
     state.repo_mut(id).people.own_runs.push(run);
