@@ -1,11 +1,12 @@
 //! `restow explain`: what a tag means, where it could move, and why not elsewhere.
 
-use super::lookup::{AdvisoryArgs, LookupArgs, known_images, tags_of};
+use super::lookup::{AdvisoryArgs, KnownImage, LookupArgs, known_images, tags_of};
 use super::{DONE, FAILED, Outcome, output};
 use crate::clock::Clock;
-use crate::image::{ImageName, Reference, Tag};
-use crate::plan::{Completeness, Lookup, Subject};
-use crate::report::{Markup, vulnerabilities, vulnerability_change};
+use crate::image::{Digest, ImageName, Reference, Tag};
+use crate::plan::{Completeness, Lookup, Subject, TagList};
+use crate::report::{Choice, Markup, choices, vulnerabilities, vulnerability_change};
+use crate::tag::Scheme;
 use crate::vulnerability::{Change, Determination, package_changes};
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,9 @@ pub(super) struct Args {
     /// Show its known vulnerabilities; the names of its packages go to OSV
     #[arg(long)]
     vulnerabilities: bool,
+    /// Show how many known vulnerabilities each image has that it could move to, and its other variants
+    #[arg(long, conflicts_with = "to")]
+    alternatives: bool,
     #[command(flatten)]
     advisories: AdvisoryArgs,
     #[command(flatten)]
@@ -36,6 +40,9 @@ fn read_reference(text: &str) -> Result<Reference, String> {
 pub(super) fn run(args: &Args) -> Outcome {
     let current =
         args.image.tag().cloned().unwrap_or_else(|| Tag::parse("latest").expect("impossible: latest is a tag"));
+    if args.alternatives {
+        return alternatives(args, &current);
+    }
     if args.to.is_some() || args.vulnerabilities {
         return compare(args, &current);
     }
@@ -64,6 +71,60 @@ fn compare(args: &Args, current: &Tag) -> Outcome {
     let change = Change { before: before.vulnerabilities, after: after.vulnerabilities, packages };
     output::line(&vulnerability_change(&change, Markup::Plain))?;
     Ok(if is_whole(&change.before) && is_whole(&change.after) { DONE } else { FAILED })
+}
+
+/// Other variants of the same version that are looked at.
+const MOST_VARIANTS: usize = 3;
+
+/// Prints what is known of everything that could stand there.
+fn alternatives(args: &Args, current: &Tag) -> Outcome {
+    let image = args.image.image();
+    let list = match tags_of(&args.lookup, image)? {
+        Lookup::Known(list) => list,
+        Lookup::Unavailable { reason, .. } => {
+            eprintln!("restow: {reason}");
+            return Ok(FAILED);
+        }
+    };
+    let pinned = args.image.digest().map(|digest| ("stands there".to_owned(), current.clone(), Some(digest.clone())));
+    let moves = moves(image, current, &list).into_iter().map(|(how, tag)| (how, tag, None));
+    let named: Vec<_> = pinned.into_iter().chain(moves).collect();
+    let subject = |(_, tag, digest): &(String, Tag, Option<Digest>)| Subject {
+        image: image.clone(),
+        tag: Some(tag.clone()),
+        digest: digest.clone(),
+    };
+    let subjects: Vec<Subject> = named.iter().map(subject).collect();
+    let found = known_images(&args.lookup, &args.advisories, &subjects, Vec::new())?;
+    let choice = |((how, tag, _), one): (&(String, Tag, Option<Digest>), &KnownImage)| Choice {
+        how: how.clone(),
+        tag: tag.to_string(),
+        known: one.vulnerabilities.clone(),
+    };
+    let all: Vec<Choice> = named.iter().zip(&found).map(choice).collect();
+    output::line(&format!("{}\n\n{}", image.familiar(), choices(&all, Markup::Plain)))?;
+    let whole = found.iter().all(|one| one.vulnerabilities.assessment().is_some_and(|one| one.is_whole));
+    Ok(if whole { DONE } else { FAILED })
+}
+
+/// The tag that stands there, what it could move to, and other variants of its version; each once.
+fn moves(image: &ImageName, current: &Tag, list: &TagList) -> Vec<(String, Tag)> {
+    let scheme = Scheme::learn_for(list.known_as.as_ref().unwrap_or(image), &list.tags);
+    let picks = scheme.pick(current, Clock::System.now());
+    let picked = [("patch", picks.patch), ("minor", picks.minor), ("major", picks.major), ("variant", picks.variant)];
+    let picked = picked.into_iter().filter_map(|(kind, pick)| Some((kind.to_owned(), pick?.tag)));
+    let version = scheme.version_of(current);
+    let is_sibling = |tag: &&Tag| !version.is_empty() && scheme.version_of(tag) == version && *tag != current;
+    let mut siblings: Vec<&Tag> = list.tags.iter().map(|one| &one.name).filter(is_sibling).collect();
+    siblings.sort_by_key(|tag| (tag.as_str().len(), tag.as_str()));
+    let siblings = siblings.into_iter().take(MOST_VARIANTS).map(|tag| ("other variant".to_owned(), tag.clone()));
+    let mut all: Vec<(String, Tag)> = vec![("as it is now".to_owned(), current.clone())];
+    for (how, tag) in picked.chain(siblings) {
+        if !all.iter().any(|(_, one)| *one == tag) {
+            all.push((how, tag));
+        }
+    }
+    all
 }
 
 /// Asks the registry and prints what it has for someone on `current`.

@@ -118,7 +118,7 @@ pub(super) async fn look_at_standing(
     services: &Services,
     gathered: &Gathered,
     plans: &mut [Plan],
-    mut scales: Scales,
+    scales: &mut Scales,
 ) -> Result<(), JobError> {
     let Some(sources) = services.advisories.as_ref() else { return Ok(()) };
     let lookups = services.lookups_for(&gathered.row);
@@ -127,6 +127,21 @@ pub(super) async fn look_at_standing(
         plan.stand(inventory, &standing, rules);
     }
     scales.keep(services, gathered.row.id).await
+}
+
+/// Looks at what else the images could move to of which a pull request is about to be opened.
+pub(super) async fn look_at_alternatives(
+    services: &Services,
+    gathered: &Gathered,
+    sets: &mut [ChangeSet],
+    scales: &mut Scales,
+) -> Result<(), JobError> {
+    let Some(sources) = services.advisories.as_ref() else { return Ok(()) };
+    let lookups = services.lookups_for(&gathered.row);
+    for set in sets.iter_mut().filter(|set| !gathered.open.contains_key(&set.branch)) {
+        scales.look_at_alternatives((&lookups, sources), set).await?;
+    }
+    Ok(())
 }
 
 /// Says which full versions that stand there are not what they were.

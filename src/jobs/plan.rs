@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bases::{Others, Tree};
 use super::closed::{Looked, look_at_open, still_open};
 use super::dashboard::{self, Cause, Shown};
-use super::decide::{Decided, decide, look_at_standing, look_for_replaced};
+use super::decide::{Decided, decide, look_at_alternatives, look_at_standing, look_for_replaced};
 use super::installation::is_stopped;
 use super::kind::{RepoPayload, plan_job, scan_job, watch_job};
 use super::observe::observe;
@@ -87,14 +87,17 @@ pub(super) async fn run(services: &Services, payload: &RepoPayload, guard: &Guar
         }
         Readiness::NothingToDo => return Ok(Vec::new()),
     };
-    let Decided { mut plans, incomplete, scales } = decide(services, &mut gathered).await?;
+    let Decided { mut plans, incomplete, mut scales } = decide(services, &mut gathered).await?;
     if !must_be_asked(&gathered) {
-        look_at_standing(services, &gathered, &mut plans, scales).await?;
+        look_at_standing(services, &gathered, &mut plans, &mut scales).await?;
     }
     look_for_replaced(services, &gathered, &mut plans).await?;
     let sets = change_sets(&plans, &gathered);
     let mut paced = plan::paced(sets, &pace(&gathered), &gathered.rules, gathered.now);
     hold_new(services, &gathered, &mut paced).await?;
+    if !must_be_asked(&gathered) {
+        look_at_alternatives(services, &gathered, &mut paced.sets, &mut scales).await?;
+    }
     let plan = together(&plans);
     tell(&plan, &paced);
     record::of_holds(services, &gathered.row, plan.holds.iter().chain(&paced.holds)).await?;

@@ -284,7 +284,7 @@ impl House<'_> {
     }
 
     async fn facts(&self, pull: &Pull, known: &PullRow, memory: &mut Memory) -> Result<Facts, JobError> {
-        let checks = checks(self.services, &self.repo, &self.rules, &pull.head_sha).await?;
+        let checks = checks(self.services, self.repo, self.rules, &pull.head_sha).await?;
         let reviews = latest(self.repo.reviews(pull.number).await?);
         let approvals = reviews.values().filter(|state| *state == "APPROVED").count();
         let elsewhere = pull.base_branch.as_ref().filter(|base| {
@@ -333,7 +333,7 @@ impl House<'_> {
     /// What fails on the commit upon which the pull request stands.
     async fn failing_on_base(&self, known: &PullRow) -> Result<BTreeSet<String>, JobError> {
         let Some(base) = &known.base else { return Ok(BTreeSet::new()) };
-        let on_base = checks(self.services, &self.repo, &self.rules, base).await?;
+        let on_base = checks(self.services, self.repo, self.rules, base).await?;
         let failed = on_base.all.into_iter().filter(|check| check.state == CheckState::Failed);
         Ok(failed.map(|check| check.name).collect())
     }

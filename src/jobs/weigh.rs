@@ -6,7 +6,7 @@ use super::lookups::{AdvisorySources, Lookups, VexChoice};
 use super::{JobError, Services};
 use crate::formats::Inventory;
 use crate::image::{Digest, ImageName, Tag};
-use crate::plan::{ContentPair, Depth, EvidenceMap, Lookup, Plan, Standing, Subject, allowed_sites};
+use crate::plan::{ChangeSet, ContentPair, Depth, EvidenceMap, Lookup, Plan, Standing, Subject, allowed_sites};
 use crate::policy::Rules;
 use crate::repo::RepoId;
 use crate::vulnerability::{Change, Determination, package_changes};
@@ -14,6 +14,9 @@ use crate::vulnerability::{Change, Determination, package_changes};
 /// Images that one plan examines which nobody examined before: each may cost the reading of its layers. The next plan
 /// goes on.
 const MOST_NEW: usize = 20;
+
+/// Alternatives of one update that are looked at, and those of one change set that nobody examined before.
+const MOST_ALTERNATIVES: usize = 4;
 
 /// What one plan weighed.
 #[derive(Debug)]
@@ -78,6 +81,27 @@ impl Scales {
             standing.insert(subject, known);
         }
         Ok(standing)
+    }
+
+    /// Looks at what else the images of these change sets could move to, within bounds: it is nice to know.
+    pub(super) async fn look_at_alternatives(
+        &mut self,
+        (lookups, sources): (&Lookups, &AdvisorySources),
+        set: &mut ChangeSet,
+    ) -> Result<(), JobError> {
+        self.most = self.most.min(self.examined + MOST_ALTERNATIVES);
+        for update in &mut set.updates {
+            let image = update.site.reference.image().clone();
+            for one in update.alternatives.iter_mut().take(MOST_ALTERNATIVES) {
+                let subject = Subject { image: image.clone(), tag: Some(one.tag.clone()), digest: None };
+                let asked = BTreeMap::from([(subject, Depth::Platforms)]);
+                let found = lookups.evidence(asked, || ()).await?.into_values().next();
+                let Some(Lookup::Known(evidence)) = found else { continue };
+                let known = self.weigh((lookups, sources), (&image, &evidence.digest, Some(&one.tag))).await?;
+                one.vulnerabilities = Some(Box::new(known));
+            }
+        }
+        Ok(())
     }
 
     async fn weigh(

@@ -390,7 +390,7 @@ fn current_tag(reference: &Reference) -> Result<Tag, (HoldCode, String)> {
 }
 
 fn alternative(kind: UpdateKind, pick: &Pick) -> Alternative {
-    Alternative { kind, tag: pick.tag.clone(), reason: pick.reason.clone() }
+    Alternative { kind, tag: pick.tag.clone(), reason: pick.reason.clone(), vulnerabilities: None }
 }
 
 /// The moves that are open, in the order of preference.

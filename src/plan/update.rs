@@ -8,7 +8,7 @@ use crate::formats::{Site, SitePlace};
 use crate::image::{Digest, Reference, Tag};
 use crate::policy::UpdateKind;
 use crate::repo::Moment;
-use crate::vulnerability::{Change, SupportEnd};
+use crate::vulnerability::{Change, Determination, SupportEnd};
 
 /// A proposed move of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -76,6 +76,9 @@ pub struct Alternative {
     pub tag: Tag,
     /// Why this tag, for a person.
     pub reason: String,
+    /// What is known of its vulnerabilities, where it was looked at.
+    #[serde(skip)]
+    pub vulnerabilities: Option<Box<Determination>>,
 }
 
 /// An update that is not proposed now, and the reason.

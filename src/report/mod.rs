@@ -1,5 +1,6 @@
 //! Every text a person reads on GitHub: titles, bodies, comments, commit messages.
 
+mod alternatives;
 mod command;
 mod comment;
 mod configuration;
@@ -15,6 +16,7 @@ mod verdict;
 mod vex;
 mod vulnerabilities;
 
+pub use alternatives::{Choice, choices};
 pub use command::{command_help, explanation, not_allowed, onboarding_answer};
 pub use comment::{LEFT_ALONE_MARKER, STANDING_MARKER, Withdrawal, answer, left_alone, standing_comment, withdrawn};
 pub use configuration::{

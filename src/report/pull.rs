@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::evidence;
 use super::markdown::{code, url_path};
 use super::notes::{self, ReleaseNote, release_source, releases_between};
 use super::verdict;
 use super::vulnerabilities::{Markup, vulnerability_change};
+use super::{alternatives, evidence};
 use crate::image::{Digest, Reference};
-use crate::plan::{Alternative, ChangeSet, Topic, Update};
+use crate::plan::{ChangeSet, Topic, Update};
 use crate::policy::{CommitStyle, UpdateKind};
 use crate::pull::{FINGERPRINT_TRAILER, MachineBlock};
 use crate::repo::{CommitSha, RepoName};
@@ -133,7 +133,7 @@ pub fn pull_body(set: &ChangeSet, place: &Place<'_>, releases: &[ReleaseNote]) -
         vulnerability_section(set),
         evidence::section(set),
         release_source(set).and_then(|source| notes::section(&between, &source)),
-        alternatives(set),
+        alternatives::section(set),
         next(set),
         verdict::roll_back(set),
         advice(set),
@@ -211,21 +211,6 @@ fn reasons(set: &ChangeSet) -> Option<String> {
     let mut lines: Vec<String> = reasons.into_iter().take(10).map(|reason| format!("- {reason}")).collect();
     lines.extend(set.terms.reasons.iter().take(5).map(|reason| format!("- The rules say: {}", code(reason))));
     Some(format!("**Why**\n\n{}", lines.join("\n")))
-}
-
-fn alternatives(set: &ChangeSet) -> Option<String> {
-    let open: BTreeSet<(UpdateKind, &str, &str)> = set
-        .updates
-        .iter()
-        .flat_map(|update| &update.alternatives)
-        .map(|Alternative { kind, tag, reason }| (*kind, tag.as_str(), reason.as_str()))
-        .collect();
-    if open.is_empty() {
-        return None;
-    }
-    let lines: Vec<String> =
-        open.into_iter().take(10).map(|(kind, tag, reason)| format!("- {kind}: {} ({reason})", code(tag))).collect();
-    Some(format!("**Also there, not proposed here**\n\n{}", lines.join("\n")))
 }
 
 /// What the move does to the known vulnerabilities, image by image.

@@ -137,7 +137,7 @@ pub fn vulnerability_changes(updates: &[(String, &Change)], markup: Markup) -> S
 }
 
 /// A count, as far as it can be told: `3+` where there may be more, `?` where none was found and some may be there.
-fn at_least(one: &Assessment, count: usize) -> String {
+pub(super) fn at_least(one: &Assessment, count: usize) -> String {
     match (one.is_whole, count) {
         (true, _) => count.to_string(),
         (false, 0) => "?".to_owned(),

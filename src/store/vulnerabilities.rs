@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::database::{Sql, over_rows, values};
-use super::{Store, StoreError};
+use super::{ImageKey, Store, StoreError};
 use crate::image::Digest;
 use crate::repo::Moment;
 
@@ -48,17 +48,17 @@ const SAVE_ADVISORIES: Sql = over_rows!(
 );
 
 impl Store {
-    /// What an image holds, as JSON, and since when that is known, where this version of the reader determined it.
+    /// What an image holds, by its name too, since what is attached elsewhere to the same content says nothing of it: as JSON, and since when that is known, where this version of the reader determined it.
     ///
     /// # Errors
     /// The database fails.
     pub async fn package_list(
         &self,
-        audience: &str,
+        image: &ImageKey,
         digest: &Digest,
         reader: i64,
     ) -> Result<Option<(String, Moment)>, StoreError> {
-        let row = self.database.read_one(LIST, values![audience, digest.as_str(), reader]).await?;
+        let row = self.database.read_one(LIST, values![image.as_str(), digest.as_str(), reader]).await?;
         row.map(|row| Ok((row.text("body")?, Moment(row.int("determined_at")?)))).transpose()
     }
 
@@ -68,12 +68,12 @@ impl Store {
     /// The database fails.
     pub async fn save_package_list(
         &self,
-        audience: &str,
+        image: &ImageKey,
         digest: &Digest,
         reader: i64,
         body: &str,
     ) -> Result<(), StoreError> {
-        let row = values![audience, digest.as_str(), body, reader, self.now().0];
+        let row = values![image.as_str(), digest.as_str(), body, reader, self.now().0];
         self.database.write(SAVE_LIST, row).await.map(|_| ())
     }
 

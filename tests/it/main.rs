@@ -17,5 +17,6 @@ mod store;
 mod stories;
 mod tags;
 mod texts;
+mod versions;
 mod vex;
 mod vulnerabilities;

@@ -62,12 +62,16 @@ impl Scene {
 }
 
 pub(crate) fn layer(files: &[(&str, &str)]) -> Vec<u8> {
+    layer_of(&files.iter().map(|(path, text)| (*path, text.as_bytes())).collect::<Vec<_>>())
+}
+
+fn layer_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    for (path, text) in files {
+    for (path, bytes) in files {
         let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
+        header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
-        builder.append_data(&mut header, path, text.as_bytes()).expect("a file");
+        builder.append_data(&mut header, path, *bytes).expect("a file");
     }
     builder.into_inner().expect("an archive")
 }
@@ -289,6 +293,30 @@ async fn a_scan_tells_what_each_image_has_and_where_it_is_named() {
     assert!(told.contains("acme/bare are not determined"), "{told}");
 }
 
+/// A root of Alpine with these packages: origin and version.
+fn alpine(packages: &[(&str, &str)]) -> Vec<u8> {
+    let paragraph = |(origin, version): &(&str, &str)| format!("P:lib{origin}\nV:{version}\no:{origin}\n\n");
+    let installed: String = packages.iter().map(paragraph).collect();
+    layer(&[("etc/os-release", "ID=alpine\nVERSION_ID=3.20.3\n"), ("lib/apk/db/installed", &installed)])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_else_is_there_is_told_with_its_counts() {
+    let scene = Scene::new().await;
+    let push = |tag: &str, root: Vec<u8>| scene.registry.push_layers("acme/base", tag, &[root], None);
+    push("1.0.0", alpine(&[("openssl", "3.0.1-r0"), ("zlib", "1.2-r0")]));
+    push("1.0.1", alpine(&[("openssl", "3.0.1-r0")]));
+    push("1.1.0", alpine(&[("openssl", "3.0.9-r0")]));
+    push("2.0.0", layer(&[("app", "x")]));
+    push("1.0.0-slim", alpine(&[("musl", "1.2.5-r0")]));
+    scene.osv.publish(("ALPINE-CVE-2026-1", "CVE-2026-1"), ("Alpine:v3.20", "openssl"), Some("3.0.5-r0"), CRITICAL);
+    scene.osv.publish(("ALPINE-CVE-2026-2", "CVE-2026-2"), ("Alpine:v3.20", "zlib"), None, LOW);
+    scene.osv.publish(("ALPINE-CVE-2026-3", "CVE-2026-3"), ("Alpine:v3.20", "musl"), Some("1.0-r0"), LOW);
+    let (code, said) = scene.explain("acme/base:1.0.0", &["--alternatives"]);
+    insta::assert_snapshot!("alternatives", said);
+    assert_eq!(code, Some(3), "one of them is not determined");
+}
+
 /// Versions as distributions write them, and odd ones; always the same.
 #[cfg(feature = "real-servers")]
 fn versions(parts: &[&str], count: usize, state: &mut u64) -> Vec<String> {
@@ -412,3 +440,33 @@ async fn a_real_database_in_layers_of_other_programs_is_read_whole() {
 }
 
 mod attested;
+
+#[cfg(feature = "real-servers")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_rpm_database_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "Name: openssl\nEpoch: 1\nVersion: 3.0.7\nRelease: 27.el9\nSummary: x\nLicense: x\nBuildArch: noarch\n\
+                %description\nx\n%package libs\nSummary: x\n%description libs\nx\n%files\n%files libs\n";
+    std::fs::write(folder.path().join("a.spec"), spec).expect("written");
+    let script = "rpmbuild -bb --quiet --define \"_topdir $PWD\" --define \"_rpmdir $PWD/out\" a.spec && \
+                  set -- --root $PWD/root --define '_dbpath /var/lib/rpm' \
+                  --define '_db_backend sqlite' && rpm \"$@\" --initdb && \
+                  rpm \"$@\" -i --justdb --nodeps --force-debian out/noarch/*.rpm";
+    let made = Command::new("bash").args(["-c", script]).current_dir(folder.path()).output().expect("bash runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let database = std::fs::read(folder.path().join("root/var/lib/rpm/rpmdb.sqlite")).expect("the database");
+    let scene = Scene::new().await;
+    let root = layer_of(&[
+        ("etc/os-release", b"ID=rocky\nVERSION_ID=9.4\n"),
+        ("var/lib/rpm/rpmdb.sqlite", &database),
+        ("var/lib/rpm/rpmdb.sqlite-wal", b""),
+    ]);
+    scene.registry.push_layers("acme/rocky", "1", &[root], None);
+    // Rocky's advisories name the source of what is installed as openssl-libs.
+    scene.osv.publish(("RLSA-2026:1", "CVE-2026-1"), ("Rocky Linux:9", "openssl"), Some("1:3.0.7-28.el9"), CRITICAL);
+    let (code, said) = scene.explain("acme/rocky:1", &["--vulnerabilities"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("CVE-2026-1  critical  openssl, openssl-libs  1:3.0.7-27.el9"), "{said}");
+    assert!(said.contains("2 packages of rocky 9.4"), "{said}");
+    assert!(said.contains("Not determined: what rocky 9.4 has not fixed"), "{said}");
+}

@@ -16,14 +16,14 @@ use crate::image::{Digest, ImageName};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
 use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError, Wanted};
-use crate::store::{RpmDatabaseError, rpm_headers};
+use crate::store::{ImageKey, RpmDatabaseError, rpm_headers};
 use crate::vulnerability::{
     Assessment, Determination, LayerBlob, LayerError, LayerSearch, PackageList, Predicate, assess, packages_of_sbom,
     statements,
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
-const READER: i64 = 3;
+const READER: i64 = 4;
 /// Packed bytes of one layer.
 const LARGEST_LAYER: u64 = 512 << 20;
 /// Packed bytes of all layers of one image that are read.
@@ -79,7 +79,7 @@ impl Lookups {
         if let Some(scanner) = &sources.scanner {
             return self.kept_scan(image, digest, scanner).await;
         }
-        match self.kept(&self.audience(image), digest).await? {
+        match self.kept(&self.key(image), digest).await? {
             Some(Ok(examined)) => self.determine(&examined, sources).await.map(Some),
             Some(Err(reason)) => Ok(Some(Determination::Not(reason))),
             None => Ok(None),
@@ -95,7 +95,7 @@ impl Lookups {
         image: &ImageName,
         digest: &Digest,
     ) -> Result<Option<PackageList>, JobError> {
-        let kept = self.kept(&self.audience(image), digest).await?;
+        let kept = self.kept(&self.key(image), digest).await?;
         Ok(kept.and_then(Result::ok).map(|examined| examined.list))
     }
 
@@ -122,10 +122,11 @@ impl Lookups {
 
     /// What an image holds: kept for ever, unless a registry did not answer.
     async fn examined(&self, image: &ImageName, digest: &Digest) -> Result<Held, JobError> {
-        let audience = self.audience(image);
-        let turn = self.turn(&self.key(image), &format!("{EXAMINED} {digest}"));
+        // What is attached under another name says nothing of this one.
+        let key = self.key(image);
+        let turn = self.turn(&key, &format!("{EXAMINED} {digest}"));
         let _held = turn.lock().await;
-        if let Some(kept) = self.kept(&audience, digest).await? {
+        if let Some(kept) = self.kept(&key, digest).await? {
             return Ok(kept);
         }
         let examined = match self.examine(image, digest).await? {
@@ -133,12 +134,12 @@ impl Lookups {
             Lookup::Unavailable { reason, .. } => return Ok(Err(reason)),
         };
         let body = serde_json::to_string(&examined).unwrap_or_default();
-        self.store.save_package_list(&audience, digest, READER, &body).await?;
+        self.store.save_package_list(&key, digest, READER, &body).await?;
         Ok(examined)
     }
 
-    async fn kept(&self, audience: &str, digest: &Digest) -> Result<Option<Held>, JobError> {
-        let Some((body, since)) = self.store.package_list(audience, digest, READER).await? else { return Ok(None) };
+    async fn kept(&self, key: &ImageKey, digest: &Digest) -> Result<Option<Held>, JobError> {
+        let Some((body, since)) = self.store.package_list(key, digest, READER).await? else { return Ok(None) };
         let held = serde_json::from_str::<Held>(&body).ok();
         // What was not found may have been attached since.
         let is_good = |held: &Held| held.is_ok() || self.clock.now() < since.plus_ms(LOOK_AGAIN_MS);

@@ -9,9 +9,10 @@ use restow::plan::PassedOver;
 use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use restow::store::{
     AuditEntry, AuditFilter, ContentRow, Delivery, HeldRow, Ignore, ImageKey, InstallationRow, InstallationState,
-    NewJob, PullRow, QuotaRow, Recorded, RepositoryRow, RepositoryState, Sighting, Store, StoryRow, TagListRow,
+    MirroredAffected, MirroredRecord, NewJob, PullRow, QuotaRow, Recorded, RepositoryRow, RepositoryState, Sighting,
+    Store, StoryRow, TagListRow,
 };
-use restow::vulnerability::{ProductEnd, VexStatement, VexStatus};
+use restow::vulnerability::{Exploitation, ProductEnd, VexStatement, VexStatus};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sqlx::migrate::Migrator;
@@ -682,4 +683,61 @@ pub(super) async fn writes_and_openings_are_counted(f: Fixture) {
     let since = async |at: i64| f.store.opened_since(SHOP, START.plus_ms(at)).await.expect("listed");
     assert_eq!(since(0).await, BTreeMap::from([(PullNumber(7), START.plus_ms(5))]));
     assert_eq!(since(6).await, BTreeMap::new());
+}
+
+fn mirrored(release: &str, package: &str, body: &str) -> MirroredAffected {
+    MirroredAffected { release: release.to_owned(), package: package.to_owned(), body: body.to_owned() }
+}
+
+fn mirrored_record(id: &str, affected: &[MirroredAffected]) -> MirroredRecord {
+    MirroredRecord { id: id.to_owned(), modified: "1".to_owned(), affected: affected.to_vec() }
+}
+
+pub(super) async fn mirrored_advisories_are_matched_and_forgotten(f: Fixture) {
+    let (bash, zlib) = (mirrored("Debian:12", "bash", "one"), mirrored("Debian:12", "zlib", "three"));
+    let both = [bash.clone(), mirrored("Debian:13", "bash", "two")];
+    let save = async |records: &[MirroredRecord]| f.store.save_mirrored("Debian", records).await.expect("saved");
+    save(&[mirrored_record("A", &both), mirrored_record("B", &[zlib])]).await;
+    let asked = BTreeSet::from([("Debian:12", "bash"), ("Debian:12", "none")]);
+    let matching = async || f.store.mirrored_matching(&asked).await.expect("read");
+    let known = async |release: &str| f.store.is_mirrored_release(release).await.expect("read");
+    assert_eq!(matching().await, [bash]);
+    assert_eq!((known("Debian:13").await, known("Debian:11").await), (true, false));
+    // What a record says now takes the place of what it said.
+    let newer = mirrored("Debian:12", "bash", "newer");
+    save(&[mirrored_record("A", std::slice::from_ref(&newer))]).await;
+    assert_eq!((matching().await, known("Debian:13").await), (vec![newer], false));
+    f.store.forget_mirrored("Debian", &["A"]).await.expect("forgotten");
+    assert_eq!(matching().await, []);
+    let left = f.store.mirrored_records("Debian").await.expect("read");
+    assert_eq!(left, BTreeMap::from([("B".to_owned(), "1".to_owned())]));
+}
+
+pub(super) async fn sources_tell_how_many_records_cannot_be_read(f: Fixture) {
+    f.store.save_advisory_source("Debian", 7, 2).await.expect("saved");
+    f.store.save_advisory_source("Debian", 8, 1).await.expect("saved");
+    let sources = f.store.advisory_sources().await.expect("read");
+    let shown: Vec<_> = sources.iter().map(|one| (one.name.as_str(), one.records, one.unreadable)).collect();
+    assert_eq!(shown, [("Debian", 8, 1)]);
+}
+
+pub(super) async fn what_is_exploited_is_kept_whole(f: Fixture) {
+    let entry = |since: &str| Exploitation { kev: Some(since.to_owned()), ransomware: true, epss: None };
+    let first = BTreeMap::from([("CVE-1".to_owned(), entry("2024-01-01")), ("CVE-2".to_owned(), entry("2024-01-02"))]);
+    f.store.save_kev(&first).await.expect("saved");
+    f.store.save_epss(&BTreeMap::from([("CVE-1".to_owned(), 944_300), ("CVE-3".to_owned(), 1)])).await.expect("saved");
+    f.store.save_kev(&BTreeMap::from([("CVE-2".to_owned(), entry("2024-02-02"))])).await.expect("saved");
+    let known = f.store.exploitation(&["CVE-1", "CVE-2", "CVE-4"]).await.expect("read");
+    let gone = Exploitation { kev: None, ransomware: false, epss: Some(944_300) };
+    assert_eq!(known, BTreeMap::from([("CVE-1".to_owned(), gone), ("CVE-2".to_owned(), entry("2024-02-02"))]));
+}
+
+pub(super) async fn what_an_image_holds_is_kept_by_its_name(f: Fixture) {
+    let (store, digest) = (&f.store, Digest::sha256_of(b"image"));
+    let key = |name: &str| ImageKey::new(&ImageName::parse(name).expect("a name"), None);
+    store.save_package_list(&key("acme/app"), &digest, 4, "list").await.expect("saved");
+    let read = async |name: &str, reader| store.package_list(&key(name), &digest, reader).await.expect("read");
+    assert_eq!(read("acme/app", 4).await, Some(("list".to_owned(), START)));
+    assert_eq!(read("acme/app", 5).await, None, "another version reads it anew");
+    assert_eq!(read("mallory/app", 4).await, None, "what is attached elsewhere says nothing of it");
 }

@@ -131,6 +131,7 @@ async fn a_branchs_own_checks_merge_it() {
     let pull = house.only_pull();
     house.repo.conclude_checks(&pull.head_sha, "success");
     house.settle().await;
+    house.minutes(3).await;
     assert_eq!(house.only_pull().state, "merged");
     assert!(house.world.github.count("GET", "/rules/branches/release/1.0") > 0);
     house.world.github.assert_clean();

@@ -254,7 +254,8 @@ async fn a_deleted_dashboard_comes_back() {
     house.settle().await;
     let number = house.repo.issues()[0].0;
     house.repo.delete_issue(number);
-    house.later(7).await;
+    // Its boxes are read once a day where nothing is told of them.
+    house.later(25).await;
     let issues = house.repo.issues();
     assert!(issues.len() == 1 && issues[0].0 != number, "{issues:?}");
     house.world.github.assert_clean();

@@ -234,6 +234,7 @@ async fn the_audit_tells_who_merged_and_what() {
     let pull = house.only_pull();
     house.repo.conclude_checks(&pull.head_sha, "success");
     house.settle().await;
+    house.minutes(3).await;
     house.world.registry.push("library/nginx", "1.28-alpine");
     house.later(7).await;
     house.repo.merge_pull(house.open()[0].number);
