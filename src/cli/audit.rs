@@ -21,8 +21,8 @@ pub(super) struct Args {
     #[arg(long)]
     image: Option<ImageName>,
     /// Only since then: 7d, 12h, 2026-11-24, or a moment
-    #[arg(long, value_name = "WHEN")]
-    since: Option<String>,
+    #[arg(long, value_name = "WHEN", value_parser = read_moment)]
+    since: Option<Moment>,
     /// The newest so many
     #[arg(long, default_value_t = 100)]
     limit: u32,
@@ -42,12 +42,10 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let clock = Clock::System;
-    let since = args.since.as_deref().map(|text| moment(text, clock.now())).transpose()?;
     let filter = AuditFilter {
         repository: args.repo.clone(),
         image: args.image.as_ref().map(ToString::to_string),
-        since,
+        since: args.since,
         limit: args.limit,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
@@ -68,6 +66,10 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(DONE)
 }
 
+fn read_moment(text: &str) -> Result<Moment, String> {
+    moment(text, Clock::System.now()).map_err(|error| error.to_string())
+}
+
 /// `7d`, a day, or a moment.
 fn moment(text: &str, now: Moment) -> anyhow::Result<Moment> {
     if let Some(at) = Moment::parse_rfc3339(text).or_else(|| Moment::parse_rfc3339(&format!("{text}T00:00:00Z"))) {
@@ -75,7 +77,7 @@ fn moment(text: &str, now: Moment) -> anyhow::Result<Moment> {
     }
     let span: jiff::Span = match text.parse() {
         Ok(span) => span,
-        Err(_) => bail!("--since {text}: write, for example, 7d, 12h or 2026-11-24"),
+        Err(_) => bail!("write, for example, 7d, 12h or 2026-11-24"),
     };
     let ms = span.total((jiff::Unit::Millisecond, jiff::SpanRelativeTo::days_are_24_hours()))?;
     Ok(now.plus_ms(-(ms.clamp(0.0, 1e14) as i64)))

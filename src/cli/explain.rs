@@ -1,7 +1,7 @@
 //! `restow explain`: what a tag means, where it could move, and why not elsewhere.
 
 use super::lookup::{AdvisoryArgs, KnownImage, LookupArgs, known_images, tags_of};
-use super::{DONE, FAILED, Outcome, output};
+use super::{DONE, FAILED, Outcome, USAGE, output};
 use crate::clock::Clock;
 use crate::image::{Digest, ImageName, Reference, Tag};
 use crate::plan::{Completeness, Lookup, Subject, TagList};
@@ -44,23 +44,29 @@ pub(super) fn run(args: &Args) -> Outcome {
         return alternatives(args, &current);
     }
     if args.to.is_some() || args.vulnerabilities {
-        return compare(args, &current);
+        return compare(args);
+    }
+    if args.image.tag().is_none() && args.image.digest().is_some() {
+        eprintln!(
+            "restow: a digest alone does not say which tag it follows; write the tag before it, as in image:tag@sha256:…"
+        );
+        return Ok(USAGE);
     }
     explain(args.image.image(), &current, &args.lookup)
 }
 
 /// Prints what is known of the image's vulnerabilities, and of those of the image that it would become.
-fn compare(args: &Args, current: &Tag) -> Outcome {
+fn compare(args: &Args) -> Outcome {
     let image = args.image.image();
-    let present = Subject { image: image.clone(), tag: Some(current.clone()), digest: args.image.digest().cloned() };
+    let present = Subject::of(&args.image);
     let new = args.to.as_ref().map(|tag| Subject { image: image.clone(), tag: Some(tag.clone()), digest: None });
     let subjects: Vec<Subject> = std::iter::once(present).chain(new).collect();
     let mut found = known_images(&args.lookup, &args.advisories, &subjects, Vec::new())?.into_iter();
     let Some(before) = found.next() else { return Ok(FAILED) };
     let after = found.next();
     match &args.to {
-        Some(to) => output::line(&format!("{}:{current} -> {to}\n", image.familiar()))?,
-        None => output::line(&format!("{}:{current}\n", image.familiar()))?,
+        Some(to) => output::line(&format!("{} -> {to}\n", args.image))?,
+        None => output::line(&format!("{}\n", args.image))?,
     }
     let is_whole = |one: &Determination| one.assessment().is_some_and(|one| one.is_whole);
     let Some(after) = after else {

@@ -79,7 +79,9 @@ enum AdvisorySource {
 fn read_source(text: &str) -> Result<AdvisorySource, String> {
     match text {
         "mirror" => Ok(AdvisorySource::Mirror),
-        _ => Url::parse(text).map(AdvisorySource::Api).map_err(|error| error.to_string()),
+        _ => Url::parse(text)
+            .map(AdvisorySource::Api)
+            .map_err(|_| format!("{text} is no address; write one as in {}, or mirror", Osv::PUBLIC)),
     }
 }
 

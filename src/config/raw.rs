@@ -354,6 +354,7 @@ fn mistake(error: &serde_saphyr::Error) -> Mistake {
 fn in_plain_words(message: &str) -> String {
     match message {
         "expected sequence start" => "expected a list, as in `[patch, minor]`".to_owned(),
+        "invalid u32" => "expected a whole number, from 0 on".to_owned(),
         "expected mapping start" => "expected settings, as in `enabled: true`".to_owned(),
         other => other.to_owned(),
     }

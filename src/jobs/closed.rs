@@ -42,7 +42,7 @@ pub(super) async fn look_at_open(services: &Services, repo: &Repo, row: &Reposit
             }
             PullState::Closed => {
                 if !closed_by_bot(repo, &pull).await? {
-                    refuse(services, row, &pull).await?;
+                    refuse(services, row, &pull, memory(&known).terms.base.as_ref()).await?;
                 }
                 ended(services, &known).await?;
             }
@@ -84,7 +84,12 @@ async fn ended(services: &Services, known: &PullRow) -> Result<(), JobError> {
 }
 
 /// Remembers that a person closed a pull request, unless it was said by a command, with its own words.
-pub(super) async fn refuse(services: &Services, row: &RepositoryRow, pull: &Pull) -> Result<(), JobError> {
+pub(super) async fn refuse(
+    services: &Services,
+    row: &RepositoryRow,
+    pull: &Pull,
+    base: Option<&BranchName>,
+) -> Result<(), JobError> {
     let number = pull.number;
     let Some(block) = MachineBlock::find(&pull.body).filter(|block| block.standing == Standing::Proposed) else {
         return Ok(());
@@ -103,7 +108,7 @@ pub(super) async fn refuse(services: &Services, row: &RepositoryRow, pull: &Pull
             let (author, reason) = (by.clone().unwrap_or_default(), "closed without being merged".to_owned());
             let what = refused(&one)?;
             Some(Ignore {
-                base: other_base(row, pull),
+                base: base.cloned(),
                 image,
                 line,
                 group: block.group(),
@@ -136,11 +141,6 @@ async fn told_merged(services: &Services, row: &RepositoryRow, known: &PullRow, 
     };
     let rule = if actor.is_none() { memory.terms.place.as_str() } else { "" };
     record::of_moves(services, row, (actor.as_deref(), "merge"), pull.number, (rule, result)).await
-}
-
-/// The branch that a pull request goes to, where that is not the default branch.
-pub(super) fn other_base(row: &RepositoryRow, pull: &Pull) -> Option<BranchName> {
-    pull.base_branch.clone().filter(|base| *base != row.default_branch)
 }
 
 /// The version, or the content, that was refused.

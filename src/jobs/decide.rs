@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use super::apply::wish;
 use super::bases::Tree;
-use super::plan::{Gathered, OPEN, WORKFLOWS, memory, sets_on, wish};
+use super::gather::Gathered;
+use super::plan::{OPEN, WORKFLOWS, memory, sets_on};
 use super::weigh::Scales;
 use super::{JobError, Services};
 use crate::github::WorkflowsPermission;
 use crate::image::ImageName;
 use crate::plan::{self, ChangeSet, Climb, EvidenceMap, HoldCode, Lookup, Marks, MoveKey, Plan};
 use crate::pull::{MachineBlock, Wish};
+use crate::store::PullRow;
 
 /// How often something older is looked for where the newest is too young.
 const MOST_ROUNDS: usize = 5;
@@ -58,7 +61,7 @@ async fn decide_one(
         if let Some(sources) = &services.advisories {
             let changes = decided.scales.compare((&lookups, sources), &plan, &evidence).await?;
             plan.compare(&evidence, &changes, rules);
-            plan.keep_marks(&marks(gathered));
+            plan.keep_marks(&marks(gathered, tree));
         }
         let mut passed = plan.worse();
         passed.extend(plan.too_young(rules, now, &open));
@@ -67,7 +70,8 @@ async fn decide_one(
         // A better one below the newest is looked for only once nothing worse is proposed.
         let goes_on = match passed.is_empty() {
             true => climb.goes_on(&plan, &mut tree.constraints),
-            false => round <= MOST_ROUNDS,
+            // What was set aside for a look below it comes back before the search ends.
+            false => round <= MOST_ROUNDS || climb.ends(&mut tree.constraints),
         };
         if !goes_on {
             plan.hold_back(&passed);
@@ -79,10 +83,18 @@ async fn decide_one(
     }
 }
 
-/// The urgent moves whose pull requests are open.
-fn marks(gathered: &Gathered) -> Marks {
-    let urgent = gathered.known.iter().filter(|row| row.state == OPEN && memory(row).security);
-    urgent.map(|row| (row.image.clone(), row.line.clone(), row.target.clone())).collect()
+/// The urgent moves of a branch whose pull requests are open.
+fn marks(gathered: &Gathered, tree: &Tree) -> Marks {
+    let is_urgent = |row: &&PullRow| {
+        let memory = memory(row);
+        row.state == OPEN && memory.security && memory.terms.base.as_ref() == tree.base.other()
+    };
+    let moves = |row: &PullRow| {
+        let (image, line) = (row.image.clone(), row.line.clone());
+        let targets = row.target.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        targets.into_iter().map(move |target| (image.clone(), line.clone(), target))
+    };
+    gathered.known.iter().filter(is_urgent).flat_map(moves).collect()
 }
 
 /// The moves whose pull request is open as it would be.

@@ -3,6 +3,7 @@
 
 mod address;
 mod advisories;
+mod apply;
 mod bases;
 mod bring;
 mod checks;
@@ -11,6 +12,7 @@ mod confirm;
 mod dashboard;
 mod decide;
 mod error;
+mod gather;
 mod hook;
 mod installation;
 mod intake;

@@ -1,6 +1,6 @@
 //! Does what somebody asks for in a comment.
 
-use super::closed::{other_base, refused};
+use super::closed::refused;
 use super::kind::{OrderPayload, look_up_job, plan_job, watch_job};
 use super::plan::{OPEN, memory};
 use super::worker::Guard;
@@ -70,7 +70,7 @@ pub(super) async fn run(services: &Services, payload: &OrderPayload, guard: &Gua
     let Some(block) = MachineBlock::find(&pull.body).or_else(|| onboarding.then(MachineBlock::empty)) else {
         return Ok(Vec::new());
     };
-    let base = other_base(&row, &pull);
+    let base = memory(&known).terms.base;
     let mut order = Order { services, repo, row: &row, payload, known, block, base, now };
     if !order.repo.access_of(&payload.author).await?.may_write() {
         order.refuse(guard).await?;

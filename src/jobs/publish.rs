@@ -255,7 +255,7 @@ impl Publisher<'_> {
     /// A person closed the pull request of exactly this move: it is not proposed again.
     pub(super) async fn respect(&self, set: &ChangeSet, number: PullNumber) -> Result<(), JobError> {
         let pull = self.repo.pull(number).await?;
-        refuse(self.services, self.row, &pull).await?;
+        refuse(self.services, self.row, &pull, set.base.as_ref()).await?;
         let kept = Kept { head: None, base: None, state: ENDED, memory: Memory::default(), opened_at: None };
         self.save(set, Some(number), kept).await.map(drop)
     }

@@ -10,7 +10,7 @@ use super::installation::{is_stopped, repository_row};
 use super::kind::{ScanPayload, plan_job};
 use super::rules::rules_of;
 use super::worker::Guard;
-use super::{JobError, Services, bases, preview};
+use super::{JobError, Services, bases, preview, record};
 use crate::config;
 use crate::formats::{self, EXTRACTOR_VERSION, Extraction, FoundProblem, Inventory, ProblemCode};
 use crate::github::{FileList, GitHubError, ListedFile, Repo, TarballLimits};
@@ -86,7 +86,7 @@ pub(super) async fn run(services: &Services, payload: &ScanPayload, guard: &Guar
     let others = known.map(|known| known.others.clone()).unwrap_or_default();
     let mut scan = match &unmoved {
         Some(scan) => scan.clone(),
-        None => default_branch(services, &repo, head, before, guard).await?,
+        None => default_branch(services, &row, &repo, head, before, guard).await?,
     };
     scan.others.clone_from(&others);
     match rules_of(services, &row, &scan).await {
@@ -112,6 +112,7 @@ pub(super) async fn run(services: &Services, payload: &ScanPayload, guard: &Guar
 /// Reads the default branch, and tells of the configuration's mistakes.
 async fn default_branch(
     services: &Services,
+    row: &RepositoryRow,
     repo: &Repo,
     head: CommitSha,
     before: Option<StoredScan>,
@@ -129,6 +130,9 @@ async fn default_branch(
     guard.check()?;
     if decided.told {
         preview::tell(services, repo, decided.file.as_ref(), &decided.scan).await?;
+        if let Some(first) = decided.scan.rules_mistakes.first() {
+            record::of_repository(services, row, (None, "configuration"), (first, "refused")).await?;
+        }
     }
     Ok(decided.scan)
 }

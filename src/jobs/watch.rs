@@ -117,11 +117,14 @@ impl House<'_> {
         }
         let mut memory = memory(&known);
         let facts = self.facts(&pull, &known, &mut memory).await?;
-        let act = match merged {
-            true => Act::Wait("another one was merged just now".to_owned()),
-            false => pull::watch(&facts, &memory, self.now),
+        let follows = pull.base_branch.as_ref().is_some_and(|base| base != self.base) && facts.elsewhere.is_none();
+        let act = match (merged, follows) {
+            (true, _) => Act::Wait("another one was merged just now".to_owned()),
+            (false, true) => Act::Wait("it is being brought onto another base branch".to_owned()),
+            (false, false) => pull::watch(&facts, &memory, self.now),
         };
         let mut done = self.act(&act, &pull, &facts, &mut memory).await?;
+        done.replan |= follows;
         done.settles_at = pull::settles_at(&facts, memory.pushed_at, self.now);
         let state = if done.merged { ENDED } else { OPEN };
         let notes = serde_json::to_value(&memory).map_err(|error| JobError::unreadable("memory", &error))?;

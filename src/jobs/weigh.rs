@@ -51,7 +51,7 @@ impl Scales {
         let mut changes = BTreeMap::new();
         for pair in plan.content_pairs(evidence) {
             let (image, before, after) = &pair;
-            let tags = plan.tags_between(&pair);
+            let tags = plan.tags_between(&pair, evidence);
             let known = self.weigh((lookups, sources), (image, before, tags.0)).await?;
             let becomes = self.weigh((lookups, sources), (image, after, tags.1)).await?;
             let packages =
@@ -89,7 +89,8 @@ impl Scales {
         (lookups, sources): (&Lookups, &AdvisorySources),
         set: &mut ChangeSet,
     ) -> Result<(), JobError> {
-        self.most = self.most.min(self.examined + MOST_ALTERNATIVES);
+        let most = self.most;
+        self.most = most.min(self.examined + MOST_ALTERNATIVES);
         for update in &mut set.updates {
             let image = update.site.reference.image().clone();
             for one in update.alternatives.iter_mut().take(MOST_ALTERNATIVES) {
@@ -101,6 +102,7 @@ impl Scales {
                 one.vulnerabilities = Some(Box::new(known));
             }
         }
+        self.most = most;
         Ok(())
     }
 

@@ -142,7 +142,7 @@ impl ChangeSet {
     }
 
     /// Every move that is meant, whether it can be made or not.
-    fn meant(&self) -> impl Iterator<Item = &Update> {
+    pub(super) fn meant(&self) -> impl Iterator<Item = &Update> {
         self.updates.iter().chain(self.left.iter().map(|left| &left.update))
     }
 

@@ -58,6 +58,16 @@ impl Climb {
         again
     }
 
+    /// Ends every search that is under way: the best so far stands. Returns whether there was one.
+    pub fn ends(&mut self, constraints: &mut Constraints) -> bool {
+        let peaks = std::mem::take(&mut self.peaks);
+        for (line, peak) in &peaks {
+            constraints.passed.retain(|passed| !is_about(passed, line, &peak.tag));
+            self.done.insert(line.clone());
+        }
+        !peaks.is_empty()
+    }
+
     /// Compares what is proposed now with the best so far.
     fn compare(&mut self, line: Line, update: Option<&Update>, constraints: &mut Constraints) -> bool {
         let found = update.and_then(|update| Some((update.to.tag()?.clone(), score(update)?, update)));
@@ -111,7 +121,8 @@ fn line_of(update: &Update) -> Line {
 /// `None` where the image could not be looked at whole: what is not known is no reason to prefer it.
 fn score(update: &Update) -> Option<Score> {
     let change = update.vulnerabilities.as_ref()?;
-    let after = change.after.assessment().filter(|after| after.is_whole && change.difference().is_some())?;
+    let is_even = change.difference().is_some_and(|difference| difference.is_even());
+    let after = change.after.assessment().filter(|after| after.is_whole && is_even)?;
     Some(counts(after))
 }
 

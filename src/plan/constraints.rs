@@ -90,6 +90,11 @@ impl Plan {
 }
 
 impl Passed {
+    /// Whether it is passed over for what it is, not for what somebody wants.
+    pub(super) fn waits_by_itself(&self) -> bool {
+        matches!(self.code, HoldCode::CoolDown | HoldCode::WorseVersion)
+    }
+
     /// The hold of a site that would move to it.
     pub(super) fn hold(&self, site: &Site) -> Hold {
         let (until, change) = (self.until, self.change.clone());

@@ -13,7 +13,7 @@ use crate::formats::Inventory;
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::Lookup;
 use crate::policy::{Rules, UpdateKind, Urgency};
-use crate::vulnerability::{Change, Determination, Difference, Finding, SupportEnd};
+use crate::vulnerability::{Assessment, Change, Determination, Difference, Finding, SupportEnd};
 
 /// Vulnerabilities of an image that are named.
 const MOST_NAMED: usize = 3;
@@ -72,19 +72,26 @@ fn is_urgent(finding: &Finding, urgency: Urgency) -> bool {
     }
 }
 
+/// What is told of one side; `None` where a source did not tell.
+fn told(one: &Assessment) -> Option<String> {
+    let print = Some(one.fingerprint()).filter(|print| !print.is_empty())?;
+    let suppressed = one.suppressed.iter().map(|one| format!("{} {} {}\n", one.finding.id, one.status, one.author));
+    let untrusted = one.untrusted.iter().map(|(author, count)| format!("{author} {count}\n"));
+    Some(format!("{print}\n{}{}", suppressed.collect::<String>(), untrusted.collect::<String>()))
+}
+
 impl ChangeSet {
     /// What its pull request tells of known vulnerabilities, in a text that changes when it does; `None` where some of it
     /// could not be told now.
     pub fn vulnerability_print(&self) -> Option<String> {
-        let mut text = format!("{}\n", self.is_security());
-        for update in &self.updates {
+        let mut meant: Vec<&Update> = self.meant().collect();
+        // What can be made of it changes nothing of what is known.
+        meant.sort_by_key(|update| (&update.site.path, update.site.line, update.site.column));
+        let mut text = format!("{}\n", meant.iter().any(|update| update.is_security()));
+        for update in meant {
             let change = update.vulnerabilities.as_ref()?;
             for side in [&change.before, &change.after] {
-                let print = side.assessment().map(crate::vulnerability::Assessment::fingerprint)?;
-                if print.is_empty() {
-                    return None;
-                }
-                text.push_str(&format!("{print}\n"));
+                text.push_str(&told(side.assessment()?)?);
             }
         }
         Some(Digest::sha256_of(text.as_bytes()).hex()[..16].to_owned())
@@ -104,11 +111,8 @@ impl Plan {
     }
 
     /// The tags of a pair's contents, as its update writes them.
-    pub fn tags_between(&self, (image, _, after): &ContentPair) -> (Option<&Tag>, Option<&Tag>) {
-        let is = |update: &&Update| {
-            let new = update.evidence.as_ref().map(|evidence| &evidence.digest);
-            update.site.reference.image() == image && new == Some(after)
-        };
+    pub fn tags_between(&self, pair: &ContentPair, evidence: &EvidenceMap) -> (Option<&Tag>, Option<&Tag>) {
+        let is = |update: &&Update| content_pair(update, evidence).as_ref() == Some(pair);
         let update = self.updates.iter().find(is);
         (update.and_then(|one| one.site.reference.tag()), update.and_then(|one| one.to.tag()))
     }
@@ -128,6 +132,7 @@ impl Plan {
         for update in &mut self.updates {
             let is_compared = update.difference().is_some_and(|difference| difference.is_even());
             let mark = (update.site.reference.image().to_string(), update.line.clone(), tag_and_digest(&update.to));
+            // A change set's target names each of its moves once.
             update.security |= !is_compared && marks.contains(&mark);
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::{Candidates, Completeness, Lookup};
-use super::constraints::{Constraints, PassedOver, Place};
+use super::constraints::{Constraints, Passed, PassedOver, Place};
 use super::update::{Alternative, Hold, HoldCode, Update};
 use crate::formats::{Holds, Site};
 use crate::image::{Digest, ImageName, Reference, Tag};
@@ -244,6 +244,11 @@ impl<'a> Selector<'a> {
         let image = site.reference.image();
         let scheme = self.schemes.get(image)?;
         let all = scheme.pick(current, self.now);
+        let groups = self.groups(site);
+        let place = Place { image, line: &all.line, groups: &groups };
+        if let Some(refused) = self.refused_below(site, current, (allowed, step), &place) {
+            return Some((refused, true));
+        }
         let open = moves(&all).filter(|open| allowed.kinds.value.contains(&open.kind)).collect();
         let best = step.best(&distinct(open));
         let best = best.filter(|best| taken.is_none_or(|taken| taken.tag != best.tag))?;
@@ -251,12 +256,30 @@ impl<'a> Selector<'a> {
         if let Some(why) = allowed.excludes(&best.tag, &version) {
             return Some((Hold::new(site, HoldCode::Excluded, why), false));
         }
-        let groups = self.groups(site);
-        let place = Place { image, line: &all.line, groups: &groups };
         let passed = self.constraints.of_tag(&place, &best.tag, &version)?;
-        let by_itself = matches!(passed.code, HoldCode::CoolDown | HoldCode::WorseVersion);
-        let stays = matches!(passed.what, PassedOver::Tag(_)) && !by_itself;
+        let stays = matches!(passed.what, PassedOver::Tag(_)) && !passed.waits_by_itself();
         Some((passed.hold(site), stays))
+    }
+
+    /// What a person refused, where that is the best of what neither waits by itself nor is left out by the rules: who
+    /// refused a version did not ask for an older one while a newer one is too young.
+    fn refused_below(
+        &self,
+        site: &Site,
+        current: &Tag,
+        (allowed, step): (&Allowed, Step),
+        place: &Place<'_>,
+    ) -> Option<Hold> {
+        let scheme = self.schemes.get(place.image)?;
+        let waits = |tag: &Tag, version: &[u64]| {
+            self.constraints.of_tag(place, tag, version).is_some_and(Passed::waits_by_itself)
+        };
+        let admits = |tag: &Tag, version: &[u64]| allowed.admits(tag, version) && !waits(tag, version);
+        let picks = scheme.pick_among(current, self.now, &admits);
+        let open = moves(&picks).filter(|open| allowed.kinds.value.contains(&open.kind)).collect();
+        let best = step.best(&distinct(open))?;
+        let passed = self.constraints.of_tag(place, &best.tag, &scheme.version_of(&best.tag))?;
+        matches!(passed.what, PassedOver::Tag(_)).then(|| passed.hold(site))
     }
 
     /// Joins the chosen tag with its digest.

@@ -141,7 +141,14 @@ pub(super) fn unreached(host: &str, error: &reqwest::Error) -> RegistryError {
     }
     let what =
         if error.is_timeout() { "the registry did not answer in time" } else { "the registry cannot be reached" };
-    RegistryError::unavailable(host, format!("{what}: {innermost}"))
+    let told = innermost.to_string();
+    // What TLS says of a server that answers in plain text.
+    if told.contains("InvalidContentType") {
+        let reason = "it does not speak https; where it shall be asked by plain http, name it with --insecure-registry, or \
+                      in the setting insecure_registries";
+        return RegistryError::unavailable(host, reason.to_owned());
+    }
+    RegistryError::unavailable(host, format!("{what}: {told}"))
 }
 
 #[cfg(test)]

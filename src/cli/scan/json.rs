@@ -118,6 +118,10 @@ pub(super) fn sarif(scan: &Scan) -> Value {
             Some(json!({ "level": "warning", "message": { "text": text } }))
         }
     });
+    let unanswered = super::render::not_determined(scan).into_iter().map(|(reason, sites)| {
+        let text = format!("whether {sites} references are up to date is not determined: {reason}");
+        json!({ "level": "warning", "message": { "text": text } })
+    });
     let own = [
         json!({ "id": "outdated-image", "shortDescription": { "text": "A newer image is there" } }),
         json!({ "id": "unreadable-reference", "shortDescription": { "text": "A reference could not be read" } }),
@@ -132,8 +136,8 @@ pub(super) fn sarif(scan: &Scan) -> Value {
                 "rules": own.into_iter().chain(rules).collect::<Vec<_>>(),
             }},
             "invocations": [{
-                "executionSuccessful": true,
-                "toolExecutionNotifications": cut.into_iter().chain(unknown).collect::<Vec<_>>(),
+                "executionSuccessful": scan.unanswered() == 0,
+                "toolExecutionNotifications": cut.into_iter().chain(unanswered).chain(unknown).collect::<Vec<_>>(),
             }],
             "results": updates.chain(problems).chain(found).collect::<Vec<_>>(),
         }],

@@ -172,7 +172,7 @@ fn verdicts(scan: &Scan) -> BTreeMap<(&FilePath, u32, u32), Verdict> {
 }
 
 /// Why registries gave no answer, each reason once, with how many references it concerns.
-fn not_determined(scan: &Scan) -> BTreeMap<&str, usize> {
+pub(super) fn not_determined(scan: &Scan) -> BTreeMap<&str, usize> {
     let mut reasons = BTreeMap::new();
     let holds = scan.plan.iter().flat_map(|plan| &plan.holds);
     for hold in holds.filter(|hold| hold.code == HoldCode::RegistryUnavailable) {
@@ -233,7 +233,7 @@ pub(super) fn markdown(scan: &Scan) -> String {
     for problem in &scan.walked.inventory.problems {
         text.push_str(&format!("\n- {}:{}: {}", cell(problem.path.as_str()), problem.line, cell(&problem.message)));
     }
-    let text = format!("{text}\n{}\n", summary(scan));
+    let text = format!("{text}\n\n{}\n", summary(scan));
     match &scan.vulnerabilities {
         Some(known) => {
             let overview = vulnerability_overview(&named(known), Markup::Markdown);

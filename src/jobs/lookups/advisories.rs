@@ -51,7 +51,11 @@ impl Lookups {
             let answer = match &sources.osv {
                 Some(osv) => self.asked(&asked, osv).await?,
                 None => {
-                    Err(format!("nobody is asked for advisories of {}, and they are not mirrored", ecosystems(&asked)))
+                    let of = ecosystems(&asked);
+                    Err(format!(
+                        "nobody is asked for advisories of {of}, and they are not mirrored: restow advisories sync \
+                         --ecosystem, or the setting advisories_mirror, brings them"
+                    ))
                 }
             };
             told.push(answered(answer, &asked, now));

@@ -45,19 +45,28 @@ impl Lookups {
             Some(_) => self.interval.min(OUTAGE),
             None => self.interval,
         };
-        let now = self.clock.now();
         let answer = unavailable(error);
         if let Lookup::Unavailable { reason, may_pass } = &answer {
-            let (reason, may_pass, until) = (reason.clone(), *may_pass, now.plus_ms(milliseconds(kept)));
-            let mut known = self.failures.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= MOST {
-                known.retain(|_, failure| now < failure.until);
-            }
-            if known.len() < MOST {
-                known.insert((key.clone(), what.to_owned()), Failure { reason, may_pass, until });
-            }
+            self.note_failure((key, what), (reason, *may_pass), kept);
         }
         answer
+    }
+
+    /// Remembers for the interval that something costly came to nothing.
+    pub(super) fn remember_failure(&self, key: &ImageKey, what: &str, told: (&str, bool)) {
+        self.note_failure((key, what), told, self.interval);
+    }
+
+    fn note_failure(&self, (key, what): (&ImageKey, &str), (reason, may_pass): (&str, bool), kept: Duration) {
+        let now = self.clock.now();
+        let failure = Failure { reason: reason.to_owned(), may_pass, until: now.plus_ms(milliseconds(kept)) };
+        let mut known = self.failures.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.retain(|_, failure| now < failure.until);
+        }
+        if known.len() < MOST {
+            known.insert((key.clone(), what.to_owned()), failure);
+        }
     }
 
     /// Forgets a failure, because it is known to have passed.

@@ -23,13 +23,30 @@ impl Lookups {
         if let Some(kept) = self.kept_scan(image, digest, scanner).await? {
             return Ok(kept);
         }
+        // One scan of an image at a time; the next finds the first one's report.
+        let turn = self.turn(&self.key(image), &format!("scan {digest}"));
+        let _held = turn.lock().await;
+        if let Some(kept) = self.kept_scan(image, digest, scanner).await? {
+            return Ok(kept);
+        }
+        let what = format!("scan {digest}");
+        if let Some(Lookup::<()>::Unavailable { reason, .. }) = self.failed_before(&self.key(image), &what) {
+            return Ok(Determination::Not(reason));
+        }
+        // The scanner asks the host by itself: only one that Restow itself may ask, and that has this content.
+        if let Err(error) = self.registries.manifest(image, digest).await {
+            return Ok(Determination::Not(error.to_string()));
+        }
         let usual = match self.usual_of(image, digest).await? {
             Lookup::Known(usual) => usual,
             Lookup::Unavailable { reason, .. } => return Ok(Determination::Not(reason)),
         };
         let report = match scanner.scan(&format!("{image}@{usual}")).await {
             Ok(report) => report,
-            Err(error) => return Ok(Determination::Not(error.to_string())),
+            Err(error) => {
+                self.remember_failure(&self.key(image), &what, (&error.to_string(), true));
+                return Ok(Determination::Not(error.to_string()));
+            }
         };
         let (kind, now) = (scanner.kind(), self.clock.now());
         let reading = tokio::task::spawn_blocking(move || scanner_report(kind, &report, now));

@@ -129,9 +129,16 @@ impl Lookups {
         if let Some(kept) = self.kept(&key, digest).await? {
             return Ok(kept);
         }
+        let what = format!("{EXAMINED} {digest}");
+        if let Some(Lookup::<()>::Unavailable { reason, .. }) = self.failed_before(&key, &what) {
+            return Ok(Err(reason));
+        }
         let examined = match self.examine(image, digest).await? {
             Lookup::Known(examined) => examined,
-            Lookup::Unavailable { reason, .. } => return Ok(Err(reason)),
+            Lookup::Unavailable { reason, may_pass } => {
+                self.remember_failure(&key, &what, (&reason, may_pass));
+                return Ok(Err(reason));
+            }
         };
         let body = serde_json::to_string(&examined).unwrap_or_default();
         self.store.save_package_list(&key, digest, READER, &body).await?;

@@ -76,6 +76,38 @@ async fn ignored_is_closed_and_comes_again_when_it_is_wanted() {
 }
 
 #[tokio::test]
+async fn closed_without_a_time_stays_closed_until_something_newer_is_there() {
+    let (house, pull) = opened().await;
+    assert_eq!(say(&house, &pull, "mona", "/restow close").await, ["+1"]);
+    house.later(24 * 60).await;
+    assert_eq!(house.only_pull().state, "closed");
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(24).await;
+    assert!(house.open()[0].title.ends_with("to 1.28-alpine"), "{:?}", house.open());
+    house.repo.read_comments(pull.number);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn an_ignored_major_version_is_not_proposed_again_and_the_next_one_is() {
+    let house = House::with(&[("README.md", "x")]).await;
+    house.world.registry.push_all("library/redis", &["6.0", "7.2"]);
+    house.repo.collaborator("mona", "write");
+    house.push("Dockerfile", "FROM REGISTRY/library/redis:6.0\n");
+    house.settle().await;
+    let pull = house.only_pull();
+    assert_eq!(say(&house, &pull, "mona", "/restow ignore major").await, ["+1"]);
+    house.world.registry.push("library/redis", "7.4");
+    house.later(24).await;
+    assert!(house.open().is_empty(), "7.4 is of the same major version: {:?}", house.open());
+    house.world.registry.push("library/redis", "8.0");
+    house.later(24).await;
+    assert!(house.open()[0].title.ends_with("to 8.0"), "{:?}", house.open());
+    house.repo.read_comments(pull.number);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
 async fn closed_for_a_time_comes_again() {
     let (house, pull) = opened().await;
     say(&house, &pull, "mona", "/restow close 30d").await;

@@ -230,6 +230,10 @@ async fn workflow_files_are_left_alone_without_the_permission() {
     house.settle().await;
     let pull = house.only_pull();
     assert!(pull.title.contains("nginx"), "{}", pull.title);
+    let everything = restow::store::AuditFilter { limit: 50, ..Default::default() };
+    let audit = house.app.services().store.audit(&everything).await.expect("the audit");
+    let told = audit.iter().any(|one| one.act == "hold" && one.rule.contains("\"Workflows: read and write\""));
+    assert!(told, "what to do stands with the hold: {audit:#?}");
     house.world.github.set_permission(house.installation, "workflows", "write");
     house.later(7).await;
     assert_eq!(house.open().len(), 2, "{:?}", house.open());

@@ -12,6 +12,24 @@ fn requests_of_installations(house: &House) -> Vec<world::github::Request> {
 const DOCKERFILE: &str = "FROM REGISTRY/library/nginx:1.25-alpine\n";
 
 #[tokio::test]
+async fn what_was_refused_stays_refused_while_something_newer_is_too_young() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (".github/restow.yml", "cooldown: 3d\n")]).await;
+    house.world.registry.push("library/nginx", "1.26-alpine");
+    house.settle().await;
+    house.later(4 * 24).await;
+    let pull = house.only_pull();
+    assert!(pull.title.ends_with("to 1.27-alpine"), "{}", pull.title);
+    house.repo.close_pull(pull.number);
+    house.settle().await;
+    house.world.registry.push("library/nginx", "1.28-alpine");
+    house.later(7).await;
+    assert_eq!(house.open().len(), 0, "nobody asked for an older one");
+    house.later(4 * 24).await;
+    assert!(house.open()[0].title.ends_with("to 1.28-alpine"));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
 async fn a_closed_pull_request_stays_closed_for_that_tag_only() {
     let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
     house.settle().await;

@@ -163,6 +163,7 @@ async fn a_repository_without_a_file_is_asked_first() {
     assert_eq!(asked.head, "restow/onboarding");
     assert!(asked.body.contains("Restow found 1 image in 1 place"), "{}", asked.body);
     assert!(asked.body.contains("from 1.25-alpine to 1.27-alpine`"), "{}", asked.body);
+    insta::assert_snapshot!("onboarding-body", house.plain(&asked.body));
     house.later(24).await;
     house.push("notes.md", "x");
     house.settle().await;
@@ -229,9 +230,15 @@ async fn mistakes_are_told_at_the_commit_and_the_last_valid_rules_hold() {
     let (path, line, message) = &runs[0].annotations[0];
     assert_eq!((path.as_str(), *line), (RULES, 2));
     assert!(message.contains("did you mean `labels`?"), "{message}");
+    insta::assert_snapshot!("mistakes-check", format!("{}\n\n{}\n\n{message}", runs[0].title, runs[0].summary));
     house.push("notes.md", "x");
     house.settle().await;
     assert_eq!(house.repo.own_runs().len(), 1, "told once");
+    let everything = restow::store::AuditFilter { limit: 50, ..Default::default() };
+    let audit = house.app.services().store.audit(&everything).await.expect("the audit");
+    let refused: Vec<&str> =
+        audit.iter().filter(|one| one.act == "configuration").map(|one| one.rule.as_str()).collect();
+    assert!(refused.len() == 1 && refused[0].contains("labels"), "recorded once: {audit:#?}");
     house.push(RULES, "{}\n");
     house.settle().await;
     assert_eq!(house.repo.own_runs().last().expect("one").conclusion, "success");

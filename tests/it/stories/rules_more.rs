@@ -400,3 +400,40 @@ async fn the_text_of_a_new_build_names_both_digests() {
     insta::assert_snapshot!("digest-body", house.plain(&pull.body));
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_draft_is_opened_where_the_rules_want_one() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, "draft: true\n")]).await;
+    house.settle().await;
+    assert!(house.only_pull().draft);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn quiet_is_once_a_month_and_all_together() {
+    let house = House::with(&[("README.md", "x"), (RULES, "extends: [\"restow:quiet\"]\n")]).await;
+    house.world.registry.push_all("library/redis", &["7.0", "7.2"]);
+    house.push("Dockerfile", "FROM REGISTRY/library/nginx:1.25-alpine\nFROM REGISTRY/library/redis:7.0\n");
+    house.settle().await;
+    for _ in 0..26 {
+        house.later(24).await;
+    }
+    assert!(house.open().is_empty(), "it is the end of January: {:?}", house.open());
+    house.later(24).await;
+    let pull = house.only_pull();
+    assert!(pull.title.contains("2 images: monthly updates"), "{}", pull.title);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn strict_pins_and_waits_for_two_weeks() {
+    let house = House::with(&[("Dockerfile", DOCKERFILE), (RULES, "extends: [\"restow:strict\"]\n")]).await;
+    house.settle().await;
+    house.later(24 * 13).await;
+    let minor = |house: &House| house.open().iter().any(|pull| pull.title.contains("to 1.27-alpine"));
+    assert!(!minor(&house), "{:?}", house.open());
+    house.later(24 * 2).await;
+    assert!(minor(&house), "{:?}", house.open());
+    assert!(house.open().iter().all(|pull| pull.body.contains("@sha256:")), "{:?}", house.open());
+    house.world.github.assert_clean();
+}

@@ -140,6 +140,8 @@ pub struct PullView {
     pub labels: Vec<String>,
     /// Whether the head's commit is signed.
     pub verified: bool,
+    /// Whether it is a draft.
+    pub draft: bool,
 }
 
 /// A repository in a test's hand.
@@ -629,6 +631,7 @@ fn view(repo: &Repo, pull: &Pull) -> PullView {
         body: pull.body.clone().unwrap_or_default(),
         state,
         head: pull.head.clone(),
+        draft: pull.draft,
         verified: repo.verified.contains(&head_sha),
         head_sha,
         base: pull.base.clone(),
