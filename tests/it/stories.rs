@@ -3,6 +3,7 @@
 
 mod branches;
 mod commands;
+mod configuration;
 mod crash;
 mod evidence;
 mod house;
@@ -13,7 +14,7 @@ mod notified;
 mod people;
 mod queue;
 mod random;
+mod rule_keys;
 mod rules;
-mod rules_more;
 mod vex;
 mod vulnerabilities;

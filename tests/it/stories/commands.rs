@@ -6,14 +6,6 @@ use super::house::House;
 
 const DOCKERFILE: &str = "FROM REGISTRY/library/nginx:1.25-alpine\n";
 
-async fn opened() -> (House, PullView) {
-    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
-    house.repo.collaborator("mona", "write");
-    house.settle().await;
-    let pull = house.only_pull();
-    (house, pull)
-}
-
 /// Comments, and how the comment was answered.
 async fn say(house: &House, pull: &PullView, login: &str, text: &str) -> Vec<String> {
     let comment = house.repo.comment(pull.number, login, text);
@@ -23,7 +15,7 @@ async fn say(house: &House, pull: &PullView, login: &str, text: &str) -> Vec<Str
 
 #[tokio::test]
 async fn who_may_not_push_is_not_obeyed() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     assert_eq!(say(&house, &pull, "stranger", "/restow close").await, ["-1"]);
     assert_eq!(house.only_pull().state, "open");
     let said = house.repo.read_comments(pull.number);
@@ -33,7 +25,7 @@ async fn who_may_not_push_is_not_obeyed() {
 
 #[tokio::test]
 async fn merge_waits_for_the_checks() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     assert_eq!(say(&house, &pull, "mona", "Fine.\n\n/restow merge").await, ["+1"]);
     assert_eq!(house.only_pull().state, "open");
     house.repo.conclude_checks(&pull.head_sha, "success");
@@ -45,7 +37,7 @@ async fn merge_waits_for_the_checks() {
 
 #[tokio::test]
 async fn held_is_left_as_it_is_until_the_time_is_over() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     say(&house, &pull, "mona", "/restow hold 14d").await;
     house.world.registry.push("library/nginx", "1.28-alpine");
     house.later(24 * 7).await;
@@ -57,7 +49,7 @@ async fn held_is_left_as_it_is_until_the_time_is_over() {
 
 #[tokio::test]
 async fn ignored_is_closed_and_comes_again_when_it_is_wanted() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     assert_eq!(say(&house, &pull, "mona", "/restow ignore minor").await, ["+1"]);
     let open = house.open();
     assert_eq!(open.len(), 1, "1.26 is another minor version");
@@ -77,7 +69,7 @@ async fn ignored_is_closed_and_comes_again_when_it_is_wanted() {
 
 #[tokio::test]
 async fn closed_without_a_time_stays_closed_until_something_newer_is_there() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     assert_eq!(say(&house, &pull, "mona", "/restow close").await, ["+1"]);
     house.later(24 * 60).await;
     assert_eq!(house.only_pull().state, "closed");
@@ -109,7 +101,7 @@ async fn an_ignored_major_version_is_not_proposed_again_and_the_next_one_is() {
 
 #[tokio::test]
 async fn closed_for_a_time_comes_again() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     say(&house, &pull, "mona", "/restow close 30d").await;
     assert_eq!(house.only_pull().state, "closed");
     assert_eq!(house.repo.read_comments(pull.number).len(), 1);
@@ -122,7 +114,7 @@ async fn closed_for_a_time_comes_again() {
 
 #[tokio::test]
 async fn recreate_takes_the_branch_back() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     house.repo.commit_as_person(&pull.head, &[("fix.txt", "mine")], "fix");
     house.settle().await;
     house.repo.read_comments(pull.number);
@@ -135,7 +127,7 @@ async fn recreate_takes_the_branch_back() {
 
 #[tokio::test]
 async fn rebase_and_refresh_bring_it_up_to_date() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     let base = house.repo.head("main").expect("a head");
     house.push("other.txt", "x");
     house.settle().await;
@@ -155,7 +147,7 @@ async fn rebase_and_refresh_bring_it_up_to_date() {
 
 #[tokio::test]
 async fn help_explanations_and_slips_are_answered_once() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     assert_eq!(say(&house, &pull, "mona", "/restow rebsae").await, ["confused"]);
     let said = house.repo.read_comments(pull.number);
     assert!(said.len() == 1 && said[0].contains("Did you mean `/restow rebase`?"), "{said:?}");
@@ -170,7 +162,7 @@ async fn help_explanations_and_slips_are_answered_once() {
 
 #[tokio::test]
 async fn an_edited_comment_and_a_quoted_one_do_nothing() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     let comment = house.repo.comment(pull.number, "mona", "> /restow close\n\nNo!");
     house.settle().await;
     house.repo.edit_comment(comment, "/restow close");

@@ -76,6 +76,15 @@ impl House {
         Self::with_settings(files, |_| ()).await
     }
 
+    /// A house whose repository holds this Dockerfile, with the pull request opened for it and mona, who may push.
+    pub(super) async fn opened(dockerfile: &str) -> (Self, PullView) {
+        let house = Self::with(&[("Dockerfile", dockerfile)]).await;
+        house.repo.collaborator("mona", "write");
+        house.settle().await;
+        let pull = house.only_pull();
+        (house, pull)
+    }
+
     /// The same with other settings.
     pub(super) async fn with_settings(files: &[(&str, &str)], change: impl FnOnce(&mut Settings)) -> Self {
         let world = World::start().await;

@@ -1,20 +1,12 @@
 //! What becomes of pull requests that people close, open again, work on, or let go elsewhere, and of those of
 //! repositories that change hands.
 
-use world::github::{Fault, Matcher, PullView};
+use world::github::{Fault, Matcher};
 
 use super::house::House;
 
 const DOCKERFILE: &str = "FROM REGISTRY/library/nginx:1.25-alpine\n";
 const RULES: &str = ".github/restow.yml";
-
-async fn opened() -> (House, PullView) {
-    let house = House::with(&[("Dockerfile", DOCKERFILE)]).await;
-    house.repo.collaborator("mona", "write");
-    house.settle().await;
-    let pull = house.only_pull();
-    (house, pull)
-}
 
 async fn newer(house: &House, tag: &str) {
     house.world.registry.push("library/nginx", tag);
@@ -23,7 +15,7 @@ async fn newer(house: &House, tag: &str) {
 
 #[tokio::test]
 async fn what_is_opened_again_is_wanted_again() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     house.repo.close_pull(pull.number);
     house.settle().await;
     house.repo.reopen_pull(pull.number);
@@ -51,7 +43,7 @@ fn now(house: &House) -> restow::repo::Moment {
 
 #[tokio::test]
 async fn what_restow_closed_and_a_person_opened_again_is_not_closed_again() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     house.push(RULES, "ignore: {images: [\"**/nginx\"]}\n");
     house.settle().await;
     assert_eq!(house.only_pull().state, "closed");
@@ -70,7 +62,7 @@ async fn what_restow_closed_and_a_person_opened_again_is_not_closed_again() {
 #[tokio::test]
 async fn a_branch_with_a_persons_work_is_theirs_also_when_its_pull_request_has_ended() {
     for merged in [true, false] {
-        let (house, pull) = opened().await;
+        let (house, pull) = House::opened(DOCKERFILE).await;
         let theirs = house.repo.commit_as_person(&pull.head, &[("fix.txt", "mine")], "fix");
         house.settle().await;
         house.repo.read_comments(pull.number);
@@ -94,7 +86,7 @@ async fn a_branch_with_a_persons_work_is_theirs_also_when_its_pull_request_has_e
 
 #[tokio::test]
 async fn what_a_bot_closed_was_refused_by_nobody() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     house.repo.close_pull_as(pull.number, "stale[bot]");
     house.later(7).await;
     let open = house.open();
@@ -125,7 +117,7 @@ async fn a_person_may_let_it_go_to_another_branch() {
 
 #[tokio::test]
 async fn pull_requests_follow_the_default_branch() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     house.repo.commit_as_person("trunk", &[("trunk.txt", "x")], "trunk");
     house.repo.switch_default_branch("trunk");
     house.settle().await;
@@ -139,7 +131,7 @@ async fn pull_requests_follow_the_default_branch() {
 
 #[tokio::test]
 async fn a_repository_that_changes_hands_goes_on() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     let github = &house.world.github;
     house.world.repository("globex/other").file("README.md", "x").create();
     let new = github.install("globex", &["globex/other"]);
@@ -157,7 +149,7 @@ async fn a_repository_that_changes_hands_goes_on() {
 
 #[tokio::test]
 async fn what_is_known_of_a_removed_installation_is_erased_after_the_grace_time() {
-    let (house, _) = opened().await;
+    let (house, _) = House::opened(DOCKERFILE).await;
     let store = house.app.services().store.clone();
     house.world.github.uninstall(house.installation);
     house.settle().await;
@@ -263,7 +255,7 @@ async fn a_deleted_dashboard_comes_back() {
 
 #[tokio::test]
 async fn strangers_are_answered_once_however_much_they_say() {
-    let (house, pull) = opened().await;
+    let (house, pull) = House::opened(DOCKERFILE).await;
     for _ in 0..5 {
         house.repo.comment(pull.number, "stranger", "/restow close");
         house.settle().await;
