@@ -142,7 +142,7 @@ fn advisory_sources(settings: &AdvisorySettings) -> Result<AdvisorySources, Advi
         osv: settings.api.clone().map(Osv::new).transpose()?,
         exports: Exports::new(settings.exports.clone())?,
         mirrored: settings.mirrored.clone(),
-        feeds: Feeds::new(settings.kev.clone(), settings.epss.clone())?.with_ends(settings.ends.clone())?,
+        feeds: Feeds::new(settings.feeds.clone())?,
         vex: settings.vex.iter().cloned().map(VexRepository::new).collect::<Result<_, _>>()?,
         scanner: settings
             .scanner

@@ -6,15 +6,15 @@ use libfuzzer_sys::fuzz_target;
 use restow::image::{Digest, ImageName};
 use restow::repo::Moment;
 use restow::vulnerability::{
-    Advisory, LayerSearch, ScannerKind, Severity, Tied, VersionOrder, VexDocument, VexImage, VexOrigin, affects,
-    apk_packages, apply_vex, attached_vex, compare, dpkg_packages, packages_of_sbom, read_ends, read_epss, read_kev,
+    Advisory, LayerBlob, LayerSearch, ScannerKind, ScannerOutput, Severity, Tied, VersionOrder, VexDocument, VexImage, VexOrigin, affects,
+    apk_packages, apply_vex, attached_vex, compare, dpkg_packages, packages_of_sbom, read_ends, read_epss, read_kev, read_triage,
     read_vex, rpm_package, scanner_report, statements,
 };
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, rest)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(rest);
-    match kind % 13 {
+    match kind % 14 {
         0 => {
             let list = packages_of_sbom(rest, "referrer");
             assert!(list.is_err() || list.is_ok_and(|list| !list.packages.is_empty()), "an empty list is no list");
@@ -47,19 +47,22 @@ fuzz_target!(|bytes: &[u8]| {
             let Ok(statements) = read_vex(rest) else { return };
             let report = br#"{"matches":[{"vulnerability":{"id":"CVE-2026-1"},"artifact":{"name":"a","version":"1",
                 "purl":"pkg:deb/debian/a@1"}}],"descriptor":{},"source":{"type":"image"},"distro":{"name":"debian"}}"#;
-            let mut assessment = scanner_report(ScannerKind::Grype, report, Moment(0)).expect("a report");
+            let mut assessment = scanner_report(ScannerKind::Grype, &ScannerOutput::of_report(report), Moment(0)).expect("a report");
+            assessment.statements = Some(String::new());
             let before = assessment.fingerprint();
             let image = VexImage { name: ImageName::parse("acme/app").expect("a name"), digests: [digest].into() };
             let document = VexDocument { origin: VexOrigin::Attached, statements };
             apply_vex(&mut assessment, &image, &[document], &|_, _| true);
             assert_eq!(assessment.fingerprint(), before, "what is taken away is kept");
         }
-        11 => drop(scanner_report(ScannerKind::Trivy, rest, Moment(0))),
-        12 => drop((scanner_report(ScannerKind::Grype, rest, Moment(0)), read_ends(rest))),
+        11 => drop(scanner_report(ScannerKind::Trivy, &ScannerOutput { report: rest.to_vec(), version: rest.to_vec() }, Moment(0))),
+        12 => drop((scanner_report(ScannerKind::Grype, &ScannerOutput::of_report(rest), Moment(0)), read_ends(rest))),
+        13 => drop(read_triage(rest)),
         _ => {
             let mut search = LayerSearch::default();
             for media_type in ["x.tar", "x.tar+gzip", "x.tar+zstd"] {
-                let _ = search.add(rest, media_type);
+                let blob = LayerBlob { bytes: rest, size: rest.len() as u64, media_type };
+                let _ = search.add(blob, &|| false);
             }
             let _ = search.packages(&[]);
         }

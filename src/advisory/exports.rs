@@ -2,18 +2,13 @@
 //! <https://google.github.io/osv.dev/data/>: `ECOSYSTEM/all.zip`, `ECOSYSTEM/modified_id.csv`, `ECOSYSTEM/ID.json`.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use md5::{Digest, Md5};
-use reqwest::header::{ETAG, HeaderMap, IF_RANGE, RANGE};
-use reqwest::{RequestBuilder, StatusCode};
 use url::Url;
 use zip::ZipArchive;
 
-use super::http::{AdvisoryError, Failure, SECOND_TRY, Server};
+use super::http::{AdvisoryError, Server};
 use super::osv::Named;
 
 /// Bytes of a list; 600,000 records have 40 MB.
@@ -22,8 +17,6 @@ const LIST_LIMIT: usize = 256 << 20;
 const RECORD_LIMIT: usize = 8 << 20;
 /// Bytes of one archive.
 const ARCHIVE_LIMIT: u64 = 4 << 30;
-/// How often a broken download is gone on with.
-const MOST_RESUMES: usize = 20;
 
 /// The exports, or a copy of them.
 #[derive(Debug, Clone)]
@@ -83,100 +76,7 @@ impl Exports {
         progress: impl Fn(u64, Option<u64>),
     ) -> Result<(), AdvisoryError> {
         let url = self.server.address(&[ecosystem, "all.zip"])?;
-        let mut download = Download::new(file).map_err(|error| self.server.failed(&error.to_string()))?;
-        for _ in 0..MOST_RESUMES {
-            let had = download.has;
-            match self.go_on(&url, &mut download, &progress).await {
-                Ok(()) => return download.check().map_err(|reason| self.server.failed(&reason)),
-                // Who sent nothing is not asked again at once.
-                Err(Failure::Passing(_)) if download.has == had => tokio::time::sleep(SECOND_TRY).await,
-                Err(Failure::Passing(_)) => {}
-                Err(failure) => return Err(failure.into()),
-            }
-        }
-        self.go_on(&url, &mut download, &progress).await?;
-        download.check().map_err(|reason| self.server.failed(&reason))
-    }
-
-    async fn go_on(
-        &self,
-        url: &Url,
-        download: &mut Download,
-        progress: &impl Fn(u64, Option<u64>),
-    ) -> Result<(), Failure> {
-        let failed = |error: std::io::Error| Failure::Lasting(self.server.failed(&error.to_string()));
-        let mut answer = self.server.send(download.rest(self.server.http.get(url.clone()))).await?;
-        if answer.status() == StatusCode::OK {
-            download.begin(answer.headers(), answer.content_length()).map_err(failed)?;
-        }
-        while let Some(chunk) = self.server.chunk(&mut answer).await? {
-            download.add(&chunk).map_err(failed)?;
-            if download.has > ARCHIVE_LIMIT {
-                return Err(Failure::Lasting(self.server.failed("its archive is larger than Restow reads")));
-            }
-            progress(download.has, download.length);
-        }
-        match download.length.is_some_and(|length| download.has < length) {
-            true => Err(Failure::Passing(self.server.failed("its archive ended early"))),
-            false => Ok(()),
-        }
-    }
-}
-
-/// What is there of a file.
-struct Download {
-    file: File,
-    has: u64,
-    length: Option<u64>,
-    /// Which content the bytes are of.
-    tag: Option<String>,
-    expected: Option<Vec<u8>>,
-    hash: Md5,
-}
-
-impl Download {
-    fn new(path: &Path) -> std::io::Result<Self> {
-        let file = File::create(path)?;
-        Ok(Self { file, has: 0, length: None, tag: None, expected: None, hash: Md5::new() })
-    }
-
-    /// Asks for what is missing, of the same content only.
-    fn rest(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.tag {
-            Some(tag) if self.has > 0 => request.header(RANGE, format!("bytes={}-", self.has)).header(IF_RANGE, tag),
-            _ => request,
-        }
-    }
-
-    /// A whole content begins.
-    fn begin(&mut self, headers: &HeaderMap, length: Option<u64>) -> std::io::Result<()> {
-        use std::io::Seek;
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        let text = |value: &reqwest::header::HeaderValue| value.to_str().ok().map(str::to_owned);
-        // A weak tag does not tell that the bytes are the same.
-        self.tag = headers.get(ETAG).and_then(text).filter(|tag| !tag.starts_with("W/"));
-        let hashes: Vec<String> = headers.get_all("x-goog-hash").iter().filter_map(text).collect();
-        let md5 = hashes.iter().flat_map(|line| line.split(',')).find_map(|one| one.trim().strip_prefix("md5="));
-        self.expected = md5.and_then(|md5| STANDARD.decode(md5).ok());
-        (self.has, self.length, self.hash) = (0, length, Md5::new());
-        Ok(())
-    }
-
-    fn add(&mut self, chunk: &[u8]) -> std::io::Result<()> {
-        self.hash.update(chunk);
-        self.has += chunk.len() as u64;
-        self.file.write_all(chunk)
-    }
-
-    fn check(self) -> Result<(), String> {
-        let found = self.hash.finalize();
-        match self.expected {
-            Some(expected) if expected != found.as_slice() => {
-                Err("its archive is not what its checksum says".to_owned())
-            }
-            _ => Ok(()),
-        }
+        self.server.download(&url, (file, ARCHIVE_LIMIT), progress).await
     }
 }
 

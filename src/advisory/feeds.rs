@@ -1,5 +1,7 @@
-//! What is exploited: CISA's catalogue (KEV) and FIRST's prediction (EPSS), and when support ends (endoflife.date), as
-//! bytes; `vulnerability/` reads them.
+//! What is exploited: CISA's catalogue (KEV) and FIRST's prediction (EPSS); when support ends (endoflife.date); what
+//! Debian's security team decided. As bytes: `vulnerability/` reads them.
+
+use std::path::Path;
 
 use reqwest::Client;
 use url::Url;
@@ -9,12 +11,32 @@ use super::http::{AdvisoryError, Server};
 /// Bytes of an answer; KEV has 1.3 MB, EPSS 2 MB.
 const LIMIT: usize = 64 << 20;
 
-/// Where the two are.
+/// Bytes of Debian's file; it has 60 MB.
+const TRIAGE_LIMIT: u64 = 512 << 20;
+
+/// Where each feed is; what has no address is not asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FeedAddresses {
+    /// CISA's catalogue.
+    pub kev: Option<Url>,
+    /// FIRST's scores.
+    pub epss: Option<Url>,
+    /// When the support of products ends.
+    pub ends: Option<Url>,
+    /// What Debian's security team decided.
+    pub triage: Option<Url>,
+}
+
+/// A feed's server, and where it is there.
+type Feed = Option<(Server, Url)>;
+
+/// The feeds.
 #[derive(Debug, Clone)]
 pub struct Feeds {
-    kev: Option<(Server, Url)>,
-    epss: Option<(Server, Url)>,
-    ends: Option<(Server, Url)>,
+    kev: Feed,
+    epss: Feed,
+    ends: Feed,
+    triage: Feed,
 }
 
 impl Feeds {
@@ -22,26 +44,19 @@ impl Feeds {
     pub const KEV: &'static str = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json";
     /// FIRST's scores of today.
     pub const EPSS: &'static str = "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz";
-
     /// endoflife.date's list of all products.
     pub const ENDS: &'static str = "https://endoflife.date/api/v1/products/full";
+    /// Debian's security tracker.
+    pub const TRIAGE: &'static str = "https://security-tracker.debian.org/tracker/data/json";
 
-    /// Feeds at these addresses; what has none is not asked.
+    /// Feeds at these addresses; asks nothing yet.
     ///
     /// # Errors
     /// The system's certificates cannot be read.
-    pub fn new(kev: Option<Url>, epss: Option<Url>) -> Result<Self, AdvisoryError> {
+    pub fn new(addresses: FeedAddresses) -> Result<Self, AdvisoryError> {
         let at = |url: Option<Url>| url.map(|url| Server::new(url.clone()).map(|server| (server, url))).transpose();
-        Ok(Self { kev: at(kev)?, epss: at(epss)?, ends: None })
-    }
-
-    /// The same with when the support of products ends.
-    ///
-    /// # Errors
-    /// The system's certificates cannot be read.
-    pub fn with_ends(self, url: Option<Url>) -> Result<Self, AdvisoryError> {
-        let ends = url.map(|url| Server::new(url.clone()).map(|server| (server, url))).transpose()?;
-        Ok(Self { ends, ..self })
+        let FeedAddresses { kev, epss, ends, triage } = addresses;
+        Ok(Self { kev: at(kev)?, epss: at(epss)?, ends: at(ends)?, triage: at(triage)? })
     }
 
     /// The catalogue, as JSON; `None` where it is not to be asked for.
@@ -66,6 +81,15 @@ impl Feeds {
     /// It is not told.
     pub async fn ends(&self) -> Result<Option<Vec<u8>>, AdvisoryError> {
         whole(self.ends.as_ref()).await
+    }
+
+    /// Brings what Debian's security team decided into `file`, as JSON; whether it is wanted.
+    ///
+    /// # Errors
+    /// It is not told, or has more than 512 MiB.
+    pub async fn triage(&self, file: &Path) -> Result<bool, AdvisoryError> {
+        let Some((server, url)) = &self.triage else { return Ok(false) };
+        server.download(url, (file, TRIAGE_LIMIT), |_, _| ()).await.map(|()| true)
     }
 }
 

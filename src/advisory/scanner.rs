@@ -10,10 +10,12 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::vulnerability::ScannerKind;
+use crate::vulnerability::{ScannerKind, ScannerOutput};
 
 /// Bytes of a report.
 const LARGEST: u64 = 256 << 20;
+/// How long Trivy may take to say of when its database is.
+const VERSION_LIMIT: Duration = Duration::from_secs(60);
 
 /// A scanner, and how it is run.
 #[derive(Debug, Clone)]
@@ -72,23 +74,35 @@ impl Scanner {
         }
     }
 
-    /// The report on an image, as JSON.
+    /// What it prints of an image.
     ///
     /// # Errors
-    /// There is none.
-    pub async fn scan(&self, image: &str) -> Result<Vec<u8>, ScanError> {
+    /// There is no report.
+    pub async fn scan(&self, image: &str) -> Result<ScannerOutput, ScanError> {
         let _turn = self.turn.acquire().await;
-        match tokio::time::timeout(self.limit, self.run(image)).await {
-            Ok(report) => report,
-            Err(_) => Err(ScanError::TooLong(self.kind, self.limit.as_secs())),
+        let report = self.within(self.limit, &self.arguments(image)).await?;
+        // Trivy's report tells of when the database is only where a server has it.
+        let version = match (self.kind, &self.server) {
+            (ScannerKind::Trivy, None) => {
+                let arguments = ["version", "--format", "json"].map(str::to_owned);
+                self.within(VERSION_LIMIT, &arguments).await.unwrap_or_default()
+            }
+            (ScannerKind::Trivy | ScannerKind::Grype, _) => Vec::new(),
+        };
+        Ok(ScannerOutput { report, version })
+    }
+
+    async fn within(&self, limit: Duration, arguments: &[String]) -> Result<Vec<u8>, ScanError> {
+        match tokio::time::timeout(limit, self.run(arguments)).await {
+            Ok(printed) => printed,
+            Err(_) => Err(ScanError::TooLong(self.kind, limit.as_secs())),
         }
     }
 
-    async fn run(&self, image: &str) -> Result<Vec<u8>, ScanError> {
+    async fn run(&self, arguments: &[String]) -> Result<Vec<u8>, ScanError> {
         let not_run = |error: std::io::Error| ScanError::NotRun(self.kind, error.to_string());
-        let arguments = self.arguments(image);
         let mut command = Command::new(self.kind.program());
-        command.args(&arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().map_err(not_run)?;
         let report = match child.stdout.take() {
@@ -122,17 +136,44 @@ mod tests {
 
     const IMAGE: &str = "ghcr.io/acme/app@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-    /// A scanner whose program is this script.
-    async fn run(kind: ScannerKind, script: &str, limit: Duration) -> Result<String, ScanError> {
+    /// A folder with a scanner's program that is this script, and the search path that finds it.
+    fn installed(kind: ScannerKind, script: &str) -> (tempfile::TempDir, String) {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join(kind.program());
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a script");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("its mode");
         let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        (folder, path)
+    }
+
+    /// A scanner whose program is this script.
+    async fn run(kind: ScannerKind, script: &str, limit: Duration) -> Result<String, ScanError> {
+        let (_folder, path) = installed(kind, script);
         let environment = vec![("PATH".to_owned(), path), ("TRIVY_INSECURE".to_owned(), "true".to_owned())];
         let server = (kind == ScannerKind::Trivy).then(|| "http://trivy.example:4954".parse().expect("a URL"));
-        let report = Scanner::new(kind, server, environment, limit).scan(IMAGE).await?;
-        Ok(String::from_utf8(report).expect("UTF-8"))
+        let printed = Scanner::new(kind, server, environment, limit).scan(IMAGE).await?;
+        assert!(printed.version.is_empty(), "a server's report tells it");
+        Ok(String::from_utf8(printed.report).expect("UTF-8"))
+    }
+
+    /// What Trivy prints without a server, as this script.
+    async fn alone(script: &str) -> ScannerOutput {
+        let (_folder, path) = installed(ScannerKind::Trivy, script);
+        let environment = vec![("PATH".to_owned(), path)];
+        let scanner = Scanner::new(ScannerKind::Trivy, None, environment, Scanner::USUAL_LIMIT);
+        scanner.scan(IMAGE).await.expect("a report")
+    }
+
+    #[tokio::test]
+    async fn trivy_is_asked_of_when_its_database_is() {
+        let printed = alone(r#"printf '%s ' "$@""#).await;
+        assert_eq!(String::from_utf8_lossy(&printed.version), "version --format json ");
+        let printed = alone(r#"[ "$1" = image ] && echo report"#).await;
+        assert_eq!(
+            (printed.report.as_slice(), printed.version.as_slice()),
+            (&b"report\n"[..], &b""[..]),
+            "it need not"
+        );
     }
 
     #[tokio::test]

@@ -11,10 +11,10 @@ use url::Url;
 use super::jobs::open_existing;
 use super::lookup::{cache_file, cached};
 use super::{DONE, FAILED, Outcome, USAGE, output};
-use crate::advisory::{Exports, Feeds, VexRepository};
+use crate::advisory::{Exports, FeedAddresses, Feeds, VexRepository};
 use crate::clock::Clock;
-use crate::jobs::{BringError, Brought, bring, bring_ends, bring_epss, bring_kev, bring_vex};
-use crate::store::{SourceRow, Store};
+use crate::jobs::{BringError, Brought, bring, bring_ends, bring_epss, bring_kev, bring_triage, bring_vex};
+use crate::store::{SourceRow, Store, TRIAGE};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum AdvisoriesCommand {
@@ -49,6 +49,9 @@ pub(super) struct SyncArgs {
     /// When the support of products ends: endoflife.date's list, or a copy of it; none
     #[arg(long, value_name = "URL", default_value = "none")]
     endoflife: String,
+    /// What Debian's security team decided, or a copy of it, brought with the ecosystem Debian; none
+    #[arg(long, value_name = "URL", default_value = Feeds::TRIAGE)]
+    debian_tracker: String,
     /// A VEX repository: the address below which its index.json is; without any, those that are mirrored already
     #[arg(long = "vex-repository", value_name = "URL")]
     vex_repositories: Vec<Url>,
@@ -101,8 +104,13 @@ async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
         return Ok(USAGE);
     }
     let feed = |url: &str| (url != "none").then(|| Url::parse(url)).transpose();
-    let feeds = Feeds::new(feed(&args.kev).context("--kev")?, feed(&args.epss).context("--epss")?)?
-        .with_ends(feed(&args.endoflife).context("--endoflife")?)?;
+    let of_debian = if ecosystems.iter().any(|one| one == "Debian") { &args.debian_tracker } else { "none" };
+    let feeds = Feeds::new(FeedAddresses {
+        kev: feed(&args.kev).context("--kev")?,
+        epss: feed(&args.epss).context("--epss")?,
+        ends: feed(&args.endoflife).context("--endoflife")?,
+        triage: feed(of_debian).context("--debian-tracker")?,
+    })?;
     let exports = Exports::new(args.exports.clone())?;
     let (mut brought, mut failed) = (BTreeMap::new(), false);
     for ecosystem in &ecosystems {
@@ -121,6 +129,7 @@ async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
         ("KEV", bring_kev(store, &feeds).await),
         ("EPSS", bring_epss(store, &feeds).await),
         ("endoflife.date", bring_ends(store, &feeds).await),
+        (TRIAGE, bring_triage(store, &feeds).await),
     ] {
         if let Some(done) = done.transpose() {
             failed |= note(&mut brought, name, done);

@@ -61,7 +61,8 @@ fn compare(args: &Args) -> Outcome {
     let present = Subject::of(&args.image);
     let new = args.to.as_ref().map(|tag| Subject { image: image.clone(), tag: Some(tag.clone()), digest: None });
     let subjects: Vec<Subject> = std::iter::once(present).chain(new).collect();
-    let mut found = known_images(&args.lookup, &args.advisories, &subjects, Vec::new())?.into_iter();
+    let mut found =
+        known_images(&args.lookup, &args.advisories, &subjects, args.advisories.scales_of(image)?)?.into_iter();
     let Some(before) = found.next() else { return Ok(FAILED) };
     let after = found.next();
     match &args.to {
@@ -101,7 +102,7 @@ fn alternatives(args: &Args, current: &Tag) -> Outcome {
         digest: digest.clone(),
     };
     let subjects: Vec<Subject> = named.iter().map(subject).collect();
-    let found = known_images(&args.lookup, &args.advisories, &subjects, Vec::new())?;
+    let found = known_images(&args.lookup, &args.advisories, &subjects, args.advisories.scales_of(image)?)?;
     let choice = |((how, tag, _), one): (&(String, Tag, Option<Digest>), &KnownImage)| Choice {
         how: how.clone(),
         tag: tag.to_string(),

@@ -11,10 +11,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::output;
-use crate::advisory::{Exports, Feeds, Osv, Scanner, VexRepository};
+use crate::advisory::{Exports, FeedAddresses, Feeds, Osv, Scanner, VexRepository};
 use crate::clock::Clock;
 use crate::formats::Inventory;
-use crate::image::ImageName;
+use crate::image::{ImageName, Platform};
 use crate::jobs::{AdvisorySources, Lookups, Scales, VexChoice};
 use crate::plan::{self, Candidates, Constraints, Depth, EvidenceMap, Lookup, Plan, Subject, TagList};
 use crate::policy::{Rules, VexTrust};
@@ -55,6 +55,9 @@ pub(super) struct AdvisoryArgs {
     /// Ask this server, which answers as OSV's does; `mirror`: nobody, but what `restow advisories sync` brought
     #[arg(long, value_name = "URL", default_value = Osv::PUBLIC, value_parser = read_source)]
     advisories: AdvisorySource,
+    /// Look at images for this platform, each where several are named; without it for linux/amd64, else the first
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Vec<Platform>,
     /// A VEX document whose statements count: OpenVEX, CSAF or CycloneDX
     #[arg(long, value_name = "FILE")]
     vex: Vec<PathBuf>,
@@ -89,7 +92,7 @@ impl AdvisoryArgs {
     /// The sources, of which the store holds the mirrored ones.
     async fn sources(&self, store: &Store) -> anyhow::Result<AdvisorySources> {
         let exports = Exports::new(Exports::PUBLIC.parse()?)?;
-        let feeds = Feeds::new(None, None)?;
+        let feeds = Feeds::new(FeedAddresses::default())?;
         let rows = store.advisory_sources().await?;
         let addresses = rows.iter().filter_map(|row| Url::parse(row.vex_repository()?).ok());
         let vex = addresses.map(VexRepository::new).collect::<Result<_, _>>()?;
@@ -104,6 +107,29 @@ impl AdvisoryArgs {
                 AdvisorySources { osv: None, exports, mirrored, feeds, vex, scanner }
             }
         })
+    }
+
+    /// Scales for the images of a folder: for the platforms that are named, else those of its rules.
+    pub(super) fn scales(&self, inventory: &Inventory, rules: &Rules) -> anyhow::Result<Scales> {
+        let mut scales = self.scales_by(rules.vex.clone())?;
+        scales.look_for(inventory, rules);
+        for site in &inventory.sites {
+            if !self.platform.is_empty() {
+                scales.look_at(site.reference.image(), &self.platform);
+            }
+        }
+        Ok(scales)
+    }
+
+    /// Scales for one image, which nobody made rules for.
+    pub(super) fn scales_of(&self, image: &ImageName) -> anyhow::Result<Scales> {
+        let mut scales = self.scales_by(Vec::new())?;
+        scales.look_at(image, &self.platform);
+        Ok(scales)
+    }
+
+    fn scales_by(&self, trust: Vec<VexTrust>) -> anyhow::Result<Scales> {
+        Ok(Scales::examining(usize::MAX, self.vex(trust)?))
     }
 
     /// The scanner that was asked for.
@@ -265,7 +291,7 @@ pub(super) fn look_up(
             let sources = advisories.sources(&store).await?;
             let bar = output::progress("comparing what the images hold");
             bar.enable_steady_tick(Duration::from_millis(200));
-            let mut scales = Scales::examining(usize::MAX, advisories.vex(rules.vex.clone())?);
+            let mut scales = advisories.scales(inventory, rules)?;
             let changes = scales.compare((&lookups, &sources), &plan, &evidence).await?;
             bar.finish_and_clear();
             plan.compare(&evidence, &changes, rules);
@@ -290,8 +316,8 @@ pub(super) fn tags_of(args: &LookupArgs, image: &ImageName) -> anyhow::Result<Lo
 pub(super) struct KnownImage {
     /// Its vulnerabilities.
     pub(super) vulnerabilities: Determination,
-    /// Its packages, where a list of them was found.
-    pub(super) packages: Option<PackageList>,
+    /// Its packages for each platform, where a list of them was found.
+    pub(super) packages: Option<Vec<PackageList>>,
 }
 
 impl KnownImage {
@@ -300,14 +326,13 @@ impl KnownImage {
     }
 }
 
-/// What is known of each subject.
+/// What is known of each subject, weighed by `scales`.
 pub(super) fn known_images(
     args: &LookupArgs,
     advisories: &AdvisoryArgs,
     subjects: &[Subject],
-    trust: Vec<VexTrust>,
+    mut scales: Scales,
 ) -> anyhow::Result<Vec<KnownImage>> {
-    let choice = advisories.vex(trust)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let (lookups, store) = args.lookups(&Clock::System).await?;
@@ -319,10 +344,9 @@ pub(super) fn known_images(
             found.push(match known.into_values().next() {
                 Some(Lookup::Known(evidence)) => {
                     let (image, digest) = (&subject.image, &evidence.digest);
-                    let mut vulnerabilities = lookups.vulnerabilities(image, digest, &sources).await?;
                     let content = (image, digest, subject.tag.as_ref());
-                    lookups.complete(content, &mut vulnerabilities, &sources, &choice).await?;
-                    KnownImage { vulnerabilities, packages: lookups.kept_packages(image, digest).await? }
+                    let vulnerabilities = scales.weigh((&lookups, &sources), content).await?;
+                    KnownImage { vulnerabilities, packages: scales.packages(&lookups, image, digest).await? }
                 }
                 Some(Lookup::Unavailable { reason, .. }) => KnownImage::not(reason),
                 None => KnownImage::not("the registry was not asked".to_owned()),

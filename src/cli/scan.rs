@@ -129,7 +129,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn standing(args: &Args, walked: &Walked) -> anyhow::Result<Standing> {
     let subjects: BTreeSet<Subject> = walked.inventory.sites.iter().map(|site| Subject::of(&site.reference)).collect();
     let subjects: Vec<Subject> = subjects.into_iter().collect();
-    let trust = rules::of_folder(&args.path)?.vex;
-    let found = known_images(&args.lookup, &args.advisories, &subjects, trust)?;
+    let scales = args.advisories.scales(&walked.inventory, &rules::of_folder(&args.path)?)?;
+    let found = known_images(&args.lookup, &args.advisories, &subjects, scales)?;
     Ok(subjects.into_iter().zip(found.into_iter().map(|one| one.vulnerabilities)).collect())
 }

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream;
 
-use super::bring::{ENDS, bring_ends, bring_vex};
+use super::bring::{ENDS, bring_ends, bring_triage, bring_vex};
 use super::kind::{advisories_job, plan_job};
-use super::lookups::{AdvisorySources, Lookups};
+use super::lookups::{AdvisorySources, Lookups, Part};
 use super::weigh::fingerprint;
 use super::{JobError, Services};
 use crate::advisory::{AdvisoryError, Archive, Exports, Feeds, Named};
-use crate::image::Digest;
+use crate::image::{Digest, ImageName, Platform};
 use crate::repo::{Moment, RepoId};
-use crate::store::{ImageKey, MirroredAffected, MirroredRecord, NewJob, RepositoryState, Store, WeighedRow};
-use crate::vulnerability::{Advisory, read_epss, read_kev};
+use crate::store::{ImageKey, MirroredAffected, MirroredRecord, NewJob, RepositoryState, Store, TRIAGE, WeighedRow};
+use crate::vulnerability::{Advisory, Determination, across, read_epss, read_kev};
 
 /// Rises when records are taken apart in another way: what was brought before is brought again.
 const FORM: &str = "2 ";
@@ -30,6 +30,8 @@ const AT_ONCE: usize = 16;
 const CHUNK: usize = 1000;
 /// When it is tried again where a source did not answer.
 const SOON_MS: i64 = 30 * 60_000;
+/// What is large is brought once in this time.
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// What was brought of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,10 @@ pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     ] {
         whole &= told(name, brought.map(|brought| brought.unwrap_or_else(|| nothing(name))))?;
     }
+    if is_due(&services.store, TRIAGE, services.clock.now()).await? {
+        let brought = bring_triage(&services.store, &sources.feeds).await;
+        whole &= told(TRIAGE, brought.map(|brought| brought.unwrap_or_else(|| nothing(TRIAGE))))?;
+    }
     for repository in &sources.vex {
         whole &= told(repository.address(), bring_vex(&services.store, repository).await)?;
     }
@@ -71,6 +77,12 @@ pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     let next = if whole { interval } else { interval.min(SOON_MS) };
     jobs.push(advisories_job(services.clock.now().plus_ms(next)));
     Ok(jobs)
+}
+
+/// Whether a source that is large was not brought for a day.
+async fn is_due(store: &Store, name: &str, now: Moment) -> Result<bool, JobError> {
+    let row = store.advisory_sources().await?.into_iter().find(|row| row.name == name);
+    Ok(row.is_none_or(|row| row.synced_at.plus_ms(DAY_MS) <= now))
 }
 
 fn nothing(source: &str) -> Brought {
@@ -116,8 +128,8 @@ async fn affected(services: &Services, sources: &AdvisorySources) -> Result<Vec<
     Ok(jobs)
 }
 
-/// What is known now of each content, by who reads it; `None` where nothing is.
-type Prints = BTreeMap<(ImageKey, Digest), Option<String>>;
+/// What is known now of each content for some platforms, by who reads it; `None` where nothing is.
+type Prints = BTreeMap<(ImageKey, Digest, Vec<Platform>), Option<String>>;
 
 async fn is_affected(
     lookups: &Lookups,
@@ -125,23 +137,38 @@ async fn is_affected(
     weighed: &[WeighedRow],
     prints: &mut Prints,
 ) -> Result<bool, JobError> {
-    for WeighedRow { image, digest, fingerprint: before, .. } in weighed {
-        let key = (lookups.key(image), digest.clone());
+    for WeighedRow { image, digest, known, .. } in weighed {
+        let key = (lookups.key(image), digest.clone(), known.platforms.clone());
         let print = match prints.get(&key) {
             Some(print) => print.clone(),
             None => {
-                let found = lookups.vulnerabilities_of_kept(image, digest, sources).await?;
-                let print = found.as_ref().map(fingerprint).filter(|print| !print.is_empty());
+                let print = print_of((lookups, sources), (image, digest, &known.platforms)).await?;
                 prints.insert(key, print.clone());
                 print
             }
         };
         // What is not known now, for a source that does not answer, is no news.
-        if print.is_some_and(|print| print != *before) {
+        if print.is_some_and(|print| print != known.fingerprint) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// What is known now of a content, where it was examined; which VEX statements there are, too.
+async fn print_of(
+    (lookups, sources): (&Lookups, &AdvisorySources),
+    (image, digest, platforms): (&ImageName, &Digest, &[Platform]),
+) -> Result<Option<String>, JobError> {
+    let mut parts = Vec::new();
+    for part in Part::all(image, digest, platforms) {
+        let Some(mut known) = lookups.vulnerabilities_of_kept(&part, sources).await? else { return Ok(None) };
+        if let Determination::Known(assessment) = &mut known {
+            lookups.note_statements(&part, assessment, sources).await?;
+        }
+        parts.push((part.platform_name(), known));
+    }
+    Ok(Some(fingerprint(&across(parts))).filter(|print| !print.is_empty()))
 }
 
 /// Why a source was not brought.

@@ -1,12 +1,15 @@
-//! Brings VEX repositories and the ends of support.
+//! Brings VEX repositories, the ends of support, and what Debian's security team decided.
+
+use std::fs::File;
+use std::io::BufReader;
 
 use futures::StreamExt;
 use futures::stream;
 
 use super::advisories::{BringError, Brought};
 use crate::advisory::{AdvisoryError, Feeds, VexRepository};
-use crate::store::{SourceRow, Store};
-use crate::vulnerability::{VexStatement, read_ends, read_vex};
+use crate::store::{SourceRow, Store, TRIAGE};
+use crate::vulnerability::{VexStatement, read_ends, read_triage, read_vex};
 
 /// Documents asked for at once.
 const AT_ONCE: usize = 8;
@@ -53,4 +56,25 @@ pub async fn bring_ends(store: &Store, feeds: &Feeds) -> Result<Option<Brought>,
     store.save_advisory_source(ENDS, ends.len(), 0).await?;
     let source = ENDS.to_owned();
     Ok(Some(Brought { source, records: ends.len(), changed: ends.len(), gone: 0, unreadable: 0 }))
+}
+
+/// Brings what Debian's security team decided; `None` where it is not wanted.
+///
+/// # Errors
+/// It cannot be had.
+pub async fn bring_triage(store: &Store, feeds: &Feeds) -> Result<Option<Brought>, BringError> {
+    let failed = |error: &dyn std::fmt::Display| BringError::Source(error.to_string());
+    let file = tempfile::NamedTempFile::new().map_err(|error| failed(&error))?;
+    if !feeds.triage(file.path()).await? {
+        return Ok(None);
+    }
+    let read = move || -> Result<_, BringError> {
+        let file = File::open(file.path()).map_err(|error| failed(&error))?;
+        read_triage(BufReader::new(file)).map_err(|error| failed(&error))
+    };
+    let decided = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))??;
+    store.save_triage(&decided).await?;
+    store.save_advisory_source(TRIAGE, decided.len(), 0).await?;
+    let source = TRIAGE.to_owned();
+    Ok(Some(Brought { source, records: decided.len(), changed: decided.len(), gone: 0, unreadable: 0 }))
 }

@@ -29,6 +29,9 @@ pub(super) struct Decided {
 /// Plans, and where what is newest is too young or worse, plans again without it.
 pub(super) async fn decide(services: &Services, gathered: &mut Gathered) -> Result<Decided, JobError> {
     let mut decided = Decided { plans: Vec::new(), incomplete: false, scales: Scales::of(&gathered.rules) };
+    for Tree { inventory, rules, .. } in &gathered.trees {
+        decided.scales.look_for(inventory, rules);
+    }
     for index in 0..gathered.trees.len() {
         decide_one(services, gathered, index, &mut decided).await?;
     }

@@ -5,6 +5,7 @@ mod attestations;
 mod ends;
 mod evidence;
 mod failures;
+mod part;
 mod pulls;
 mod refresh;
 mod scans;
@@ -13,6 +14,7 @@ mod vex;
 mod vulnerabilities;
 
 pub use advisories::{AdvisorySources, mirrored_advisories};
+pub(crate) use part::Part;
 pub(crate) use vex::VexChoice;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -51,7 +51,7 @@ use crate::repo::{InstallationId, Moment};
 use crate::store::{RepositoryRow, RepositoryState, Store};
 
 pub use advisories::{BringError, Brought, bring, bring_epss, bring_kev};
-pub use bring::{bring_ends, bring_vex};
+pub use bring::{bring_ends, bring_triage, bring_vex};
 pub use error::JobError;
 pub use hook::hook_intake;
 pub use intake::intake;

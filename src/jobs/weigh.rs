@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::lookups::{AdvisorySources, Lookups, VexChoice};
+use super::lookups::{AdvisorySources, Lookups, Part, VexChoice};
 use super::{JobError, Services};
 use crate::formats::Inventory;
-use crate::image::{Digest, ImageName, Tag};
+use crate::image::{Digest, ImageName, Platform, Tag};
 use crate::plan::{ChangeSet, ContentPair, Depth, EvidenceMap, Lookup, Plan, Standing, Subject, allowed_sites};
-use crate::policy::Rules;
+use crate::policy::{Rules, UpdateKind};
 use crate::repo::RepoId;
-use crate::vulnerability::{Change, Determination, package_changes};
+use crate::store::Weighed;
+use crate::vulnerability::{Change, Determination, PackageList, across, package_changes};
 
 /// Images that one plan examines which nobody examined before: each may cost the reading of its layers. The next plan
 /// goes on.
@@ -18,6 +19,9 @@ const MOST_NEW: usize = 20;
 /// Alternatives of one update that are looked at, and those of one change set that nobody examined before.
 const MOST_ALTERNATIVES: usize = 4;
 
+/// Platforms of one image that are looked at; each is examined by itself.
+const MOST_PLATFORMS: usize = 4;
+
 /// What one plan weighed.
 #[derive(Debug)]
 pub struct Scales {
@@ -25,6 +29,7 @@ pub struct Scales {
     examined: usize,
     most: usize,
     vex: VexChoice,
+    platforms: BTreeMap<ImageName, Vec<Platform>>,
 }
 
 impl Scales {
@@ -35,7 +40,29 @@ impl Scales {
 
     /// Scales that examine so many images at most which nobody examined before.
     pub(crate) fn examining(most: usize, vex: VexChoice) -> Self {
-        Self { known: BTreeMap::new(), examined: 0, most, vex }
+        Self { known: BTreeMap::new(), examined: 0, most, vex, platforms: BTreeMap::new() }
+    }
+
+    /// Looks at the images of these sites for the platforms that the rules want them to have.
+    pub(crate) fn look_for(&mut self, inventory: &Inventory, rules: &Rules) {
+        for site in allowed_sites(inventory, rules) {
+            let wanted = rules.terms(site, UpdateKind::Patch).platforms;
+            let platforms = self.platforms.entry(site.reference.image().clone()).or_default();
+            for platform in wanted.into_iter().flat_map(|said| said.value) {
+                if !platforms.contains(&platform) && platforms.len() < MOST_PLATFORMS {
+                    platforms.push(platform);
+                }
+            }
+        }
+    }
+
+    /// Looks at an image for these platforms.
+    pub(crate) fn look_at(&mut self, image: &ImageName, platforms: &[Platform]) {
+        self.platforms.insert(image.clone(), platforms.to_vec());
+    }
+
+    fn platforms_of(&self, image: &ImageName) -> &[Platform] {
+        self.platforms.get(image).map_or(&[], Vec::as_slice)
     }
 
     /// Compares what stands there with what would, for each update.
@@ -54,11 +81,8 @@ impl Scales {
             let tags = plan.tags_between(&pair, evidence);
             let known = self.weigh((lookups, sources), (image, before, tags.0)).await?;
             let becomes = self.weigh((lookups, sources), (image, after, tags.1)).await?;
-            let packages =
-                match (lookups.kept_packages(image, before).await?, lookups.kept_packages(image, after).await?) {
-                    (Some(before), Some(after)) => Some(package_changes(&before, &after)),
-                    (_, _) => None,
-                };
+            let lists = self.packages(lookups, image, before).await?.zip(self.packages(lookups, image, after).await?);
+            let packages = lists.map(|(before, after)| package_changes(&before, &after));
             changes.insert(pair, Change { before: known, after: becomes, packages });
         }
         Ok(changes)
@@ -106,7 +130,29 @@ impl Scales {
         Ok(())
     }
 
-    async fn weigh(
+    /// The packages of an image that was weighed, for each platform; `None` where one of them is not known.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(crate) async fn packages(
+        &self,
+        lookups: &Lookups,
+        image: &ImageName,
+        digest: &Digest,
+    ) -> Result<Option<Vec<PackageList>>, JobError> {
+        let mut lists = Vec::new();
+        for part in Part::all(image, digest, self.platforms_of(image)) {
+            let Some(list) = lookups.kept_packages(&part).await? else { return Ok(None) };
+            lists.push(list);
+        }
+        Ok(Some(lists))
+    }
+
+    /// What is known of a content.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(crate) async fn weigh(
         &mut self,
         (lookups, sources): (&Lookups, &AdvisorySources),
         (image, digest, tag): (&ImageName, &Digest, Option<&Tag>),
@@ -115,25 +161,33 @@ impl Scales {
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
-        let kept = lookups.vulnerabilities_of_kept(image, digest, sources).await?;
-        let mut found = match kept {
-            Some(found) => found,
-            None if self.examined >= self.most => {
-                return Ok(Determination::Not("too many images are new here; the next look goes on".to_owned()));
-            }
-            None => {
-                self.examined += 1;
-                lookups.vulnerabilities(image, digest, sources).await?
-            }
-        };
-        lookups.complete((image, digest, tag), &mut found, sources, &self.vex).await?;
+        let mut parts = Vec::new();
+        for part in Part::all(image, digest, self.platforms_of(image)) {
+            let mut found = match lookups.vulnerabilities_of_kept(&part, sources).await? {
+                Some(found) => found,
+                None if self.examined >= self.most => {
+                    return Ok(Determination::Not("too many images are new here; the next look goes on".to_owned()));
+                }
+                None => {
+                    self.examined += 1;
+                    lookups.vulnerabilities(&part, sources).await?
+                }
+            };
+            lookups.complete((&part, tag), &mut found, sources, &self.vex).await?;
+            parts.push((part.platform_name(), found));
+        }
+        let found = across(parts);
         self.known.insert(key, found.clone());
         Ok(found)
     }
 
     /// Keeps what was weighed, so that an advisory alone leads back here.
     pub(super) async fn keep(&self, services: &Services, repo: RepoId) -> Result<(), JobError> {
-        let weighed = self.known.iter().map(|(key, known)| (key.clone(), fingerprint(known))).collect();
+        let weighed = |(key, known): (&(ImageName, Digest), &Determination)| {
+            let platforms = self.platforms_of(&key.0).to_vec();
+            (key.clone(), Weighed { platforms, fingerprint: fingerprint(known) })
+        };
+        let weighed = self.known.iter().map(weighed).collect();
         Ok(services.store.save_weighed(repo, &weighed).await?)
     }
 }

@@ -34,6 +34,12 @@ pub enum Content {
 }
 
 impl Content {
+    /// Of an index, the image for a platform.
+    pub fn of_platform(&self, wanted: &Platform) -> Option<&Digest> {
+        let Self::Index(entries) = self else { return None };
+        entries.iter().find(|(platform, _)| platform == wanted).map(|(_, digest)| digest)
+    }
+
     /// Of an index, the image that stands for all of it: that for `linux/amd64`, else the first.
     pub fn usual(&self) -> Option<&Digest> {
         let Self::Index(entries) = self else { return None };

@@ -6,7 +6,7 @@ use super::dates::day;
 use super::markdown::code;
 use super::vex;
 use crate::vulnerability::{
-    AffectedPackage, Assessment, Change, Determination, Difference, Exploitation, Finding, ListSource, PackageChanges,
+    AffectedPackage, Assessment, Change, Determination, Difference, Exploitation, Finding, PackageChanges, PackageMove,
     PackageVersion, Severity, Suppressed, difference,
 };
 
@@ -288,17 +288,41 @@ fn cells(finding: &Finding, packages: Option<&PackageChanges>, markup: Markup) -
         said(&finding.id, markup),
         finding.severity.to_string(),
         exploited(&finding.exploitation),
-        format!("{}{more}", said(&names.join(", "), markup)),
+        format!("{}{more}{}", said(&names.join(", "), markup), only_on(finding, markup)),
         first.map(|one| versions(one, packages, markup)).unwrap_or_default(),
-        first.and_then(|one| one.fixed.as_deref()).map_or_else(|| "no fix known".to_owned(), |fix| said(fix, markup)),
+        first.map(|one| fix(one, markup)).unwrap_or_default(),
     ]
+}
+
+/// The version without it; without one, what the distribution decided.
+fn fix(one: &AffectedPackage, markup: Markup) -> String {
+    match (&one.fixed, one.triage) {
+        (Some(fixed), _) => said(fixed, markup),
+        (None, Some(triage)) => format!("no fix known ({triage})"),
+        (None, None) => "no fix known".to_owned(),
+    }
+}
+
+/// Where it is, where it is not on all platforms that were looked at.
+fn only_on(finding: &Finding, markup: Markup) -> String {
+    match finding.platforms.is_empty() {
+        true => String::new(),
+        false => {
+            let platforms: Vec<String> = finding.platforms.iter().map(|one| said(one, markup)).collect();
+            format!(" (only {})", platforms.join(", "))
+        }
+    }
 }
 
 /// The version that has the vulnerability, and what becomes of it or was before.
 fn versions(one: &AffectedPackage, packages: Option<&PackageChanges>, markup: Markup) -> String {
     let alone = said(&one.installed, markup);
     let Some(packages) = packages else { return alone };
-    if let Some(moved) = packages.changed.iter().find(|moved| moved.name == one.name) {
+    let of = |moved: &&PackageMove| moved.name == one.name;
+    let names = |versions: &str| versions.split(", ").any(|version| version == one.installed);
+    // Platforms may have it in versions of their own.
+    let exact = packages.changed.iter().filter(of).find(|moved| names(&moved.from) || names(&moved.to));
+    if let Some(moved) = exact.or_else(|| packages.changed.iter().find(of)) {
         return format!("{} → {}", said(&moved.from, markup), said(&moved.to, markup));
     }
     let among = |all: &[PackageVersion]| all.iter().any(|other| other.name == one.name);
@@ -353,7 +377,7 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
         let of = one.distribution.as_ref().map(|of| format!(" of {}", said(of, markup))).unwrap_or_default();
         let (packages, platform) = (one.packages, said(&one.platform, markup));
         let list = said(&one.list.describe(), markup);
-        if matches!(one.list, ListSource::Scanner { .. }) {
+        if one.list.is_scanned() {
             lines.push(format!("{bullet}{name}: scanned by {list}{of}, for {platform}."));
             continue;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::advisory::{Exports, Feeds, Osv};
+use crate::advisory::{Exports, FeedAddresses, Feeds, Osv};
 use crate::vulnerability::ScannerKind;
 
 /// Where advisories and feeds are.
@@ -17,12 +17,8 @@ pub struct AdvisorySettings {
     pub exports: Url,
     /// The ecosystems that are mirrored: `Debian`.
     pub mirrored: BTreeSet<String>,
-    /// CISA's catalogue.
-    pub kev: Option<Url>,
-    /// FIRST's scores.
-    pub epss: Option<Url>,
-    /// When the support of products ends.
-    pub ends: Option<Url>,
+    /// What is brought beside them.
+    pub feeds: FeedAddresses,
     /// VEX repositories.
     pub vex: Vec<Url>,
     /// A scanner that is asked in the place of all advisories.
@@ -96,6 +92,7 @@ pub(super) struct RawAdvisories<'a> {
     pub(super) kev: Option<&'a str>,
     pub(super) epss: Option<&'a str>,
     pub(super) ends: Option<&'a str>,
+    pub(super) triage: Option<&'a str>,
     pub(super) vex: &'a [String],
     pub(super) scanner: Option<&'a str>,
     pub(super) scanner_server: Option<&'a str>,
@@ -120,9 +117,12 @@ pub(super) fn read(raw: &RawAdvisories<'_>) -> Result<Option<AdvisorySettings>, 
     };
     let api = at("advisories_url", raw.api, Osv::PUBLIC);
     let exports = at("advisories_exports_url", raw.exports, Exports::PUBLIC);
-    let kev = at("kev_url", raw.kev, Feeds::KEV);
-    let epss = at("epss_url", raw.epss, Feeds::EPSS);
-    let ends = at("endoflife_url", Some(raw.ends.unwrap_or("none")), Feeds::ENDS);
+    let feeds = FeedAddresses {
+        kev: at("kev_url", raw.kev, Feeds::KEV),
+        epss: at("epss_url", raw.epss, Feeds::EPSS),
+        ends: at("endoflife_url", Some(raw.ends.unwrap_or("none")), Feeds::ENDS),
+        triage: at("debian_tracker_url", raw.triage, Feeds::TRIAGE),
+    };
     let usual = "https://raw.githubusercontent.com/aquasecurity/vexhub/main/";
     let vex: Vec<Url> = raw.vex.iter().filter_map(|one| at("vex_repositories", Some(one), usual)).collect();
     let scanner = scanner(raw, &mut mistakes);
@@ -145,8 +145,7 @@ pub(super) fn read(raw: &RawAdvisories<'_>) -> Result<Option<AdvisorySettings>, 
     }
     let usual = || Url::parse(Exports::PUBLIC).ok();
     let exports = exports.or_else(usual);
-    let settings =
-        |exports| AdvisorySettings { api, exports, mirrored, kev, epss, ends, vex, scanner, interval: raw.interval };
+    let settings = |exports| AdvisorySettings { api, exports, mirrored, feeds, vex, scanner, interval: raw.interval };
     Ok(exports.map(settings))
 }
 

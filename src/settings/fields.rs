@@ -100,6 +100,11 @@ pub const FIELDS: &[Field] = &[
         "When the support of products ends: endoflife.date's `https://endoflife.date/api/v1/products/full`, or a copy of it. Without it Restow knows the ends of Debian, Ubuntu, Alpine and Fedora.",
     ),
     field(
+        "debian_tracker_url",
+        Feeds::TRIAGE,
+        "What Debian's security team decided (`no-dsa`, `postponed`, `ignored`), or a copy of it; about 60 MB, brought once a day. `none` brings none.",
+    ),
+    field(
         "vex_repositories",
         "none",
         "VEX repositories that are mirrored, each by the address below which its `index.json` is; whose statements count is said by the rule `vex`.",

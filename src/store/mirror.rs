@@ -48,7 +48,10 @@ pub struct SourceRow {
 /// What stands before the address of a VEX repository in a source's name.
 const VEX: &str = "VEX ";
 /// Sources that are no ecosystem.
-const FEEDS: [&str; 3] = ["KEV", "EPSS", "endoflife.date"];
+const FEEDS: [&str; 4] = ["KEV", "EPSS", "endoflife.date", TRIAGE];
+
+/// The name of Debian's decisions as a source.
+pub const TRIAGE: &str = "Debian tracker";
 
 impl SourceRow {
     /// The name of a VEX repository as a source.

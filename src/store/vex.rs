@@ -27,13 +27,14 @@ const SAVE_ATTACHED: Sql = Sql::new(
 
 const SCAN: Sql = Sql::new(
     "read what a scanner found",
-    "SELECT body FROM scans WHERE audience = $1 AND digest = $2 AND scanner = $3 AND scanned_at > $4",
+    "SELECT body FROM scans
+     WHERE audience = $1 AND digest = $2 AND platform = $3 AND scanner = $4 AND scanned_at > $5",
 );
 
 const SAVE_SCAN: Sql = Sql::new(
     "save what a scanner found",
-    "INSERT INTO scans (audience, digest, scanner, body, scanned_at) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (audience, digest, scanner) DO UPDATE SET body = excluded.body, scanned_at = excluded.scanned_at",
+    "INSERT INTO scans (audience, digest, platform, scanner, body, scanned_at) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (audience, digest, platform, scanner) DO UPDATE SET body = excluded.body, scanned_at = excluded.scanned_at",
 );
 
 const DROP: Sql = Sql::new("save VEX statements", "DELETE FROM vex_statements WHERE repository = $1");
@@ -88,17 +89,18 @@ impl Store {
         self.database.write(SAVE_ATTACHED, row).await.map(|_| ())
     }
 
-    /// What a scanner found since `since`, as JSON.
+    /// What a scanner found on a platform (empty: the one that stands for all) since `since`, as JSON.
     ///
     /// # Errors
     /// The database fails.
     pub async fn scan(
         &self,
-        (audience, digest): (&str, &Digest),
+        audience: &str,
+        (digest, platform): (&Digest, &str),
         scanner: &str,
         since: Moment,
     ) -> Result<Option<String>, StoreError> {
-        let row = self.database.read_one(SCAN, values![audience, digest.as_str(), scanner, since.0]).await?;
+        let row = self.database.read_one(SCAN, values![audience, digest.as_str(), platform, scanner, since.0]).await?;
         row.map(|row| row.text("body")).transpose()
     }
 
@@ -108,11 +110,12 @@ impl Store {
     /// The database fails.
     pub async fn save_scan(
         &self,
-        (audience, digest): (&str, &Digest),
+        audience: &str,
+        (digest, platform): (&Digest, &str),
         scanner: &str,
         body: &str,
     ) -> Result<(), StoreError> {
-        let row = values![audience, digest.as_str(), scanner, body, self.now().0];
+        let row = values![audience, digest.as_str(), platform, scanner, body, self.now().0];
         self.database.write(SAVE_SCAN, row).await.map(|_| ())
     }
 

@@ -23,13 +23,14 @@ pub struct AdvisoryRow {
 
 const LIST: Sql = Sql::new(
     "read what an image holds",
-    "SELECT body, determined_at FROM package_lists WHERE audience = $1 AND digest = $2 AND reader = $3",
+    "SELECT body, determined_at FROM package_lists
+     WHERE audience = $1 AND digest = $2 AND platform = $3 AND reader = $4",
 );
 
 const SAVE_LIST: Sql = Sql::new(
     "save what an image holds",
-    "INSERT INTO package_lists (audience, digest, body, reader, determined_at) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (audience, digest) DO UPDATE SET
+    "INSERT INTO package_lists (audience, digest, platform, body, reader, determined_at) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (audience, digest, platform) DO UPDATE SET
         body = excluded.body, reader = excluded.reader, determined_at = excluded.determined_at",
 );
 
@@ -48,32 +49,34 @@ const SAVE_ADVISORIES: Sql = over_rows!(
 );
 
 impl Store {
-    /// What an image holds, by its name too, since what is attached elsewhere to the same content says nothing of it: as JSON, and since when that is known, where this version of the reader determined it.
+    /// What an image holds on a platform (empty: the one that stands for all), by its name too, since what is attached
+    /// elsewhere to the same content says nothing of it: as JSON, and since when that is known, where this version of
+    /// the reader determined it.
     ///
     /// # Errors
     /// The database fails.
     pub async fn package_list(
         &self,
         image: &ImageKey,
-        digest: &Digest,
+        (digest, platform): (&Digest, &str),
         reader: i64,
     ) -> Result<Option<(String, Moment)>, StoreError> {
-        let row = self.database.read_one(LIST, values![image.as_str(), digest.as_str(), reader]).await?;
+        let row = self.database.read_one(LIST, values![image.as_str(), digest.as_str(), platform, reader]).await?;
         row.map(|row| Ok((row.text("body")?, Moment(row.int("determined_at")?)))).transpose()
     }
 
-    /// Keeps what an image holds.
+    /// Keeps what an image holds on a platform.
     ///
     /// # Errors
     /// The database fails.
     pub async fn save_package_list(
         &self,
         image: &ImageKey,
-        digest: &Digest,
+        (digest, platform): (&Digest, &str),
         reader: i64,
         body: &str,
     ) -> Result<(), StoreError> {
-        let row = values![image.as_str(), digest.as_str(), body, reader, self.now().0];
+        let row = values![image.as_str(), digest.as_str(), platform, body, reader, self.now().0];
         self.database.write(SAVE_LIST, row).await.map(|_| ())
     }
 

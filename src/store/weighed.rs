@@ -6,8 +6,17 @@ use serde_json::{Value as Json, json};
 
 use super::database::{Sql, over_rows, retry_conflicts, values};
 use super::{Store, StoreError};
-use crate::image::{Digest, ImageName};
+use crate::image::{Digest, ImageName, Platform};
 use crate::repo::RepoId;
+
+/// What was known of a content when it was weighed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Weighed {
+    /// The platforms for which it was looked at; none for the one that stands for all.
+    pub platforms: Vec<Platform>,
+    /// In a text that changes when it does.
+    pub fingerprint: String,
+}
 
 /// A content that a repository's plan weighed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,35 +28,40 @@ pub struct WeighedRow {
     /// The content.
     pub digest: Digest,
     /// What was known of it.
-    pub fingerprint: String,
+    pub known: Weighed,
 }
 
 const DROP: Sql = Sql::new("save what was weighed", "DELETE FROM weighed_contents WHERE repo_id = $1");
 
 const ADD: Sql = over_rows!(
     "save what was weighed",
-    "INSERT INTO weighed_contents (repo_id, image, digest, fingerprint)
-     SELECT repositories.id, given.value ->> 'image', given.value ->> 'digest', given.value ->> 'fingerprint'
+    "INSERT INTO weighed_contents (repo_id, image, digest, platforms, fingerprint)
+     SELECT repositories.id, given.value ->> 'image', given.value ->> 'digest', given.value ->> 'platforms',
+        given.value ->> 'fingerprint'
      FROM repositories,",
     "WHERE repositories.id = $2 AND repositories.state <> 'removed' ON CONFLICT (repo_id, image, digest) DO NOTHING"
 );
 
 const ALL: Sql = Sql::new(
     "read what was weighed",
-    "SELECT repo_id, image, digest, fingerprint FROM weighed_contents ORDER BY repo_id, image, digest",
+    "SELECT repo_id, image, digest, platforms, fingerprint FROM weighed_contents ORDER BY repo_id, image, digest",
 );
 
 impl Store {
-    /// What a repository's plan weighed, and its fingerprints, in the place of what the last one did.
+    /// What a repository's plan weighed, and what was known of it, in the place of what the last one did.
     ///
     /// # Errors
     /// The database fails.
     pub async fn save_weighed(
         &self,
         repo: RepoId,
-        weighed: &BTreeMap<(ImageName, Digest), String>,
+        weighed: &BTreeMap<(ImageName, Digest), Weighed>,
     ) -> Result<(), StoreError> {
-        let row = |((image, digest), fingerprint): (&(ImageName, Digest), &String)| json!({ "image": image, "digest": digest.as_str(), "fingerprint": fingerprint });
+        let row = |((image, digest), known): (&(ImageName, Digest), &Weighed)| {
+            let platforms: Vec<String> = known.platforms.iter().map(ToString::to_string).collect();
+            json!({ "image": image, "digest": digest.as_str(), "platforms": platforms.join(" "),
+                "fingerprint": known.fingerprint })
+        };
         let rows = Json::from(weighed.iter().map(row).collect::<Vec<_>>()).to_string();
         retry_conflicts(|| async {
             let mut open = self.database.begin(ADD.doing).await?;
@@ -69,9 +83,13 @@ impl Store {
                 repo: RepoId(row.number("repo_id")?),
                 image: row.parsed("image")?,
                 digest: row.parsed("digest")?,
-                fingerprint: row.text("fingerprint")?,
+                known: Weighed { platforms: platforms(&row.text("platforms")?), fingerprint: row.text("fingerprint")? },
             })
         });
         read.collect()
     }
+}
+
+fn platforms(joined: &str) -> Vec<Platform> {
+    joined.split(' ').filter_map(|one| Platform::parse(one).ok()).collect()
 }

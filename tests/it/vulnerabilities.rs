@@ -41,10 +41,10 @@ impl Scene {
 
     /// What `restow advisories sync` prints, and its exit code.
     pub(crate) fn sync(&self, more: &[&str]) -> (Option<i32>, String) {
-        let [exports, kev, epss] =
-            ["exports/", "kev.json", "epss.csv.gz"].map(|path| self.osv.address().to_owned() + path);
+        let [exports, kev, epss, tracker] =
+            ["exports/", "kev.json", "epss.csv.gz", "tracker.json"].map(|path| self.osv.address().to_owned() + path);
         let from = ["advisories", "sync", "--exports", &exports, "--kev", &kev, "--epss", &epss];
-        self.run(&[&from[..], more].concat())
+        self.run(&[&from[..], &["--debian-tracker", &tracker], more].concat())
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> (Option<i32>, String) {
@@ -219,7 +219,7 @@ async fn what_is_mirrored_is_matched_without_asking() {
     scene.osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "openssl"), None, LOW);
     let (code, said) = scene.sync(&[]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("Debian  601      1               1     0"), "{said}");
+    assert!(said.contains("Debian          601      1               1     0"), "{said}");
     assert_eq!((scene.osv.take_count("all.zip"), scene.osv.take_count("DEBIAN-CVE")), (0, 1));
     let (_, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
     assert!(said.contains("CVE-2026-2") && !said.contains("CVE-2026-1"), "{said}");
@@ -239,7 +239,7 @@ async fn a_broken_download_goes_on_and_a_false_one_is_refused() {
     scene.osv.behave(|osv| osv.lies_about_archives = true);
     let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("its archive is not what its checksum says"), "{said}");
+    assert!(said.contains("its file is not what its checksum says"), "{said}");
     scene.osv.behave(|osv| (osv.lies_about_archives, osv.archives_lack) = (false, 550));
     let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
     assert_eq!(code, Some(3), "{said}");
@@ -279,7 +279,7 @@ async fn a_scan_tells_what_each_image_has_and_where_it_is_named() {
     let of = |number: usize| &json["sites"][number]["vulnerabilities"];
     assert_eq!(
         of(0)["findings"][0]["packages"],
-        json!([{ "name": "libopenssl", "installed": "3.0.1-1", "fixed": "3.0.5-1" }])
+        json!([{ "name": "libopenssl", "installed": "3.0.1-1", "fixed": "3.0.5-1", "kind": "deb" }])
     );
     assert_eq!((&of(1)["determined"], &of(1)["findings"]), (&json!(true), &json!([])));
     assert_eq!(of(2)["determined"], false);

@@ -2,6 +2,7 @@
 //! counts. Manifests come out of the digest cache and under the limit on pulls like all others.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Lookups;
 use super::evidence::{Asked, known};
@@ -25,60 +26,80 @@ pub(super) struct Attested<'a> {
     pub(super) digest: &'a Digest,
 }
 
+/// How many statements are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Enough {
+    /// The first that is taken ends the search.
+    One,
+    /// All that there are.
+    All,
+}
+
 /// One search; what was read for it is read once, and there is an end to it.
-struct Search<'a, J> {
+struct Search<'a, T, J> {
     lookups: &'a Lookups,
     of: Attested<'a>,
     wanted: Wanted,
-    judge: J,
+    enough: Enough,
+    judge: Arc<J>,
+    taken: Vec<T>,
     seen: BTreeSet<Digest>,
     bytes: u64,
 }
 
 impl Lookups {
-    /// Hands each statement that may be of the wanted kind to `judge`, until it takes one: BuildKit's first, then what
-    /// refers to the image, then cosign's tag. What is not there, malformed, or beyond the bounds is passed over.
+    /// Hands each statement that may be of the wanted kind to `judge`: BuildKit's first, then what refers to the image,
+    /// then cosign's tag; tells what it took. What is not there, malformed, or beyond the bounds is passed over.
+    ///
+    /// A statement may be large, so it is judged where it holds nobody up.
     ///
     /// # Errors
     /// The database fails. A registry that does not answer is [`Lookup::Unavailable`].
-    pub(super) async fn first_attestation<T>(
+    pub(super) async fn attestations<T: Send + 'static>(
         &self,
         of: Attested<'_>,
-        wanted: Wanted,
-        judge: impl FnMut(&Attestation) -> Option<T>,
-    ) -> Asked<Option<T>> {
-        let mut search = Search { lookups: self, of, wanted, judge, seen: BTreeSet::new(), bytes: 0 };
+        (wanted, enough): (Wanted, Enough),
+        judge: impl Fn(&Attestation) -> Option<T> + Send + Sync + 'static,
+    ) -> Asked<Vec<T>> {
+        let (judge, taken, seen) = (Arc::new(judge), Vec::new(), BTreeSet::new());
+        let mut search = Search { lookups: self, of, wanted, enough, judge, taken, seen, bytes: 0 };
         let attached = of.index.map(|index| index.attached(of.digest)).unwrap_or_default();
-        if let Some(found) = known!(search.among(Carrier::BuildKit, attached).await?) {
-            return Ok(Lookup::Known(Some(found)));
+        known!(search.among(Carrier::BuildKit, attached).await?);
+        if search.goes_on() {
+            let listed = known!(search.referrers().await?);
+            known!(search.among(Carrier::Referrer, listed).await?);
         }
-        let listed = known!(search.referrers().await?);
-        if let Some(found) = known!(search.among(Carrier::Referrer, listed).await?) {
-            return Ok(Lookup::Known(Some(found)));
+        if search.goes_on() {
+            let tagged = known!(search.under(attestations_tag(of.digest)).await?);
+            known!(search.among(Carrier::CosignTag, tagged.into_iter().collect()).await?);
         }
-        let tagged = known!(search.under(attestations_tag(of.digest)).await?);
-        search.among(Carrier::CosignTag, tagged.into_iter().collect()).await
+        Ok(Lookup::Known(search.taken))
     }
 }
 
-impl<T, J: FnMut(&Attestation) -> Option<T>> Search<'_, J> {
-    /// The first statement among these manifests that is taken.
-    async fn among(&mut self, carrier: Carrier, manifests: Vec<Digest>) -> Asked<Option<T>> {
+impl<T: Send + 'static, J: Fn(&Attestation) -> Option<T> + Send + Sync + 'static> Search<'_, T, J> {
+    fn goes_on(&self) -> bool {
+        self.enough == Enough::All || self.taken.is_empty()
+    }
+
+    /// Judges the statements among these manifests.
+    async fn among(&mut self, carrier: Carrier, manifests: Vec<Digest>) -> Asked<()> {
         for digest in manifests {
             let Some(manifest) = known!(self.manifest(&digest).await?) else { continue };
             // A registry's word that it belongs here is nobody's: the manifest must say so itself.
             if carrier == Carrier::Referrer && !manifest.refers_to(self.of.digest) {
                 continue;
             }
-            if let Some(found) = known!(self.within(carrier, &manifest).await?) {
-                return Ok(Lookup::Known(Some(found)));
+            known!(self.within(carrier, &manifest).await?);
+            if !self.goes_on() {
+                break;
             }
         }
-        Ok(Lookup::Known(None))
+        Ok(Lookup::Known(()))
     }
 
-    /// The first statement of one manifest that is taken.
-    async fn within(&mut self, carrier: Carrier, manifest: &Manifest) -> Asked<Option<T>> {
+    /// Judges the statements of one manifest.
+    async fn within(&mut self, carrier: Carrier, manifest: &Manifest) -> Asked<()> {
         for part in manifest.parts(self.wanted) {
             if part.size > LARGEST || !self.may_read(&part.digest, part.size) {
                 continue;
@@ -89,11 +110,14 @@ impl<T, J: FnMut(&Attestation) -> Option<T>> Search<'_, J> {
                 Err(RegistryError::NotFound { .. } | RegistryError::Invalid { .. }) => continue,
                 Err(error) => return Ok(super::unavailable(&error)),
             };
-            if let Some(found) = (self.judge)(&Attestation { carrier, body }) {
-                return Ok(Lookup::Known(Some(found)));
+            let judge = Arc::clone(&self.judge);
+            let judged = tokio::task::spawn_blocking(move || judge(&Attestation { carrier, body })).await;
+            self.taken.extend(judged.ok().flatten());
+            if !self.goes_on() {
+                break;
             }
         }
-        Ok(Lookup::Known(None))
+        Ok(Lookup::Known(()))
     }
 
     /// A manifest that was not read before; `None` where it cannot be had.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Lookups;
 use super::advisories::AdvisorySources;
-use super::attestations::Attested;
+use super::attestations::{Attested, Enough};
+use super::part::Part;
 use crate::image::{Digest, ImageName, Tag};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
@@ -12,6 +13,7 @@ use crate::policy::VexTrust;
 use crate::registry::{Attestation, Carrier, Wanted};
 use crate::vulnerability::{
     Assessment, Determination, Tied, VexDocument, VexImage, VexOrigin, VexStatement, apply_vex, attached_vex,
+    statements_about,
 };
 
 /// After how long it is looked again for what is attached, in milliseconds.
@@ -34,24 +36,16 @@ impl Lookups {
     /// The database fails. A registry that does not answer is a gap: what it may say changes nothing.
     pub(crate) async fn complete(
         &self,
-        (image, digest, tag): (&ImageName, &Digest, Option<&Tag>),
+        (part, tag): (&Part, Option<&Tag>),
         determination: &mut Determination,
         sources: &AdvisorySources,
         choice: &VexChoice,
     ) -> Result<(), JobError> {
         let Determination::Known(assessment) = determination else { return Ok(()) };
+        let image = &part.image;
         assessment.ends = self.support_ends(assessment.distribution.as_deref(), image, tag).await?;
-        if assessment.findings.is_empty() {
-            return Ok(());
-        }
-        let mut digests = BTreeSet::from([digest.clone()]);
-        if let Lookup::Known(usual) = self.usual_of(image, digest).await? {
-            digests.insert(usual);
-        }
-        let about = VexImage { name: image.clone(), digests };
-        let mut documents = choice.files.clone();
-        documents.extend(self.of_repositories(assessment, sources).await?);
-        documents.extend(self.attached(&about, assessment).await?);
+        let (about, mut documents) = self.note_statements(part, assessment, sources).await?;
+        documents.extend(choice.files.iter().cloned());
         let trusts = |statement: &VexStatement, origin: &VexOrigin| match origin {
             VexOrigin::File { .. } => true,
             VexOrigin::Attached | VexOrigin::Repository { .. } => {
@@ -60,6 +54,33 @@ impl Lookups {
         };
         apply_vex(assessment, &about, &documents, &trusts);
         Ok(())
+    }
+
+    /// The VEX statements about what was found, from those who publish some, and the image that they are held against;
+    /// which ones there are becomes a part of what is known.
+    ///
+    /// # Errors
+    /// The database fails. A registry that does not answer is a gap.
+    pub(crate) async fn note_statements(
+        &self,
+        part: &Part,
+        assessment: &mut Assessment,
+        sources: &AdvisorySources,
+    ) -> Result<(VexImage, Vec<VexDocument>), JobError> {
+        let mut about = VexImage { name: part.image.clone(), digests: BTreeSet::from([part.digest.clone()]) };
+        if assessment.findings.is_empty() {
+            assessment.statements = Some(String::new());
+            return Ok((about, Vec::new()));
+        }
+        if let Lookup::Known(own) = self.digest_of_part(part).await? {
+            about.digests.insert(own);
+        }
+        let mut documents = self.of_repositories(assessment, sources).await?;
+        let gaps = assessment.gaps.len();
+        documents.extend(self.attached(&about, assessment).await?);
+        let all_answered = assessment.gaps.len() == gaps;
+        assessment.statements = all_answered.then(|| statements_about(assessment, &about, &documents));
+        Ok((about, documents))
     }
 
     /// What mirrored repositories say of the findings.
@@ -112,17 +133,16 @@ impl Lookups {
         if let Some(statements) = kept.and_then(|body| serde_json::from_str(&body).ok()) {
             return Ok(Ok(statements));
         }
-        let mut statements: Vec<VexStatement> = Vec::new();
-        // All of them count, so none is the one that ends the search.
-        let take = |one: &Attestation| {
+        let about = digest.clone();
+        let judge = move |one: &Attestation| {
             let tied = if one.carrier == Carrier::CosignTag { Tied::ByStatement } else { Tied::ByManifest };
-            statements.extend(attached_vex(&one.body, digest, tied).into_iter().flatten());
-            None::<()>
+            attached_vex(&one.body, &about, tied)
         };
         let of = Attested { image, index: None, digest };
-        if let Lookup::Unavailable { reason, .. } = self.first_attestation(of, Wanted::VEX, take).await? {
-            return Ok(Err(reason));
-        }
+        let statements: Vec<VexStatement> = match self.attestations(of, (Wanted::VEX, Enough::All), judge).await? {
+            Lookup::Known(found) => found.into_iter().flatten().collect(),
+            Lookup::Unavailable { reason, .. } => return Ok(Err(reason)),
+        };
         let body = serde_json::to_string(&statements).unwrap_or_default();
         self.store.save_attached_vex(&key, digest, &body).await?;
         Ok(Ok(statements))

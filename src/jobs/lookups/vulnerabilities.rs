@@ -1,5 +1,6 @@
 //! Known vulnerabilities of an image: its packages, read once for each digest, held against advisories of now.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::time::{Duration, Instant};
@@ -9,17 +10,17 @@ use tokio::io::AsyncSeekExt;
 
 use super::Lookups;
 use super::advisories::AdvisorySources;
-use super::attestations::Attested;
+use super::attestations::{Attested, Enough};
 use super::evidence::known;
-use super::pulls::Need;
+use super::part::{Part, PartImage};
 use crate::image::{Digest, ImageName};
 use crate::jobs::JobError;
 use crate::plan::Lookup;
 use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError, Wanted};
-use crate::store::{ImageKey, RpmDatabaseError, rpm_headers};
+use crate::store::{RpmDatabaseError, TRIAGE, rpm_headers};
 use crate::vulnerability::{
-    Assessment, Determination, LayerBlob, LayerError, LayerSearch, PackageList, Predicate, assess, packages_of_sbom,
-    statements,
+    Assessment, Determination, LayerBlob, LayerError, LayerSearch, PackageList, PackageQuery, Predicate, Triages,
+    assess, packages_of_sbom, statements,
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
@@ -53,14 +54,13 @@ impl Lookups {
     /// The database fails. What a registry or the source of advisories does not tell is [`Determination::Not`].
     pub(crate) async fn vulnerabilities(
         &self,
-        image: &ImageName,
-        digest: &Digest,
+        part: &Part,
         sources: &AdvisorySources,
     ) -> Result<Determination, JobError> {
         if let Some(scanner) = &sources.scanner {
-            return self.scanned(image, digest, scanner).await;
+            return self.scanned(part, scanner).await;
         }
-        match self.examined(image, digest).await? {
+        match self.examined(part).await? {
             Ok(examined) => self.determine(&examined, sources).await,
             Err(reason) => Ok(Determination::Not(reason)),
         }
@@ -72,14 +72,13 @@ impl Lookups {
     /// The database fails.
     pub(crate) async fn vulnerabilities_of_kept(
         &self,
-        image: &ImageName,
-        digest: &Digest,
+        part: &Part,
         sources: &AdvisorySources,
     ) -> Result<Option<Determination>, JobError> {
         if let Some(scanner) = &sources.scanner {
-            return self.kept_scan(image, digest, scanner).await;
+            return self.kept_scan(part, scanner).await;
         }
-        match self.kept(&self.key(image), digest).await? {
+        match self.kept(part).await? {
             Some(Ok(examined)) => self.determine(&examined, sources).await.map(Some),
             Some(Err(reason)) => Ok(Some(Determination::Not(reason))),
             None => Ok(None),
@@ -90,25 +89,34 @@ impl Lookups {
     ///
     /// # Errors
     /// The database fails.
-    pub(crate) async fn kept_packages(
-        &self,
-        image: &ImageName,
-        digest: &Digest,
-    ) -> Result<Option<PackageList>, JobError> {
-        let kept = self.kept(&self.key(image), digest).await?;
+    pub(crate) async fn kept_packages(&self, part: &Part) -> Result<Option<PackageList>, JobError> {
+        let kept = self.kept(part).await?;
         Ok(kept.and_then(Result::ok).map(|examined| examined.list))
     }
 
     /// Holds what an image holds against the advisories of now.
     async fn determine(&self, examined: &Examined, sources: &AdvisorySources) -> Result<Determination, JobError> {
         let distribution = examined.list.distribution.as_ref();
-        let questions = examined.list.packages.iter().flat_map(|package| package.queries(distribution)).collect();
-        let told = self.advisories(&questions, sources).await?;
+        let questions: BTreeSet<PackageQuery> =
+            examined.list.packages.iter().flat_map(|package| package.queries(distribution)).collect();
+        let mut told = self.advisories(&questions, sources).await?;
+        told.triages = self.triages(&questions).await?;
         let mut determination = assess(&examined.list, &examined.platform, &told);
         if let Determination::Known(assessment) = &mut determination {
             self.rank(assessment).await?;
         }
         Ok(determination)
+    }
+
+    /// What Debian's security team decided about these packages; `None` where its tracker was not brought.
+    async fn triages(&self, questions: &BTreeSet<PackageQuery>) -> Result<Option<Triages>, JobError> {
+        let of_debian = questions.iter().filter(|query| query.ecosystem.starts_with("Debian:"));
+        let packages: BTreeSet<(&str, &str)> =
+            of_debian.map(|query| (query.ecosystem.as_str(), query.name.as_str())).collect();
+        if packages.is_empty() || !self.store.advisory_sources().await?.iter().any(|row| row.name == TRIAGE) {
+            return Ok(None);
+        }
+        Ok(Some(self.store.triage_of(&packages).await?))
     }
 
     /// Says which findings are exploited, and puts them in order.
@@ -121,19 +129,20 @@ impl Lookups {
     }
 
     /// What an image holds: kept for ever, unless a registry did not answer.
-    async fn examined(&self, image: &ImageName, digest: &Digest) -> Result<Held, JobError> {
+    async fn examined(&self, part: &Part) -> Result<Held, JobError> {
         // What is attached under another name says nothing of this one.
-        let key = self.key(image);
-        let turn = self.turn(&key, &format!("{EXAMINED} {digest}"));
+        let key = self.key(&part.image);
+        let platform = part.platform_name();
+        let what = format!("{EXAMINED} {} {platform}", part.digest);
+        let turn = self.turn(&key, &what);
         let _held = turn.lock().await;
-        if let Some(kept) = self.kept(&key, digest).await? {
+        if let Some(kept) = self.kept(part).await? {
             return Ok(kept);
         }
-        let what = format!("{EXAMINED} {digest}");
         if let Some(Lookup::<()>::Unavailable { reason, .. }) = self.failed_before(&key, &what) {
             return Ok(Err(reason));
         }
-        let examined = match self.examine(image, digest).await? {
+        let examined = match self.examine(part).await? {
             Lookup::Known(examined) => examined,
             Lookup::Unavailable { reason, may_pass } => {
                 self.remember_failure(&key, &what, (&reason, may_pass));
@@ -141,41 +150,32 @@ impl Lookups {
             }
         };
         let body = serde_json::to_string(&examined).unwrap_or_default();
-        self.store.save_package_list(&key, digest, READER, &body).await?;
+        self.store.save_package_list(&key, (&part.digest, &platform), READER, &body).await?;
         Ok(examined)
     }
 
-    async fn kept(&self, key: &ImageKey, digest: &Digest) -> Result<Option<Held>, JobError> {
-        let Some((body, since)) = self.store.package_list(key, digest, READER).await? else { return Ok(None) };
+    async fn kept(&self, part: &Part) -> Result<Option<Held>, JobError> {
+        let (key, platform) = (self.key(&part.image), part.platform_name());
+        let kept = self.store.package_list(&key, (&part.digest, &platform), READER).await?;
+        let Some((body, since)) = kept else { return Ok(None) };
         let held = serde_json::from_str::<Held>(&body).ok();
         // What was not found may have been attached since.
         let is_good = |held: &Held| held.is_ok() || self.clock.now() < since.plus_ms(LOOK_AGAIN_MS);
         Ok(held.filter(is_good))
     }
 
-    async fn examine(&self, image: &ImageName, digest: &Digest) -> Result<Lookup<Held>, JobError> {
-        let top = match self.manifest_of(image, digest, Need::Informs).await? {
-            Lookup::Known(manifest) => manifest,
-            Lookup::Unavailable { reason, may_pass } => return Ok(Lookup::Unavailable { reason, may_pass }),
-        };
-        let (index, digest, manifest) = match top.content(image) {
-            Ok(content @ Content::Index(_)) => {
-                let Some(usual) = content.usual().cloned() else {
-                    return Ok(Lookup::Known(Err("its index names no platform".to_owned())));
-                };
-                match self.manifest_of(image, &usual, Need::Informs).await? {
-                    Lookup::Known(manifest) => (Some(top), usual, manifest),
-                    Lookup::Unavailable { reason, may_pass } => return Ok(Lookup::Unavailable { reason, may_pass }),
-                }
-            }
-            Ok(Content::Image { .. }) => (None, digest.clone(), top),
-            Ok(Content::Other) | Err(_) => {
-                return Ok(Lookup::Known(Err("it is no image that the OCI specification describes".to_owned())));
-            }
+    async fn examine(&self, part: &Part) -> Result<Lookup<Held>, JobError> {
+        let image = &part.image;
+        let PartImage { index, digest, manifest } = match known!(self.image_of(part).await?) {
+            Ok(found) => found,
+            Err(reason) => return Ok(Lookup::Known(Err(reason))),
         };
         let platform = self.platform_of(image, &manifest).await?;
         let of = Attested { image, index: index.as_ref(), digest: &digest };
-        if let Some(list) = known!(self.first_attestation(of, Wanted::SBOM, |one| sbom(one, &digest)).await?) {
+        let about = digest.clone();
+        let judge = move |one: &Attestation| sbom(one, &about);
+        let lists = known!(self.attestations(of, (Wanted::SBOM, Enough::One), judge).await?);
+        if let Some(list) = lists.into_iter().next() {
             return Ok(Lookup::Known(Ok(Examined { platform, list })));
         }
         Ok(match self.search_layers(image, manifest.layers()).await {

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use restow::clock::Clock;
-use restow::image::{Digest, ImageName, Tag};
+use restow::image::{Digest, ImageName, Platform, Tag};
 use restow::plan::PassedOver;
 use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, RepoId, RepoName};
 use restow::store::{
     AuditEntry, AuditFilter, ContentRow, Delivery, HeldRow, Ignore, ImageKey, InstallationRow, InstallationState,
     MirroredAffected, MirroredRecord, NewJob, PullRow, QuotaRow, Recorded, RepositoryRow, RepositoryState, Sighting,
-    Store, StoryRow, TagListRow,
+    Store, StoryRow, TagListRow, Weighed,
 };
 use restow::vulnerability::{Exploitation, ProductEnd, VexStatement, VexStatus};
 use secrecy::{ExposeSecret, SecretString};
@@ -581,7 +581,9 @@ async fn deleted_installation(f: &Fixture) {
     f.store.save_pull(&pull("restow/nginx-1")).await.expect("saved");
     f.store.record(&[entry("open", SHOP, START)]).await.expect("recorded");
     let image = images(&["nginx"]).into_iter().next().expect("an image");
-    let weighed = BTreeMap::from([((image, Digest::sha256_of(b"weighed")), "print".to_owned())]);
+    let platforms = vec![Platform::parse("linux/arm64").expect("a platform")];
+    let known = Weighed { platforms, fingerprint: "print".to_owned() };
+    let weighed = BTreeMap::from([((image, Digest::sha256_of(b"weighed")), known)]);
     f.store.save_weighed(SHOP, &weighed).await.expect("saved");
     f.store.delete_installation(ACME).await.expect("deleted");
 }
@@ -629,9 +631,10 @@ pub(super) async fn what_is_attached_and_scanned_is_kept_for_a_while(f: Fixture)
     assert_eq!(attached("acme/app", START.plus_ms(-1)).await.as_deref(), Some("[]"));
     assert_eq!(attached("acme/app", START.plus_ms(1_000_000)).await, None, "it is too old");
     assert_eq!(attached("mallory/app", START.plus_ms(-1)).await, None, "the same content elsewhere says nothing of it");
-    store.save_scan(("us", &digest), "trivy", "{}").await.expect("saved");
-    let scan = async |scanner| store.scan(("us", &digest), scanner, START.plus_ms(-1)).await.expect("read");
-    assert_eq!((scan("trivy").await.as_deref(), scan("grype").await), (Some("{}"), None));
+    store.save_scan("us", (&digest, ""), "trivy", "{}").await.expect("saved");
+    let scan = async |of: &str, by: &str| store.scan("us", (&digest, of), by, START.plus_ms(-1)).await.expect("read");
+    assert_eq!((scan("", "trivy").await.as_deref(), scan("", "grype").await), (Some("{}"), None));
+    assert_eq!(scan("linux/arm64", "trivy").await, None, "another platform holds something else");
 }
 
 pub(super) async fn vex_repositories_are_kept_whole(f: Fixture) {
@@ -735,8 +738,12 @@ pub(super) async fn what_is_exploited_is_kept_whole(f: Fixture) {
 pub(super) async fn what_an_image_holds_is_kept_by_its_name(f: Fixture) {
     let (store, digest) = (&f.store, Digest::sha256_of(b"image"));
     let key = |name: &str| ImageKey::new(&ImageName::parse(name).expect("a name"), None);
-    store.save_package_list(&key("acme/app"), &digest, 4, "list").await.expect("saved");
-    let read = async |name: &str, reader| store.package_list(&key(name), &digest, reader).await.expect("read");
+    store.save_package_list(&key("acme/app"), (&digest, ""), 4, "list").await.expect("saved");
+    let of = async |name: &str, platform: &str, reader| {
+        store.package_list(&key(name), (&digest, platform), reader).await.expect("read")
+    };
+    let read = async |name: &str, reader| of(name, "", reader).await;
+    assert_eq!(of("acme/app", "linux/arm64", 4).await, None, "another platform holds something else");
     assert_eq!(read("acme/app", 4).await, Some(("list".to_owned(), START)));
     assert_eq!(read("acme/app", 5).await, None, "another version reads it anew");
     assert_eq!(read("mallory/app", 4).await, None, "what is attached elsewhere says nothing of it");

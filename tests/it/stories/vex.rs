@@ -1,6 +1,7 @@
 //! What VEX takes away is shown as suppressed, and only where the rules trust its author.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use restow::settings::ScannerSettings;
 use restow::vulnerability::ScannerKind;
@@ -147,5 +148,51 @@ async fn a_scanner_of_the_server_decides_in_the_place_of_all_advisories() {
     assert!(pull.body.contains("| critical | 1 | 0 | 1 | 0 |"), "{}", pull.body);
     assert!(pull.body.contains("Present image: scanned by `Trivy dev` of `debian 10.1`"), "{}", pull.body);
     assert_eq!(osv.take_count("/v1/"), 0);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_statement_that_comes_alone_is_told_in_the_open_pull_request() {
+    let osv_address = |osv: &Osv| format!("{}vex", osv.address());
+    let osv = Osv::start().await.expect("a source of advisories");
+    let house = House::with_settings(&[("README.md", "x")], |settings| {
+        let mut all = sources(&osv, &[]);
+        all.vex = vec![osv_address(&osv).parse().expect("a URL")];
+        settings.advisories = Some(all);
+        // What leads to a plan below is the statement, not the next plan.
+        settings.plan_interval = Duration::from_secs(20 * 86_400);
+    })
+    .await;
+    let root = |zlib: &str| [debian(&[("openssl", "3.0.1-1"), ("zlib", zlib)])];
+    let before = house.world.registry.push_layers("acme/base", "1.0.0", &root("1.2-1"), None);
+    house.world.registry.push_layers("acme/base", "1.1.0", &root("1.3-1"), None);
+    osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), None, CRITICAL);
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    osv.publish_vex("about-another.json", openvex("Acme Hub", "CVE-2026-1", "pkg:oci/other@sha256%3A00", None));
+    let rules = format!(
+        "vex:\n  - {{image: \"**/acme/*\", repository: \"{}\"}}\n  - {{image: \"**\", author: Acme}}\n",
+        osv_address(&osv)
+    );
+    house.push(".github/restow.yml", &rules);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    house.later(2).await;
+    assert!(!house.only_pull().body.contains("Suppressed"), "{}", house.only_pull().body);
+    // What is said of another image is no news here.
+    osv.publish_vex("about-another.json", openvex("Acme Hub", "CVE-2026-1", "pkg:oci/other@sha256%3A01", None));
+    house.world.github.clear_requests();
+    house.later(2).await;
+    let planned = house.world.github.requests().into_iter().any(|request| request.path.contains("/git/trees"));
+    assert!(!planned, "{:#?}", house.world.github.requests());
+    let product = format!("pkg:oci/base@{}", before.replace(':', "%3A"));
+    osv.publish_vex("acme.json", openvex("Acme Hub", "CVE-2026-1", &product, None));
+    house.later(2).await;
+    assert!(house.only_pull().body.contains("| `Acme Hub` |"), "{}", house.only_pull().body);
+    // One that is attached is found within a day.
+    let attached = openvex("Acme", "CVE-2026-2", &product, None);
+    house.world.registry.attach_document("acme/base", &before, "application/vnd.openvex+json", &attached);
+    house.later(25).await;
+    house.later(2).await;
+    assert!(house.only_pull().body.contains("| `Acme` |"), "{}", house.only_pull().body);
     house.world.github.assert_clean();
 }

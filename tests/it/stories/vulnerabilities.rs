@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use restow::advisory::FeedAddresses;
 use restow::settings::AdvisorySettings;
 use restow::store::AuditFilter;
 use world::osv::Osv;
@@ -16,9 +17,12 @@ pub(super) fn sources(osv: &Osv, mirrored: &[&str]) -> AdvisorySettings {
         api: mirrored.is_empty().then(|| at("")),
         exports: at("exports/"),
         mirrored: mirrored.iter().map(|one| (*one).to_owned()).collect(),
-        kev: Some(at("kev.json")),
-        epss: Some(at("epss.csv.gz")),
-        ends: None,
+        feeds: FeedAddresses {
+            kev: Some(at("kev.json")),
+            epss: Some(at("epss.csv.gz")),
+            ends: None,
+            triage: Some(at("tracker.json")),
+        },
         vex: Vec::new(),
         scanner: None,
         interval: Duration::from_secs(3600),
@@ -357,5 +361,61 @@ async fn urgent_pull_requests_have_a_limit_of_their_own_and_what_is_exploited_go
     let titles: Vec<String> = house.open().into_iter().map(|pull| pull.title).collect();
     assert_eq!(titles.len(), 2, "one beyond the limits, one within: {titles:#?}");
     assert!(titles[0].contains("acme/third"), "{titles:#?}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn what_debian_calls_minor_is_not_urgent_whatever_its_score() {
+    let (house, osv) = house("cooldown: 30d\n", &[("zlib", "1.2-1")], &[("zlib", "1.3-1")]).await;
+    osv.publish(("DEBIAN-CVE-2026-9", "CVE-2026-9"), ("Debian:12", "zlib"), Some("1.3-1"), CRITICAL);
+    osv.triage("zlib", "CVE-2026-9", ("bookworm", ""));
+    house.later(2).await;
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    assert_eq!(house.open().len(), 0, "no-dsa: it waits like any other");
+    // The decision is taken back.
+    osv.triage("zlib", "CVE-2026-9", ("sid", ""));
+    house.later(25).await;
+    house.later(2).await;
+    assert!(house.only_pull().title.ends_with("[security]"));
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn each_platform_that_the_rules_name_is_looked_at() {
+    let (house, osv) = house("platforms: [linux/amd64, linux/arm64]\n", &[], &[]).await;
+    let zlib = |version: &str| debian(&[("zlib", version)]);
+    let images = [("amd64", zlib("1.3-1")), ("arm64", zlib("1.2-1"))];
+    house.world.registry.push_architectures("acme/base", "1.0.0", &images);
+    let images = [("amd64", zlib("1.3-1")), ("arm64", zlib("1.3-1"))];
+    house.world.registry.push_architectures("acme/base", "1.1.0", &images);
+    osv.publish(("DEBIAN-CVE-2026-9", "CVE-2026-9"), ("Debian:12", "zlib"), Some("1.3-1"), CRITICAL);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let pull = house.only_pull();
+    assert!(pull.title.ends_with("[security]"), "one platform has it: {}", pull.title);
+    let section = pull.body.split_once("**Known vulnerabilities**").expect("the section").1;
+    let section = section.split_once("as of").expect("its end").0;
+    insta::assert_snapshot!("platforms", house.plain(section));
+    // An advisory about the other platform alone leads back here.
+    osv.publish(("DEBIAN-CVE-2026-8", "CVE-2026-8"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    house.later(2).await;
+    assert!(house.only_pull().body.contains("CVE-2026-8"), "{}", house.only_pull().body);
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_platform_that_an_image_lacks_is_a_gap() {
+    let (house, osv) = house("platforms: [linux/amd64, linux/arm64]\n", &[], &[]).await;
+    let zlib = |version: &str| debian(&[("zlib", version)]);
+    house.world.registry.push_architectures("acme/base", "1.0.0", &[("amd64", zlib("1.2-1"))]);
+    let images = [("amd64", zlib("1.3-1")), ("arm64", zlib("1.3-1"))];
+    house.world.registry.push_architectures("acme/base", "1.1.0", &images);
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let body = house.only_pull().body;
+    assert!(body.contains("what linux/arm64 holds: its index has no image for linux/arm64"), "{body}");
+    assert!(body.contains("Compare with care"), "{body}");
     house.world.github.assert_clean();
 }

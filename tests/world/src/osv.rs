@@ -44,6 +44,8 @@ struct Inner {
     vex: BTreeMap<String, Value>,
     /// When the support of products ends.
     ends: Value,
+    /// Source package → CVE number → release → why Debian makes no update of its own.
+    triage: BTreeMap<String, BTreeMap<String, (String, String)>>,
     behaviour: Behaviour,
     requests: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Osv {
             .route("/epss.csv.gz", get(epss))
             .route("/vex/{*location}", get(vex))
             .route("/ends.json", get(ends))
+            .route("/tracker.json", get(tracker))
             .with_state(osv.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(osv)
@@ -112,6 +115,13 @@ impl Osv {
     /// Tells when the support of products ends, at `ends.json`.
     pub fn publish_ends(&self, ends: Value) {
         self.lock().ends = ends;
+    }
+
+    /// Debian's security team decides that a vulnerability of a source package needs no update of its own in a release:
+    /// `ignored`, `postponed`, or an empty text for a plain `no-dsa`.
+    pub fn triage(&self, package: &str, cve: &str, (release, reason): (&str, &str)) {
+        let decided = (release.to_owned(), reason.to_owned());
+        self.lock().triage.entry(package.to_owned()).or_default().insert(cve.to_owned(), decided);
     }
 
     /// Takes a record away.
@@ -314,6 +324,25 @@ async fn epss(State(osv): State<Osv>) -> Response {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(text.as_bytes()).unwrap_or_default();
     packed.finish().unwrap_or_default().into_response()
+}
+
+async fn tracker(State(osv): State<Osv>) -> Response {
+    if let Some(refusal) = osv.refusal("/tracker.json") {
+        return refusal;
+    }
+    let decided = |release: &str, reason: &str| {
+        json!({ "description": "a flaw", "scope": "local", "releases": { release: {
+        "status": "open", "repositories": { release: "1" }, "urgency": "not yet assigned", "nodsa": "Minor issue",
+        "nodsa_reason": reason } } })
+    };
+    // The real file is never empty.
+    let mut all = BTreeMap::from([("acl".to_owned(), json!({ "CVE-1999-0001": decided("bookworm", "") }))]);
+    for (package, issues) in &osv.lock().triage {
+        let issue = |(cve, (release, reason)): (&String, &(String, String))| (cve.clone(), decided(release, reason));
+        let issues: serde_json::Map<String, Value> = issues.iter().map(issue).collect();
+        all.insert(package.clone(), issues.into());
+    }
+    Json(all).into_response()
 }
 
 /// The index of the VEX repository, or a document of it.

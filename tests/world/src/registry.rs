@@ -186,21 +186,24 @@ impl Registry {
         sbom: Option<(Value, Option<&str>, Shape)>,
     ) -> String {
         let mut inner = self.lock();
-        let config = inner.keep(CONFIG, &json!({ "os": "linux", "architecture": "amd64" }));
-        let mut described = Vec::new();
-        for layer in layers {
-            let digest = digest(layer);
-            inner.contents.insert(digest.clone(), (LAYER, Bytes::copy_from_slice(layer)));
-            described.push(json!({ "mediaType": LAYER, "digest": digest, "size": layer.len() }));
-        }
-        let image = json!({ "schemaVersion": 2, "mediaType": IMAGE, "layers": described,
-            "config": { "mediaType": CONFIG, "digest": config, "size": 2 } });
-        let image = inner.keep(IMAGE, &image);
-        let mut manifests = vec![json!({ "mediaType": IMAGE, "digest": image, "size": 1,
-            "platform": { "os": "linux", "architecture": "amd64" } })];
+        let (image, entry) = inner.image_of_layers("amd64", layers);
+        let mut manifests = vec![entry];
         if let Some((predicate, about, shape)) = sbom {
             manifests.push(inner.attest(&image, about.unwrap_or(&image), &predicate, shape));
         }
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+        let digest = inner.keep(INDEX, &index);
+        inner.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
+        digest
+    }
+
+    /// Pushes an index of images with these layers, each for an architecture of Linux; its digest.
+    pub fn push_architectures(&self, repository: &str, tag: &str, images: &[(&str, Vec<u8>)]) -> String {
+        let mut inner = self.lock();
+        let manifests: Vec<Value> = images
+            .iter()
+            .map(|(architecture, layer)| inner.image_of_layers(architecture, std::slice::from_ref(layer)).1)
+            .collect();
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
         let digest = inner.keep(INDEX, &index);
         inner.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
@@ -404,6 +407,23 @@ async fn answer(State(registry): State<Registry>, request: HttpRequest) -> Respo
 }
 
 impl Inner {
+    /// Keeps an image of these layers for an architecture of Linux: its digest, and its entry in an index.
+    fn image_of_layers(&mut self, architecture: &str, layers: &[Vec<u8>]) -> (String, Value) {
+        let platform = json!({ "os": "linux", "architecture": architecture });
+        let config = self.keep(CONFIG, &platform);
+        let mut described = Vec::new();
+        for layer in layers {
+            let digest = digest(layer);
+            self.contents.insert(digest.clone(), (LAYER, Bytes::copy_from_slice(layer)));
+            described.push(json!({ "mediaType": LAYER, "digest": digest, "size": layer.len() }));
+        }
+        let image = json!({ "schemaVersion": 2, "mediaType": IMAGE, "layers": described,
+            "config": { "mediaType": CONFIG, "digest": config, "size": 2 } });
+        let image = self.keep(IMAGE, &image);
+        let entry = json!({ "mediaType": IMAGE, "digest": image, "size": 1, "platform": platform });
+        (image, entry)
+    }
+
     fn keep(&mut self, media_type: &'static str, content: &Value) -> String {
         let content = Bytes::from(content.to_string());
         let digest = digest(&content);
