@@ -110,25 +110,10 @@ impl Osv {
     }
 
     async fn batch(&self, batch: &[(PackageQuery, Option<String>)]) -> Result<Vec<RawResult>, AdvisoryError> {
-        let question = |(query, token): &(PackageQuery, Option<String>)| {
-            let mut question = json!({ "package": { "ecosystem": query.ecosystem, "name": query.name } });
-            if !query.version.is_empty() {
-                question["version"] = Value::from(query.version.as_str());
-            }
-            if let Some(token) = token {
-                question["page_token"] = Value::from(token.as_str());
-            }
-            question
-        };
         let body = json!({ "queries": batch.iter().map(question).collect::<Vec<_>>() });
         let url = self.server.address(&["v1", "querybatch"])?;
         let answer = self.server.ask(|| self.server.http.post(url.clone()).json(&body), ANSWER_LIMIT).await?;
-        let answer: RawBatch = serde_json::from_slice(&answer)
-            .map_err(|_| self.server.failed("its answer is not what its documentation says"))?;
-        match answer.results.len() == batch.len() {
-            true => Ok(answer.results),
-            false => Err(self.server.failed("it answered another number of questions than it was asked")),
-        }
+        results(&answer, batch.len()).map_err(|reason| self.server.failed(reason))
     }
 
     /// The records of these names, as JSON.
@@ -146,5 +131,57 @@ impl Osv {
     async fn record(&self, id: &str) -> Result<Vec<u8>, AdvisoryError> {
         let url = self.server.address(&["v1", "vulns", id])?;
         self.server.ask(|| self.server.http.get(url.clone()), RECORD_LIMIT).await
+    }
+}
+
+/// A question, as the API takes it; `token` asks for the next page of its answer.
+fn question((query, token): &(PackageQuery, Option<String>)) -> Value {
+    let mut question = json!({ "package": { "ecosystem": query.ecosystem, "name": query.name } });
+    if !query.version.is_empty() {
+        question["version"] = Value::from(query.version.as_str());
+    }
+    if let Some(token) = token {
+        question["page_token"] = Value::from(token.as_str());
+    }
+    question
+}
+
+/// The answers to so many questions.
+fn results(answer: &[u8], asked: usize) -> Result<Vec<RawResult>, &'static str> {
+    let answer: RawBatch =
+        serde_json::from_slice(answer).map_err(|_| "its answer is not what its documentation says")?;
+    match answer.results.len() == asked {
+        true => Ok(answer.results),
+        false => Err("it answered another number of questions than it was asked"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_genuine_exchange_is_written_and_read() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/vulnerabilities/osv/querybatch.json");
+        let recorded: Value = serde_json::from_slice(&std::fs::read(path).expect("a fixture")).expect("JSON");
+        let asked = recorded["request"]["queries"].as_array().expect("questions");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let query = |one: &Value| PackageQuery {
+            ecosystem: text(&one["package"]["ecosystem"]),
+            name: text(&one["package"]["name"]),
+            version: text(&one["version"]),
+        };
+        let written: Vec<Value> = asked.iter().map(|one| question(&(query(one), None))).collect();
+        assert_eq!(&written, asked);
+        let answer = recorded["response"].to_string();
+        let told = results(answer.as_bytes(), asked.len()).unwrap_or_else(|reason| panic!("{reason}"));
+        let named = |(query, result): (&Value, RawResult)| {
+            let name = text(&query["package"]["name"]);
+            result.vulns.into_iter().flatten().map(move |one| format!("{name} {}", one.id)).collect::<Vec<_>>()
+        };
+        let named: BTreeSet<String> = asked.iter().zip(told).flat_map(named).collect();
+        let expected = ["musl ALPINE-CVE-2025-26519", "openssl ALPINE-CVE-2024-13176", "openssl ALPINE-CVE-2024-9143"];
+        assert_eq!(named.into_iter().collect::<Vec<_>>(), expected);
+        assert!(results(answer.as_bytes(), asked.len() - 1).is_err(), "an answer to other questions");
     }
 }
