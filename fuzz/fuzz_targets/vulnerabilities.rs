@@ -11,6 +11,19 @@ use restow::vulnerability::{
     read_vex, rpm_package, scanner_report, statements,
 };
 
+/// All orders of versions.
+const ORDERS: [VersionOrder; 9] = [
+    VersionOrder::Dpkg,
+    VersionOrder::Rpm,
+    VersionOrder::Apk,
+    VersionOrder::Semver,
+    VersionOrder::Pep440,
+    VersionOrder::Maven,
+    VersionOrder::Gem,
+    VersionOrder::NuGet,
+    VersionOrder::Composer,
+];
+
 fuzz_target!(|bytes: &[u8]| {
     let Some((kind, rest)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(rest);
@@ -27,8 +40,8 @@ fuzz_target!(|bytes: &[u8]| {
             let Ok(advisory) = Advisory::read(rest) else { return };
             assert!(!advisory.vulnerabilities().is_empty(), "an advisory tells of something");
             for affected in &advisory.affected {
-                for order in [VersionOrder::Dpkg, VersionOrder::Rpm, VersionOrder::Apk, VersionOrder::Semver] {
-                    let _ = affects(affected, "1:2.3-4", Some(order));
+                for order in ORDERS {
+                    let _ = affects(affected, "1:2.3-4", order);
                 }
             }
         }
@@ -36,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
         7 => drop((read_kev(rest), read_epss(rest))),
         8 => {
             let Some((one, other)) = text.split_once(' ') else { return };
-            for order in [VersionOrder::Dpkg, VersionOrder::Rpm, VersionOrder::Apk, VersionOrder::Semver] {
+            for order in ORDERS {
                 let there = compare(order, one, other);
                 assert_eq!(there, compare(order, other, one).map(std::cmp::Ordering::reverse), "{one} {other}");
             }

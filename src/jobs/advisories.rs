@@ -238,16 +238,7 @@ pub async fn bring(
     let changed: BTreeMap<String, Named> =
         list.iter().filter(|named| !is_known(named)).map(|named| (named.id.clone(), named.clone())).collect();
     let mut brought = Brought { records: list.len(), changed: changed.len(), ..nothing(ecosystem) };
-    let mut left = changed;
-    if left.len() > FEW {
-        take_archive(store, exports, ecosystem, &mut left, progress).await?;
-        // The list may be a little newer than the archive, never much.
-        if left.len() > FEW.max(list.len() / 20) {
-            let reason = format!("the archive of {ecosystem} lacks {} records that its list names", left.len());
-            return Err(BringError::Source(reason));
-        }
-    }
-    take_one_by_one(store, exports, ecosystem, left.into_values().collect(), progress).await?;
+    take(store, exports, (ecosystem, list.len()), changed, progress).await?;
     let there: BTreeSet<&str> = list.iter().map(|named| named.id.as_str()).collect();
     let gone: Vec<&str> = known.keys().map(String::as_str).filter(|id| !there.contains(id)).collect();
     store.forget_mirrored(ecosystem, &gone).await?;
@@ -256,6 +247,35 @@ pub async fn bring(
     brought.unreadable = now.values().filter(|form| form.ends_with(UNREADABLE)).count();
     store.save_advisory_source(ecosystem, list.len(), brought.unreadable).await?;
     Ok(brought)
+}
+
+/// Saves the records that changed of `all`: few one by one, many out of the archive.
+async fn take(
+    store: &Store,
+    exports: &Exports,
+    (ecosystem, all): (&str, usize),
+    mut changed: BTreeMap<String, Named>,
+    progress: Progress<'_>,
+) -> Result<(), BringError> {
+    let few = changed.len() <= FEW;
+    if !few {
+        take_archive(store, exports, ecosystem, &mut changed, progress).await?;
+        // The list may be a little newer than the archive, never much.
+        if changed.len() > FEW.max(all / 20) {
+            let reason = format!("the archive of {ecosystem} lacks {} records that its list names", changed.len());
+            return Err(BringError::Source(reason));
+        }
+    }
+    let wanted = changed.values().cloned().collect();
+    let alone = take_one_by_one(store, exports, ecosystem, wanted, progress).await;
+    match alone {
+        // A copy may hold the archive alone.
+        Err(BringError::Source(_)) if few => {
+            take_archive(store, exports, ecosystem, &mut changed, progress).await?;
+            if changed.is_empty() { Ok(()) } else { alone }
+        }
+        alone => alone,
+    }
 }
 
 /// Saves those records of the archive that are wanted, and takes them from what is left.

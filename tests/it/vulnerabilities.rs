@@ -254,6 +254,54 @@ async fn a_broken_download_goes_on_and_a_false_one_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_holds_archives_alone_is_enough() {
+    let scene = Scene::new().await;
+    scene.osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);
+    scene.osv.behave(|osv| osv.no_single_records = true);
+    let (code, said) = scene.sync(&["--ecosystem", "Debian"]);
+    assert_eq!(code, Some(0), "{said}");
+    scene.registry.push_layers("acme/base", "1.0", &[debian(&[("openssl", "3.0.1-1")])], None);
+    let (_, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
+    assert!(said.contains("CVE-2026-1"), "{said}");
+    // What neither tells is missed.
+    scene.osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "openssl"), None, LOW);
+    scene.osv.behave(|osv| osv.archives_lack = 2);
+    let (code, said) = scene.sync(&[]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("it answered 404"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packages_of_languages_are_compared_by_their_own_rules() {
+    let scene = Scene::new().await;
+    let purls = [
+        "pkg:pypi/torch@1.13.0%2Bcu117",
+        "pkg:maven/org.apache.httpcomponents/httpclient@4.1.1.redhat-1",
+        "pkg:gem/uri@0.10.1",
+        "pkg:nuget/Newtonsoft.Json@12.0",
+        "pkg:composer/symfony/http-kernel@v4.4.0-RC1",
+        "pkg:golang/stdlib@1.22",
+    ];
+    let root = [layer(&[("app", "x")])];
+    scene.registry.push_layers("acme/app", "1", &root, Some((spdx(&purls), None)));
+    let publish = |number: u32, ecosystem: &str, name: &str, fixed: &str| {
+        let (id, cve) = (format!("GHSA-{number}"), format!("CVE-2026-{number}"));
+        scene.osv.publish((&id, &cve), (ecosystem, name), Some(fixed), LOW);
+    };
+    publish(1, "PyPI", "torch", "1.13.1");
+    publish(2, "Maven", "org.apache.httpcomponents:httpclient", "4.3.5");
+    publish(3, "RubyGems", "uri", "0.10.2");
+    publish(4, "NuGet", "Newtonsoft.Json", "13.0.1");
+    publish(5, "Packagist", "symfony/http-kernel", "4.4.0");
+    publish(6, "Go", "stdlib", "1.22.4");
+    publish(7, "PyPI", "torch", "1.13.0");
+    let (code, text) = scene.explain("acme/app:1", &["--vulnerabilities"]);
+    assert_eq!(code, Some(0), "{text}");
+    let table = text.split_once("\n\n").and_then(|(_, rest)| rest.split_once("\n\n")).expect("the list").1;
+    insta::assert_snapshot!("languages", table.split_once("\n\n").expect("its end").0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scan_tells_what_each_image_has_and_where_it_is_named() {
     let scene = Scene::new().await;
     scene.registry.push_layers("acme/old", "1.0", &[debian(&[("openssl", "3.0.1-1"), ("zlib", "1.2-1")])], None);

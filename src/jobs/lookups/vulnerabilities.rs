@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -19,8 +20,8 @@ use crate::plan::Lookup;
 use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError, Wanted};
 use crate::store::{RpmDatabaseError, TRIAGE, rpm_headers};
 use crate::vulnerability::{
-    Assessment, Determination, LayerBlob, LayerError, LayerSearch, PackageList, PackageQuery, Predicate, Triages,
-    assess, packages_of_sbom, statements,
+    Assessment, Determination, InvalidSbom, LayerBlob, LayerError, LayerSearch, PackageList, PackageQuery, Predicate,
+    Triages, assess, packages_of_sbom, statements,
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
@@ -172,15 +173,26 @@ impl Lookups {
         };
         let platform = self.platform_of(image, &manifest).await?;
         let of = Attested { image, index: index.as_ref(), digest: &digest };
-        let about = digest.clone();
-        let judge = move |one: &Attestation| sbom(one, &about);
+        let (about, refused) = (digest.clone(), Arc::new(Mutex::new(None)));
+        let noted = Arc::clone(&refused);
+        let judge = move |one: &Attestation| match sbom(one, &about)? {
+            Ok(list) => Some(list),
+            Err(error) => {
+                noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                None
+            }
+        };
         let lists = known!(self.attestations(of, (Wanted::SBOM, Enough::One), judge).await?);
         if let Some(list) = lists.into_iter().next() {
             return Ok(Lookup::Known(Ok(Examined { platform, list })));
         }
         Ok(match self.search_layers(image, manifest.layers()).await {
             Ok(Searched::List(list)) => Lookup::Known(Ok(Examined { platform, list })),
-            Ok(Searched::Nothing(reason)) => Lookup::Known(Err(reason)),
+            Ok(Searched::Nothing(reason)) => {
+                let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let sbom = refused.map(|error| format!("{error}; "));
+                Lookup::Known(Err(format!("{}{reason}", sbom.unwrap_or_default())))
+            }
             Ok(Searched::NotNow(reason)) => Lookup::Unavailable { reason, may_pass: true },
             Err(error) => super::unavailable(&error),
         })
@@ -265,15 +277,18 @@ enum Searched {
     NotNow(String),
 }
 
-/// The list of packages of an attestation, where it is about this image. A document without a statement around it
-/// counts only where the registry's own manifest ties it to the image, which every carrier but the bare tag does.
-fn sbom(attestation: &Attestation, digest: &Digest) -> Option<PackageList> {
+/// The list of packages of an attestation, where it is about this image, or why it gives none. A document without a
+/// statement around it counts only where the registry's own manifest ties it to the image, which every carrier but the
+/// bare tag does.
+fn sbom(attestation: &Attestation, digest: &Digest) -> Option<Result<PackageList, InvalidSbom>> {
     let statements = statements(&attestation.body);
     let carrier = attestation.carrier.to_string();
     if statements.is_empty() {
         let tied = attestation.carrier != Carrier::CosignTag;
-        return tied.then(|| packages_of_sbom(&attestation.body, &carrier).ok())?;
+        return tied.then(|| packages_of_sbom(&attestation.body, &carrier));
     }
     let about = statements.iter().filter(|one| one.predicate == Predicate::Sbom && one.is_of(digest));
-    about.into_iter().find_map(|statement| statement.packages(&carrier).ok())
+    let mut lists = about.map(|statement| statement.packages(&carrier));
+    let first = lists.next()?;
+    Some(first.or_else(|error| lists.find_map(Result::ok).ok_or(error)))
 }

@@ -135,3 +135,17 @@ async fn what_is_attached_is_read_within_bounds_and_once() {
     scene.check("swamped", BY_LAYERS);
     assert_eq!(scene.registry.count("GET", ""), 0, "what was examined is not examined again");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_cannot_be_used_is_said_where_there_is_no_other() {
+    let scene = scene().await;
+    let two = spdx(&["pkg:deb/debian/a@1?distro=debian-12", "pkg:deb/debian/b@1?distro=debian-11"]);
+    scene.registry.push_layers("acme/two", "1", &[layer(&[("app", "x")])], Some((two.clone(), None)));
+    let (code, text) = scene.explain("acme/two:1", &["--vulnerabilities"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("the SBOM names packages of debian 11 and of debian 12"), "{text}");
+    assert!(text.contains("no package database was found in its layers"), "{text}");
+    // The layers stand in for it.
+    scene.registry.push_layers("acme/both", "1", &root(), Some((two, None)));
+    scene.check("both", BY_LAYERS);
+}

@@ -30,6 +30,8 @@ pub struct Behaviour {
     pub lies_about_archives: bool,
     /// Records that archives lack, although the list names them.
     pub archives_lack: usize,
+    /// Whether exports are archives and lists alone, without a file for each record.
+    pub no_single_records: bool,
 }
 
 #[derive(Debug, Default)]
@@ -242,7 +244,8 @@ async fn export(
         }
         one => {
             let id = one.trim_end_matches(".json");
-            let record = records.into_iter().find(|record| record["id"] == id);
+            let alone = !inner.behaviour.no_single_records;
+            let record = records.into_iter().find(|record| alone && record["id"] == id);
             record.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |record| Json(record).into_response())
         }
     }
