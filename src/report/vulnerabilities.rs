@@ -381,7 +381,8 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
             lines.push(format!("{bullet}{name}: scanned by {list}{of}, for {platform}."));
             continue;
         }
-        lines.push(format!("{bullet}{name}: {packages} packages{of}, for {platform}; their list: {list}."));
+        let (noun, whose) = if packages == 1 { ("package", "its") } else { ("packages", "their") };
+        lines.push(format!("{bullet}{name}: {packages} {noun}{of}, for {platform}; {whose} list: {list}."));
     }
     let gaps: BTreeSet<&str> = sides.iter().flat_map(|(_, one)| &one.gaps).map(String::as_str).collect();
     lines.extend(gaps.into_iter().map(|gap| format!("{bullet}Not determined: {}.", said(gap, markup))));

@@ -174,7 +174,7 @@ async fn what_buildkit_attests_is_read_in_the_place_of_layers() {
         let image = Layout::of_buildkit(&scene, shape, &spdx).push(&real, "team/built");
         scene.osv.publish(("ALPINE-CVE-2026-1", "CVE-2026-1"), ("Alpine:v3.17", "openssl"), Some("3.0.9-r0"), CRITICAL);
         let said = explain(&scene, &real, &image);
-        assert!(said.contains("1 packages of alpine 3.17.2, for linux/amd64"), "{shape} {said}");
+        assert!(said.contains("1 package of alpine 3.17.2, for linux/amd64"), "{shape} {said}");
         assert!(said.contains("(SPDX 2.3 by syft-v1.18.1, BuildKit attestation; unsigned: a claim)"), "{shape} {said}");
         assert!(said.contains("CVE-2026-1  critical  libssl3  3.0.8-r0   3.0.9-r0"), "{shape} {said}");
     }
