@@ -78,7 +78,7 @@ fn bench(criterion: &mut Criterion) {
         for some in records.chunks(1000) {
             store.save_mirrored("Debian", some).await.expect("saved");
         }
-        store.save_advisory_source("Debian", RECORDS, 0).await.expect("saved");
+        store.save_advisory_source("Debian", (RECORDS, 0), None).await.expect("saved");
         store
     });
     let list = packages();

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +14,8 @@ use url::Url;
 
 use super::http::{AdvisoryError, Failure, SECOND_TRY, Server};
 
+/// How long a whole download may take.
+const LONGEST: Duration = Duration::from_secs(2 * 3600);
 /// How often a broken download is gone on with.
 const MOST_RESUMES: usize = 20;
 
@@ -23,6 +26,18 @@ impl Server {
     /// # Errors
     /// It is not there, has more than `limit` bytes, or is not what the server's checksum says.
     pub(super) async fn download(
+        &self,
+        url: &Url,
+        (file, limit): (&Path, u64),
+        progress: impl Fn(u64, Option<u64>),
+    ) -> Result<(), AdvisoryError> {
+        match tokio::time::timeout(LONGEST, self.download_whole(url, (file, limit), progress)).await {
+            Ok(done) => done,
+            Err(_) => Err(self.failed("it took longer than two hours to send a file")),
+        }
+    }
+
+    async fn download_whole(
         &self,
         url: &Url,
         (file, limit): (&Path, u64),

@@ -15,6 +15,14 @@ pub(super) const SECOND_TRY: Duration = Duration::from_millis(300);
 pub struct AdvisoryError {
     host: String,
     reason: String,
+    is_absent: bool,
+}
+
+impl AdvisoryError {
+    /// Whether the server says that there is no such thing.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.is_absent
+    }
 }
 
 /// Whether asking again may help.
@@ -53,6 +61,7 @@ impl Server {
         let failed = |error: reqwest::Error| AdvisoryError {
             host: base.host_str().unwrap_or_default().to_owned(),
             reason: innermost(&error),
+            is_absent: false,
         };
         Ok(Self { http: http.map_err(failed)?, base })
     }
@@ -61,8 +70,13 @@ impl Server {
         self.base.host_str().unwrap_or_default()
     }
 
+    /// Its host, with the port where that is not the usual one.
+    pub(super) fn place(&self) -> String {
+        self.base.port().map_or_else(|| self.host().to_owned(), |port| format!("{}:{port}", self.host()))
+    }
+
     pub(super) fn failed(&self, reason: &str) -> AdvisoryError {
-        AdvisoryError { host: self.host().to_owned(), reason: reason.to_owned() }
+        AdvisoryError { host: self.host().to_owned(), reason: reason.to_owned(), is_absent: false }
     }
 
     /// The address of a path, each part written so that it stays one part.
@@ -110,7 +124,10 @@ impl Server {
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 Err(Failure::Passing(self.failed(&format!("it answered {status}"))))
             }
-            status => Err(Failure::Lasting(self.failed(&format!("it answered {status}")))),
+            status => {
+                let failed = self.failed(&format!("it answered {status} for {}", answer.url().path()));
+                Err(Failure::Lasting(AdvisoryError { is_absent: status == StatusCode::NOT_FOUND, ..failed }))
+            }
         }
     }
 

@@ -72,8 +72,8 @@ impl Osv {
     }
 
     /// Who is asked, for people.
-    pub fn host(&self) -> &str {
-        self.server.host()
+    pub fn host(&self) -> String {
+        self.server.place()
     }
 
     /// Which records there are for each question.

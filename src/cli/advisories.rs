@@ -32,26 +32,42 @@ pub(super) struct DatabaseArgs {
     database: Option<String>,
 }
 
+/// Where a feed is; `None` where it is not to be brought.
+#[derive(Debug, Clone)]
+struct FeedAddress(Option<Url>);
+
+fn read_address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+    url.ok_or_else(|| format!("{text} is no address; write one as in {}", Exports::PUBLIC))
+}
+
+fn read_feed(text: &str) -> Result<FeedAddress, String> {
+    match text {
+        "none" => Ok(FeedAddress(None)),
+        _ => read_address(text).map(Some).map(FeedAddress).map_err(|error| format!("{error}, or none")),
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct SyncArgs {
     /// An ecosystem of OSV: Debian, Alpine, "Rocky Linux"; without any, those that are mirrored already
     #[arg(long = "ecosystem", value_name = "NAME")]
     ecosystems: Vec<String>,
     /// Where OSV's exports are, or a copy of them
-    #[arg(long, value_name = "URL", default_value = Exports::PUBLIC)]
+    #[arg(long, value_name = "URL", default_value = Exports::PUBLIC, value_parser = read_address)]
     exports: Url,
     /// CISA's catalogue of what is exploited, or a copy of it; none
-    #[arg(long, value_name = "URL", default_value = Feeds::KEV)]
-    kev: String,
+    #[arg(long, value_name = "URL", default_value = Feeds::KEV, value_parser = read_feed)]
+    kev: FeedAddress,
     /// FIRST's scores, or a copy of them; none
-    #[arg(long, value_name = "URL", default_value = Feeds::EPSS)]
-    epss: String,
+    #[arg(long, value_name = "URL", default_value = Feeds::EPSS, value_parser = read_feed)]
+    epss: FeedAddress,
     /// When the support of products ends: endoflife.date's list, or a copy of it; none
-    #[arg(long, value_name = "URL", default_value = "none")]
-    endoflife: String,
+    #[arg(long, value_name = "URL", default_value = "none", value_parser = read_feed)]
+    endoflife: FeedAddress,
     /// What Debian's security team decided, or a copy of it, brought with the ecosystem Debian; none
-    #[arg(long, value_name = "URL", default_value = Feeds::TRIAGE)]
-    debian_tracker: String,
+    #[arg(long, value_name = "URL", default_value = Feeds::TRIAGE, value_parser = read_feed)]
+    debian_tracker: FeedAddress,
     /// A VEX repository: the address below which its index.json is; without any, those that are mirrored already
     #[arg(long = "vex-repository", value_name = "URL")]
     vex_repositories: Vec<Url>,
@@ -97,19 +113,18 @@ async fn sync(store: &Store, args: &SyncArgs) -> Outcome {
         true => mirrored.into_iter().filter(SourceRow::is_ecosystem).map(|row| row.name).collect(),
         false => args.ecosystems.clone(),
     };
-    if ecosystems.is_empty() && repositories.is_empty() && args.endoflife == "none" {
+    if ecosystems.is_empty() && repositories.is_empty() && args.endoflife.0.is_none() {
         eprintln!(
             "restow: nothing is mirrored yet; name what your images are made of: --ecosystem Debian --ecosystem Alpine"
         );
         return Ok(USAGE);
     }
-    let feed = |url: &str| (url != "none").then(|| Url::parse(url)).transpose();
-    let of_debian = if ecosystems.iter().any(|one| one == "Debian") { &args.debian_tracker } else { "none" };
+    let has_debian = ecosystems.iter().any(|one| one == "Debian");
     let feeds = Feeds::new(FeedAddresses {
-        kev: feed(&args.kev).context("--kev")?,
-        epss: feed(&args.epss).context("--epss")?,
-        ends: feed(&args.endoflife).context("--endoflife")?,
-        triage: feed(of_debian).context("--debian-tracker")?,
+        kev: args.kev.0.clone(),
+        epss: args.epss.0.clone(),
+        ends: args.endoflife.0.clone(),
+        triage: args.debian_tracker.0.clone().filter(|_| has_debian),
     })?;
     let exports = Exports::new(args.exports.clone())?;
     let (mut brought, mut failed) = (BTreeMap::new(), false);
@@ -177,9 +192,10 @@ async fn list(store: &Store) -> Outcome {
         return Ok(DONE);
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["source", "records", "as of"]);
+    table.load_style(presets::NOTHING).set_header(["source", "records", "data of", "brought"]);
     for source in sources {
-        table.add_row([source.name, source.records.to_string(), source.synced_at.to_string()]);
+        let of = source.data_of.map(|at| at.to_string()).unwrap_or_default();
+        table.add_row([source.name, source.records.to_string(), of, source.synced_at.to_string()]);
     }
     output::line(&table.trim_fmt())?;
     Ok(DONE)

@@ -46,6 +46,13 @@ pub(super) fn run(args: &Args) -> Outcome {
     if args.to.is_some() || args.vulnerabilities {
         return compare(args);
     }
+    if args.advisories.is_used() {
+        eprintln!(
+            "restow: --platform, --vex and --scanner are about known vulnerabilities: add --vulnerabilities, --to TAG or \
+             --alternatives"
+        );
+        return Ok(USAGE);
+    }
     if args.image.tag().is_none() && args.image.digest().is_some() {
         eprintln!(
             "restow: a digest alone does not say which tag it follows; write the tag before it, as in image:tag@sha256:…"

@@ -56,7 +56,7 @@ pub(super) struct AdvisoryArgs {
     #[arg(long, value_name = "URL", default_value = Osv::PUBLIC, value_parser = read_source)]
     advisories: AdvisorySource,
     /// Look at images for this platform, each where several are named; without it for linux/amd64, else the first
-    #[arg(long, value_name = "PLATFORM")]
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
     platform: Vec<Platform>,
     /// A VEX document whose statements count: OpenVEX, CSAF or CycloneDX
     #[arg(long, value_name = "FILE")]
@@ -130,6 +130,30 @@ impl AdvisoryArgs {
 
     fn scales_by(&self, trust: Vec<VexTrust>) -> anyhow::Result<Scales> {
         Ok(Scales::examining(usize::MAX, self.vex(trust)?))
+    }
+
+    /// Names the VEX documents that take nothing away: whoever named them expects something of them.
+    fn say_what_fits_nothing(&self, found: &[KnownImage]) {
+        let taken: BTreeSet<String> = found
+            .iter()
+            .filter_map(|one| one.vulnerabilities.assessment())
+            .flat_map(|one| &one.suppressed)
+            .filter_map(|one| match &one.origin {
+                VexOrigin::File { path } => Some(path.clone()),
+                VexOrigin::Attached | VexOrigin::Repository { .. } => None,
+            })
+            .collect();
+        for file in self.vex.iter().map(|file| file.display().to_string()).filter(|file| !taken.contains(file)) {
+            eprintln!(
+                "restow: {file} takes nothing away: none of its statements is about what was found, with a product that \
+                 fits (docs/vulnerabilities.md says which do)"
+            );
+        }
+    }
+
+    /// Whether anything is named that only a look for vulnerabilities needs.
+    pub(super) fn is_used(&self) -> bool {
+        !self.platform.is_empty() || !self.vex.is_empty() || self.scanner.is_some()
     }
 
     /// The scanner that was asked for.
@@ -212,6 +236,19 @@ impl LookupArgs {
         let lookups = Lookups::new(store.clone(), self.registries(clock)?, clock.clone(), CACHE_TIME);
         Ok((lookups, store))
     }
+
+    /// The same, and the database into which advisories were brought: that of the cache, whether or not it is to hold
+    /// what registries say.
+    async fn lookups_and_brought(&self, clock: &Clock) -> anyhow::Result<(Lookups, Vec<Store>)> {
+        let (lookups, store) = self.lookups(clock).await?;
+        match cache_file().filter(|file| self.no_cache && file.exists()) {
+            Some(file) => {
+                let brought = cached(&file, clock).await?;
+                Ok((lookups.with_brought(brought.clone()), vec![brought, store]))
+            }
+            None => Ok((lookups, vec![store])),
+        }
+    }
 }
 
 impl LookupArgs {
@@ -275,7 +312,7 @@ pub(super) fn look_up(
     let nothing = Constraints::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
-        let (lookups, store) = args.lookups(&clock).await?;
+        let (lookups, stores) = args.lookups_and_brought(&clock).await?;
         let bar = output::progress("asking registries for tags");
         let tags = lookups.tags(plan::wanted_images(inventory, rules), || bar.inc(1)).await?;
         bar.finish_and_clear();
@@ -288,7 +325,7 @@ pub(super) fn look_up(
         let evidence = args.ask_evidence(&lookups, &plan).await?;
         plan.weigh(&evidence, rules);
         if let Some(advisories) = advisories {
-            let sources = advisories.sources(&store).await?;
+            let sources = advisories.sources(brought(&stores)?).await?;
             let bar = output::progress("comparing what the images hold");
             bar.enable_steady_tick(Duration::from_millis(200));
             let mut scales = advisories.scales(inventory, rules)?;
@@ -296,7 +333,7 @@ pub(super) fn look_up(
             bar.finish_and_clear();
             plan.compare(&evidence, &changes, rules);
         }
-        store.close().await;
+        close(stores).await;
         anyhow::Ok(plan)
     })
 }
@@ -335,8 +372,8 @@ pub(super) fn known_images(
 ) -> anyhow::Result<Vec<KnownImage>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
-        let (lookups, store) = args.lookups(&Clock::System).await?;
-        let sources = advisories.sources(&store).await?;
+        let (lookups, stores) = args.lookups_and_brought(&Clock::System).await?;
+        let sources = advisories.sources(brought(&stores)?).await?;
         let bar = output::progress("reading what the images hold");
         let mut found = Vec::new();
         for subject in subjects {
@@ -354,7 +391,18 @@ pub(super) fn known_images(
             bar.inc(1);
         }
         bar.finish_and_clear();
-        store.close().await;
+        close(stores).await;
+        advisories.say_what_fits_nothing(&found);
         anyhow::Ok(found)
     })
+}
+
+fn brought(stores: &[Store]) -> anyhow::Result<&Store> {
+    stores.first().context("there is no database")
+}
+
+async fn close(stores: Vec<Store>) {
+    for store in stores {
+        store.close().await;
+    }
 }

@@ -20,7 +20,8 @@ pub struct Platform {
 pub struct InvalidPlatform;
 
 impl Platform {
-    /// Reads `os/architecture[/variant]`; `x86_64` and `aarch64` are read as `amd64` and `arm64`, `arm64/v8` as `arm64`.
+    /// Reads `os/architecture[/variant]`; `x86_64` and `aarch64` are read as `amd64` and `arm64`, `arm64/v8`
+    /// as `arm64`, `arm` as `arm/v7`.
     pub fn parse(text: &str) -> Result<Self, InvalidPlatform> {
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
@@ -43,9 +44,15 @@ impl Platform {
         let architecture = match architecture.to_ascii_lowercase().as_str() {
             "x86_64" | "x86-64" => "amd64".to_owned(),
             "aarch64" => "arm64".to_owned(),
+            "armhf" => "arm".to_owned(),
             other => other.to_owned(),
         };
-        let variant = variant.filter(|v| !(architecture == "arm64" && matches!(*v, "v8" | "8")));
+        let variant = match (architecture.as_str(), variant) {
+            ("arm64", Some("v8" | "8")) => None,
+            // Without a word it is the seventh.
+            ("arm", None | Some("7")) => Some("v7"),
+            (_, variant) => variant,
+        };
         Ok(Self { os: os.to_ascii_lowercase(), architecture, variant: variant.map(str::to_owned) })
     }
 }
@@ -93,6 +100,8 @@ mod tests {
         check("linux/arm64/v8", Some("linux/arm64"));
         check("Linux/aarch64", Some("linux/arm64"));
         check("linux/arm/v7", Some("linux/arm/v7"));
+        check("linux/arm", Some("linux/arm/v7"));
+        check("linux/arm/v6", Some("linux/arm/v6"));
         check("linux", None);
         check("linux/", None);
         check("a/b/c/d", None);

@@ -9,14 +9,14 @@ use futures::stream;
 
 use super::bring::{ENDS, bring_ends, bring_triage, bring_vex};
 use super::kind::{advisories_job, plan_job};
-use super::lookups::{AdvisorySources, Lookups, Part};
-use super::weigh::fingerprint;
+use super::lookups::{AdvisorySources, Allowance, Lookups, Part};
+use super::prints::{PartPrint, Print};
 use super::{JobError, Services};
 use crate::advisory::{AdvisoryError, Archive, Exports, Feeds, Named};
-use crate::image::{Digest, ImageName, Platform};
+use crate::image::{Digest, Platform};
 use crate::repo::{Moment, RepoId};
 use crate::store::{ImageKey, MirroredAffected, MirroredRecord, NewJob, RepositoryState, Store, TRIAGE, WeighedRow};
-use crate::vulnerability::{Advisory, Determination, across, read_epss, read_kev};
+use crate::vulnerability::{Advisory, Determination, epss_date, kev_date, read_epss, read_kev};
 
 /// Rises when records are taken apart in another way: what was brought before is brought again.
 const FORM: &str = "2 ";
@@ -26,6 +26,8 @@ const UNREADABLE: &str = " unreadable";
 const FEW: usize = 500;
 /// Records asked for at once.
 const AT_ONCE: usize = 16;
+/// Digests that registries are asked about in one run for what is attached to them.
+const MOST_ASKED: usize = 200;
 /// Records that are saved at once.
 const CHUNK: usize = 1000;
 /// When it is tried again where a source did not answer.
@@ -67,7 +69,11 @@ pub(super) async fn run(services: &Services) -> Result<Vec<NewJob>, JobError> {
     }
     if is_due(&services.store, TRIAGE, services.clock.now()).await? {
         let brought = bring_triage(&services.store, &sources.feeds).await;
-        whole &= told(TRIAGE, brought.map(|brought| brought.unwrap_or_else(|| nothing(TRIAGE))))?;
+        if matches!(brought, Ok(None)) {
+            services.store.forget_advisory_source(TRIAGE).await?;
+        }
+        // It is large: where it fails it is tried again in the usual time, not soon.
+        told(TRIAGE, brought.map(|brought| brought.unwrap_or_else(|| nothing(TRIAGE))))?;
     }
     for repository in &sources.vex {
         whole &= told(repository.address(), bring_vex(&services.store, repository).await)?;
@@ -116,11 +122,12 @@ async fn affected(services: &Services, sources: &AdvisorySources) -> Result<Vec<
     for weighed in services.store.weighed().await? {
         repositories.entry(weighed.repo).or_default().push(weighed);
     }
-    let (mut prints, mut jobs, now) = (Prints::new(), Vec::new(), services.clock.now());
+    let mut news = News { prints: BTreeMap::new(), allowance: Allowance::of(MOST_ASKED) };
+    let (mut jobs, now) = (Vec::new(), services.clock.now());
     for (repo, weighed) in repositories {
         let row = services.store.repository(repo).await?.filter(|row| row.state == RepositoryState::Active);
         let Some(row) = row else { continue };
-        if is_affected(&services.lookups_for(&row), sources, &weighed, &mut prints).await? {
+        if news.is_there((&services.lookups_for(&row), sources), &weighed).await? {
             jobs.push(plan_job(row.installation, row.id, &row.name, now));
         }
     }
@@ -128,47 +135,52 @@ async fn affected(services: &Services, sources: &AdvisorySources) -> Result<Vec<
     Ok(jobs)
 }
 
-/// What is known now of each content for some platforms, by who reads it; `None` where nothing is.
-type Prints = BTreeMap<(ImageKey, Digest, Vec<Platform>), Option<String>>;
-
-async fn is_affected(
-    lookups: &Lookups,
-    sources: &AdvisorySources,
-    weighed: &[WeighedRow],
-    prints: &mut Prints,
-) -> Result<bool, JobError> {
-    for WeighedRow { image, digest, known, .. } in weighed {
-        let key = (lookups.key(image), digest.clone(), known.platforms.clone());
-        let print = match prints.get(&key) {
-            Some(print) => print.clone(),
-            None => {
-                let print = print_of((lookups, sources), (image, digest, &known.platforms)).await?;
-                prints.insert(key, print.clone());
-                print
-            }
-        };
-        // What is not known now, for a source that does not answer, is no news.
-        if print.is_some_and(|print| print != known.fingerprint) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// What is known now of each content for some platforms, by who reads it.
+struct News {
+    prints: BTreeMap<(ImageKey, Digest, Vec<Platform>), Print>,
+    /// How often registries may still be asked for attached statements; what is not asked for now is the next time.
+    allowance: Allowance,
 }
 
-/// What is known now of a content, where it was examined; which VEX statements there are, too.
-async fn print_of(
-    (lookups, sources): (&Lookups, &AdvisorySources),
-    (image, digest, platforms): (&ImageName, &Digest, &[Platform]),
-) -> Result<Option<String>, JobError> {
-    let mut parts = Vec::new();
-    for part in Part::all(image, digest, platforms) {
-        let Some(mut known) = lookups.vulnerabilities_of_kept(&part, sources).await? else { return Ok(None) };
-        if let Determination::Known(assessment) = &mut known {
-            lookups.note_statements(&part, assessment, sources).await?;
+impl News {
+    /// Whether other things are known now of what was weighed.
+    async fn is_there(
+        &mut self,
+        (lookups, sources): (&Lookups, &AdvisorySources),
+        weighed: &[WeighedRow],
+    ) -> Result<bool, JobError> {
+        for WeighedRow { image, digest, known, .. } in weighed {
+            let key = (lookups.key(image), digest.clone(), known.platforms.clone());
+            if !self.prints.contains_key(&key) {
+                let parts = Part::all(image, digest, &known.platforms);
+                let print = self.print_of((lookups, sources), &parts).await?;
+                self.prints.insert(key.clone(), print);
+            }
+            if self.prints.get(&key).is_some_and(|print| print.is_news_to(&Print::read(&known.fingerprint))) {
+                return Ok(true);
+            }
         }
-        parts.push((part.platform_name(), known));
+        Ok(false)
     }
-    Ok(Some(fingerprint(&across(parts))).filter(|print| !print.is_empty()))
+
+    /// What is known now of a content, as far as it was examined; which VEX statements there are, too.
+    async fn print_of(
+        &mut self,
+        (lookups, sources): (&Lookups, &AdvisorySources),
+        parts: &[Part],
+    ) -> Result<Print, JobError> {
+        let mut print = Print::default();
+        for part in parts {
+            let Some(Determination::Known(mut assessment)) = lookups.vulnerabilities_of_kept(part, sources).await?
+            else {
+                continue;
+            };
+            let found = assessment.fingerprint();
+            let told = lookups.statements(part, &mut assessment, sources, &mut self.allowance).await?;
+            print.0.push(PartPrint { platform: part.platform_name(), found, statements: told.print });
+        }
+        Ok(print)
+    }
 }
 
 /// Why a source was not brought.
@@ -202,7 +214,7 @@ pub async fn bring_kev(store: &Store, feeds: &Feeds) -> Result<Option<Brought>, 
     let Some(body) = feeds.kev().await? else { return Ok(None) };
     let catalogue = read_kev(&body).map_err(|error| BringError::Source(error.to_string()))?;
     store.save_kev(&catalogue).await?;
-    store.save_advisory_source("KEV", catalogue.len(), 0).await?;
+    store.save_advisory_source("KEV", (catalogue.len(), 0), kev_date(&body)).await?;
     Ok(Some(Brought { records: catalogue.len(), changed: catalogue.len(), ..nothing("KEV") }))
 }
 
@@ -214,7 +226,7 @@ pub async fn bring_epss(store: &Store, feeds: &Feeds) -> Result<Option<Brought>,
     let Some(body) = feeds.epss().await? else { return Ok(None) };
     let scores = read_epss(&body).map_err(|error| BringError::Source(error.to_string()))?;
     store.save_epss(&scores).await?;
-    store.save_advisory_source("EPSS", scores.len(), 0).await?;
+    store.save_advisory_source("EPSS", (scores.len(), 0), epss_date(&body)).await?;
     Ok(Some(Brought { records: scores.len(), changed: scores.len(), ..nothing("EPSS") }))
 }
 
@@ -245,7 +257,8 @@ pub async fn bring(
     brought.gone = gone.len();
     let now = store.mirrored_records(ecosystem).await?;
     brought.unreadable = now.values().filter(|form| form.ends_with(UNREADABLE)).count();
-    store.save_advisory_source(ecosystem, list.len(), brought.unreadable).await?;
+    let newest = list.iter().filter_map(|named| Moment::parse_rfc3339(&named.modified)).max();
+    store.save_advisory_source(ecosystem, (list.len(), brought.unreadable), newest).await?;
     Ok(brought)
 }
 
@@ -266,16 +279,15 @@ async fn take(
             return Err(BringError::Source(reason));
         }
     }
-    let wanted = changed.values().cloned().collect();
-    let alone = take_one_by_one(store, exports, ecosystem, wanted, progress).await;
-    match alone {
-        // A copy may hold the archive alone.
-        Err(BringError::Source(_)) if few => {
-            take_archive(store, exports, ecosystem, &mut changed, progress).await?;
-            if changed.is_empty() { Ok(()) } else { alone }
-        }
-        alone => alone,
+    let wanted = changed.into_values().collect();
+    let mut absent = take_one_by_one(store, exports, ecosystem, wanted, progress).await?;
+    // A copy may hold the archive alone.
+    if few && !absent.is_empty() {
+        take_archive(store, exports, ecosystem, &mut absent, progress).await?;
     }
+    // What the list names and nobody has is not known.
+    let unknown: Vec<MirroredRecord> = absent.values().map(unreadable).collect();
+    Ok(store.save_mirrored(ecosystem, &unknown).await?)
 }
 
 /// Saves those records of the archive that are wanted, and takes them from what is left.
@@ -368,25 +380,34 @@ fn unreadable(named: &Named) -> MirroredRecord {
     MirroredRecord { id: named.id.clone(), modified, affected: Vec::new() }
 }
 
+/// Saves records that are asked for alone; those that are not there are told.
 async fn take_one_by_one(
     store: &Store,
     exports: &Exports,
     ecosystem: &str,
     left: Vec<Named>,
     progress: Progress<'_>,
-) -> Result<(), BringError> {
-    let (mut done, all) = (0, left.len() as u64);
+) -> Result<BTreeMap<String, Named>, BringError> {
+    let (mut done, all, mut absent) = (0, left.len() as u64, BTreeMap::new());
     let ask = |named: Named| async move { (exports.record(ecosystem, &named.id).await, named) };
     let mut answers = stream::iter(left).map(ask).buffer_unordered(AT_ONCE).chunks(CHUNK);
     while let Some(some) = answers.next().await {
         let mut records = Vec::new();
         for (body, named) in some {
-            let read = Advisory::read(&body?);
+            let body = match body {
+                Ok(body) => body,
+                Err(error) if error.is_absent() => {
+                    absent.insert(named.id.clone(), named);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let read = Advisory::read(&body);
             records.push(read.map_or_else(|_| unreadable(&named), |one| taken_apart(&one, &named, ecosystem)));
         }
         done += records.len() as u64;
         store.save_mirrored(ecosystem, &records).await?;
         progress("reading", done, Some(all));
     }
-    Ok(())
+    Ok(absent)
 }

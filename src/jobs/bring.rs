@@ -41,7 +41,7 @@ pub async fn bring_vex(store: &Store, repository: &VexRepository) -> Result<Brou
     }
     store.save_vex(repository.address(), &statements).await?;
     let source = SourceRow::of_vex(repository.address());
-    store.save_advisory_source(&source, statements.len(), 0).await?;
+    store.save_advisory_source(&source, (statements.len(), 0), None).await?;
     Ok(Brought { source, records: statements.len(), changed: statements.len(), gone: 0, unreadable })
 }
 
@@ -53,7 +53,7 @@ pub async fn bring_ends(store: &Store, feeds: &Feeds) -> Result<Option<Brought>,
     let Some(body) = feeds.ends().await? else { return Ok(None) };
     let ends = read_ends(&body).map_err(|error| BringError::Source(error.to_string()))?;
     store.save_ends(&ends).await?;
-    store.save_advisory_source(ENDS, ends.len(), 0).await?;
+    store.save_advisory_source(ENDS, (ends.len(), 0), None).await?;
     let source = ENDS.to_owned();
     Ok(Some(Brought { source, records: ends.len(), changed: ends.len(), gone: 0, unreadable: 0 }))
 }
@@ -74,7 +74,7 @@ pub async fn bring_triage(store: &Store, feeds: &Feeds) -> Result<Option<Brought
     };
     let decided = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))??;
     store.save_triage(&decided).await?;
-    store.save_advisory_source(TRIAGE, decided.len(), 0).await?;
+    store.save_advisory_source(TRIAGE, (decided.len(), 0), None).await?;
     let source = TRIAGE.to_owned();
     Ok(Some(Brought { source, records: decided.len(), changed: decided.len(), gone: 0, unreadable: 0 }))
 }

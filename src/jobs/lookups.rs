@@ -15,7 +15,7 @@ mod vulnerabilities;
 
 pub use advisories::{AdvisorySources, mirrored_advisories};
 pub(crate) use part::Part;
-pub(crate) use vex::VexChoice;
+pub(crate) use vex::{Allowance, VexChoice};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +51,8 @@ const LIST: &str = "";
 #[derive(Debug, Clone)]
 pub struct Lookups {
     store: Store,
+    /// What was brought whole: advisories, VEX repositories, feeds.
+    brought: Store,
     registries: Registries,
     clock: Clock,
     interval: Duration,
@@ -79,7 +81,14 @@ impl News {
 impl Lookups {
     /// What is younger than `interval` is not asked again.
     pub(crate) fn new(store: Store, registries: Registries, clock: Clock, interval: Duration) -> Self {
-        Self { store, registries, clock, interval, under_way: Arc::default(), failures: Arc::default() }
+        let brought = store.clone();
+        Self { store, brought, registries, clock, interval, under_way: Arc::default(), failures: Arc::default() }
+    }
+
+    /// The same, with what was brought into another database.
+    #[must_use]
+    pub(crate) fn with_brought(self, brought: Store) -> Self {
+        Self { brought, ..self }
     }
 
     /// The same, as the repositories of `owner` may read; `packages` opens its own packages on GitHub.

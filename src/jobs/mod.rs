@@ -24,6 +24,7 @@ mod onboard;
 mod order;
 mod plan;
 mod preview;
+mod prints;
 mod publish;
 mod reconcile;
 mod record;

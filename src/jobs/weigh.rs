@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lookups::{AdvisorySources, Lookups, Part, VexChoice};
+use super::prints::{PartPrint, Print};
 use super::{JobError, Services};
 use crate::formats::Inventory;
 use crate::image::{Digest, ImageName, Platform, Tag};
@@ -22,10 +23,17 @@ const MOST_ALTERNATIVES: usize = 4;
 /// Platforms of one image that are looked at; each is examined by itself.
 const MOST_PLATFORMS: usize = 4;
 
+/// What is known of a content, and in which texts.
+#[derive(Debug, Clone)]
+struct WeighedContent {
+    known: Determination,
+    print: Print,
+}
+
 /// What one plan weighed.
 #[derive(Debug)]
 pub struct Scales {
-    known: BTreeMap<(ImageName, Digest), Determination>,
+    known: BTreeMap<(ImageName, Digest), WeighedContent>,
     examined: usize,
     most: usize,
     vex: VexChoice,
@@ -49,7 +57,7 @@ impl Scales {
             let wanted = rules.terms(site, UpdateKind::Patch).platforms;
             let platforms = self.platforms.entry(site.reference.image().clone()).or_default();
             for platform in wanted.into_iter().flat_map(|said| said.value) {
-                if !platforms.contains(&platform) && platforms.len() < MOST_PLATFORMS {
+                if !platforms.contains(&platform) {
                     platforms.push(platform);
                 }
             }
@@ -58,7 +66,13 @@ impl Scales {
 
     /// Looks at an image for these platforms.
     pub(crate) fn look_at(&mut self, image: &ImageName, platforms: &[Platform]) {
-        self.platforms.insert(image.clone(), platforms.to_vec());
+        let mut each: Vec<Platform> = Vec::new();
+        for platform in platforms {
+            if !each.contains(platform) {
+                each.push(platform.clone());
+            }
+        }
+        self.platforms.insert(image.clone(), each);
     }
 
     fn platforms_of(&self, image: &ImageName) -> &[Platform] {
@@ -141,7 +155,7 @@ impl Scales {
         digest: &Digest,
     ) -> Result<Option<Vec<PackageList>>, JobError> {
         let mut lists = Vec::new();
-        for part in Part::all(image, digest, self.platforms_of(image)) {
+        for part in Part::all(image, digest, self.platforms_of(image)).into_iter().take(MOST_PLATFORMS) {
             let Some(list) = lookups.kept_packages(&part).await? else { return Ok(None) };
             lists.push(list);
         }
@@ -158,38 +172,47 @@ impl Scales {
         (image, digest, tag): (&ImageName, &Digest, Option<&Tag>),
     ) -> Result<Determination, JobError> {
         let key = (image.clone(), digest.clone());
-        if let Some(known) = self.known.get(&key) {
-            return Ok(known.clone());
+        if let Some(weighed) = self.known.get(&key) {
+            return Ok(weighed.known.clone());
         }
-        let mut parts = Vec::new();
-        for part in Part::all(image, digest, self.platforms_of(image)) {
-            let mut found = match lookups.vulnerabilities_of_kept(&part, sources).await? {
-                Some(found) => found,
-                None if self.examined >= self.most => {
+        let (mut parts, mut prints, mut is_new) = (Vec::new(), Vec::new(), false);
+        let all = Part::all(image, digest, self.platforms_of(image));
+        for part in all.iter().take(MOST_PLATFORMS) {
+            let mut known = match lookups.vulnerabilities_of_kept(part, sources).await? {
+                Some(known) => known,
+                None if !is_new && self.examined >= self.most => {
                     return Ok(Determination::Not("too many images are new here; the next look goes on".to_owned()));
                 }
                 None => {
-                    self.examined += 1;
-                    lookups.vulnerabilities(&part, sources).await?
+                    is_new = true;
+                    lookups.vulnerabilities(part, sources).await?
                 }
             };
-            lookups.complete((&part, tag), &mut found, sources, &self.vex).await?;
-            parts.push((part.platform_name(), found));
+            let found = fingerprint(&known);
+            let statements = lookups.complete((part, tag), &mut known, sources, &self.vex).await?;
+            prints.push(PartPrint { platform: part.platform_name(), found, statements });
+            parts.push((part.platform_name(), known));
         }
-        let found = across(parts);
-        self.known.insert(key, found.clone());
-        Ok(found)
+        self.examined += usize::from(is_new);
+        parts.extend(all.iter().skip(MOST_PLATFORMS).map(|part| (part.platform_name(), too_many_platforms())));
+        let known = across(parts);
+        self.known.insert(key, WeighedContent { known: known.clone(), print: Print(prints) });
+        Ok(known)
     }
 
     /// Keeps what was weighed, so that an advisory alone leads back here.
     pub(super) async fn keep(&self, services: &Services, repo: RepoId) -> Result<(), JobError> {
-        let weighed = |(key, known): (&(ImageName, Digest), &Determination)| {
-            let platforms = self.platforms_of(&key.0).to_vec();
-            (key.clone(), Weighed { platforms, fingerprint: fingerprint(known) })
+        let weighed = |(key, weighed): (&(ImageName, Digest), &WeighedContent)| {
+            let platforms = self.platforms_of(&key.0).iter().take(MOST_PLATFORMS).cloned().collect();
+            (key.clone(), Weighed { platforms, fingerprint: weighed.print.to_string() })
         };
         let weighed = self.known.iter().map(weighed).collect();
         Ok(services.store.save_weighed(repo, &weighed).await?)
     }
+}
+
+fn too_many_platforms() -> Determination {
+    Determination::Not(format!("an image is looked at for {MOST_PLATFORMS} platforms at most"))
 }
 
 /// What is known, in a text that changes when it does; empty where nothing is.

@@ -5,8 +5,9 @@ use crate::plan::ChangeSet;
 use crate::policy::UpdateKind;
 use crate::vulnerability::{Determination, Severity};
 
-/// The severities that have a column.
+/// The severities that have a column; the others share one.
 const SHOWN: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
+const OTHERS: [Severity; 2] = [Severity::Negligible, Severity::Unknown];
 /// Alternatives of a change set that are listed.
 const MOST: usize = 10;
 
@@ -24,8 +25,8 @@ pub struct Choice {
 /// How many known vulnerabilities of each severity each of them has.
 pub fn choices(all: &[Choice], markup: Markup) -> String {
     let severities = SHOWN.iter().map(ToString::to_string);
-    let header: Vec<String> =
-        ["Move", "Tag"].into_iter().map(str::to_owned).chain(severities).chain(["exploited".to_owned()]).collect();
+    let last = ["other", "exploited"].map(str::to_owned);
+    let header: Vec<String> = ["Move", "Tag"].map(str::to_owned).into_iter().chain(severities).chain(last).collect();
     let rows: Vec<Vec<String>> = all.iter().map(|one| row(one, markup)).collect();
     let mut lines = table(&header, &rows, markup);
     let unknown: Vec<String> = all.iter().filter_map(|one| not_determined(one, markup)).collect();
@@ -41,10 +42,12 @@ fn row(one: &Choice, markup: Markup) -> Vec<String> {
     match &one.known {
         Determination::Known(known) => {
             cells.extend(SHOWN.iter().map(|severity| at_least(known, known.count(*severity))));
+            let others = OTHERS.iter().map(|severity| known.count(*severity)).sum();
+            cells.push(at_least(known, others));
             let exploited = known.findings.iter().filter(|finding| finding.is_exploited()).count();
             cells.push(if known.knows_exploited { at_least(known, exploited) } else { "?".to_owned() });
         }
-        Determination::Not(_) => cells.extend(std::iter::repeat_n("?".to_owned(), SHOWN.len() + 1)),
+        Determination::Not(_) => cells.extend(std::iter::repeat_n("?".to_owned(), SHOWN.len() + 2)),
     }
     cells
 }

@@ -8,6 +8,7 @@ mod convention;
 mod dashboard;
 mod dates;
 mod evidence;
+mod findings;
 mod markdown;
 mod notes;
 mod onboarding;

@@ -3,23 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::dates::day;
+use super::findings::{Group, most_urgent, named};
 use super::markdown::code;
 use super::vex;
 use crate::vulnerability::{
-    AffectedPackage, Assessment, Change, Determination, Difference, Exploitation, Finding, PackageChanges, PackageMove,
-    PackageVersion, Severity, Suppressed, difference,
+    Assessment, Change, DataSource, Determination, Difference, Finding, PackageChanges, Severity, Suppressed,
+    difference,
 };
-
-/// Vulnerabilities that are listed by name.
-const MOST: usize = 30;
-/// Packages that are named for one vulnerability.
-const MOST_PACKAGES: usize = 3;
 
 /// Packages that a folded table shows.
 const MOST_PACKAGE_ROWS: usize = 100;
-
-/// The column that says what is exploited.
-const EXPLOITED: usize = 2;
 
 /// How texts are marked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +71,7 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     let header: Vec<String> =
         std::iter::once("Known vulnerabilities".to_owned()).chain(severities).chain(last).collect();
     let row = |(name, one): &(&str, &Assessment)| {
-        let exploited = if one.knows_exploited { exploited(one).to_string() } else { "?".to_owned() };
+        let exploited = if one.knows_exploited { at_least(one, exploited(one)) } else { "?".to_owned() };
         let suppressed = suppresses.then(|| one.hidden().len().to_string());
         let counted = counts(one).into_iter().map(|count| at_least(one, count)).chain([exploited]).chain(suppressed);
         std::iter::once(said(name, markup)).chain(counted).collect()
@@ -86,6 +79,7 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     let rows: Vec<Vec<String>> = known.iter().map(row).collect();
     let mut lines = if rows.is_empty() { Vec::new() } else { table(&header, &rows, markup) };
     lines.push(String::new());
+    lines.extend(most_urgent(&known, markup));
     let not = images.iter().filter_map(|(name, one)| match one {
         Determination::Not(reason) => Some((name, reason)),
         Determination::Known(_) => None,
@@ -96,6 +90,9 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
     for (name, one) in known.iter().filter(|(_, one)| !one.is_whole) {
         let gaps = one.gaps.iter().map(|gap| said(gap, markup)).collect::<Vec<_>>().join("; ");
         lines.push(format!("{}{}: known in part; not determined: {gaps}.", bullet(markup), said(name, markup)));
+    }
+    if lines.last().is_some_and(|line| !line.is_empty()) {
+        lines.push(String::new());
     }
     for (name, one) in &known {
         let mut about = vex::suppressed(&one.suppressed.iter().collect::<Vec<_>>(), markup);
@@ -150,7 +147,12 @@ pub(super) fn bullet(markup: Markup) -> &'static str {
 }
 
 fn advisories(one: &Assessment, markup: Markup) -> String {
-    format!("{}Advisories: {}, as of {}.", bullet(markup), said(&one.data.name, markup), day(one.data.as_of))
+    format!("{}Advisories: {}.", bullet(markup), dated(&one.data, markup))
+}
+
+/// A source, and of when it is.
+fn dated(source: &DataSource, markup: Markup) -> String {
+    format!("{}, as of {}", said(&source.name, markup), day(source.as_of))
 }
 
 /// Others' words: code in Markdown, so that they do nothing there.
@@ -167,6 +169,7 @@ fn compared(before: &Assessment, after: &Assessment, packages: Option<&PackageCh
     lines.push(String::new());
     lines.extend(named(&Group { title: "Removed", findings: &change.fixed, packages }, markup));
     lines.extend(named(&Group { title: "Added", findings: &change.introduced, packages }, markup));
+    lines.extend(staying(&change, packages, markup));
     lines.extend(vex::suppressed(&all_suppressed(before, after), markup));
     lines.extend(vex::untrusted(&[before, after], markup));
     lines.extend(vex::ends(&[before, after], markup));
@@ -176,6 +179,17 @@ fn compared(before: &Assessment, after: &Assessment, packages: Option<&PackageCh
     }
     lines.extend(sources(&[("Present image", before), ("New image", after)], markup));
     lines
+}
+
+/// What the update does nothing about; in Markdown it is folded.
+fn staying(change: &Difference<'_>, packages: Option<&PackageChanges>, markup: Markup) -> Vec<String> {
+    let stays = named(&Group { title: "Stays", findings: &change.remaining, packages }, markup);
+    if stays.is_empty() || markup == Markup::Plain {
+        return stays;
+    }
+    let head = format!("<details><summary>Stay: {}</summary>", change.remaining.len());
+    let tail = ["</details>".to_owned(), String::new()];
+    [head, String::new()].into_iter().chain(stays).chain(tail).collect()
 }
 
 /// What is taken away in either image, each once.
@@ -242,97 +256,6 @@ fn alone(one: &Assessment, markup: Markup) -> Vec<String> {
     lines
 }
 
-/// Vulnerabilities that are listed together.
-struct Group<'a> {
-    title: &'a str,
-    findings: &'a [&'a Finding],
-    /// What becomes of the packages, where two images are compared.
-    packages: Option<&'a PackageChanges>,
-}
-
-/// Each vulnerability with its packages.
-fn named(group: &Group<'_>, markup: Markup) -> Vec<String> {
-    let findings = group.findings;
-    if findings.is_empty() {
-        return Vec::new();
-    }
-    let installed = if group.packages.is_some() { "Installed → now" } else { "Installed" };
-    let mut header = vec![group.title, "Severity", "Exploited", "Package", installed, "Fixed in"];
-    let told = findings.iter().take(MOST).any(|finding| finding.exploitation != Exploitation::default());
-    if !told {
-        header.remove(EXPLOITED);
-    }
-    let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
-    let row = |finding: &&Finding| {
-        let mut cells = cells(finding, group.packages, markup);
-        if !told {
-            cells.remove(EXPLOITED);
-        }
-        cells
-    };
-    let mut lines = table(&header, &findings.iter().take(MOST).map(row).collect::<Vec<_>>(), markup);
-    if let Some(more) = findings.len().checked_sub(MOST).filter(|more| *more > 0) {
-        lines.push(String::new());
-        lines.push(format!("and {more} more, not more urgent than these."));
-    }
-    lines.push(String::new());
-    lines
-}
-
-fn cells(finding: &Finding, packages: Option<&PackageChanges>, markup: Markup) -> Vec<String> {
-    let first = finding.packages.first();
-    let names: Vec<&str> = finding.packages.iter().take(MOST_PACKAGES).map(|one| one.name.as_str()).collect();
-    let more = finding.packages.len().saturating_sub(MOST_PACKAGES);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    vec![
-        said(&finding.id, markup),
-        finding.severity.to_string(),
-        exploited(&finding.exploitation),
-        format!("{}{more}{}", said(&names.join(", "), markup), only_on(finding, markup)),
-        first.map(|one| versions(one, packages, markup)).unwrap_or_default(),
-        first.map(|one| fix(one, markup)).unwrap_or_default(),
-    ]
-}
-
-/// The version without it; without one, what the distribution decided.
-fn fix(one: &AffectedPackage, markup: Markup) -> String {
-    match (&one.fixed, one.triage) {
-        (Some(fixed), _) => said(fixed, markup),
-        (None, Some(triage)) => format!("no fix known ({triage})"),
-        (None, None) => "no fix known".to_owned(),
-    }
-}
-
-/// Where it is, where it is not on all platforms that were looked at.
-fn only_on(finding: &Finding, markup: Markup) -> String {
-    match finding.platforms.is_empty() {
-        true => String::new(),
-        false => {
-            let platforms: Vec<String> = finding.platforms.iter().map(|one| said(one, markup)).collect();
-            format!(" (only {})", platforms.join(", "))
-        }
-    }
-}
-
-/// The version that has the vulnerability, and what becomes of it or was before.
-fn versions(one: &AffectedPackage, packages: Option<&PackageChanges>, markup: Markup) -> String {
-    let alone = said(&one.installed, markup);
-    let Some(packages) = packages else { return alone };
-    let of = |moved: &&PackageMove| moved.name == one.name;
-    let names = |versions: &str| versions.split(", ").any(|version| version == one.installed);
-    // Platforms may have it in versions of their own.
-    let exact = packages.changed.iter().filter(of).find(|moved| names(&moved.from) || names(&moved.to));
-    if let Some(moved) = exact.or_else(|| packages.changed.iter().find(of)) {
-        return format!("{} → {}", said(&moved.from, markup), said(&moved.to, markup));
-    }
-    let among = |all: &[PackageVersion]| all.iter().any(|other| other.name == one.name);
-    match (among(&packages.removed), among(&packages.added)) {
-        (true, _) => format!("{alone} → removed"),
-        (_, true) => format!("new → {alone}"),
-        (false, false) => alone,
-    }
-}
-
 /// What becomes of the packages: a line, and in Markdown a table below it that is folded.
 fn package_lines(packages: &PackageChanges, markup: Markup) -> Vec<String> {
     if packages.is_empty() {
@@ -357,18 +280,6 @@ fn package_lines(packages: &PackageChanges, markup: Markup) -> Vec<String> {
     lines
 }
 
-/// `in KEV since 2024-03-29, EPSS 94.4 %`.
-fn exploited(known: &Exploitation) -> String {
-    let kev = known.kev.as_deref().map(|since| {
-        let ransomware = if known.ransomware { ", by ransomware" } else { "" };
-        // Others' text, of which a date has only these.
-        let since: String = since.chars().filter(|c| c.is_ascii_digit() || *c == '-').take(10).collect();
-        format!("in KEV since {since}{ransomware}")
-    });
-    let epss = known.epss_percent().map(|percent| format!("EPSS {percent}"));
-    kev.into_iter().chain(epss).collect::<Vec<_>>().join("; ")
-}
-
 /// From what this is known, and what is not.
 fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     let bullet = bullet(markup);
@@ -386,6 +297,11 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     }
     let gaps: BTreeSet<&str> = sides.iter().flat_map(|(_, one)| &one.gaps).map(String::as_str).collect();
     lines.extend(gaps.into_iter().map(|gap| format!("{bullet}Not determined: {}.", said(gap, markup))));
+    let beside: BTreeSet<String> =
+        sides.iter().flat_map(|(_, one)| &one.beside).map(|one| dated(one, markup)).collect();
+    if !beside.is_empty() {
+        lines.push(format!("{bullet}Also held against: {}.", beside.into_iter().collect::<Vec<_>>().join("; ")));
+    }
     if let Some((_, one)) = sides.first() {
         lines.push(advisories(one, markup));
     }

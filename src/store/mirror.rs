@@ -43,6 +43,8 @@ pub struct SourceRow {
     pub unreadable: i64,
     /// When it was last brought, whole.
     pub synced_at: Moment,
+    /// Of when its data is, where it says so.
+    pub data_of: Option<Moment>,
 }
 
 /// What stands before the address of a VEX repository in a source's name.
@@ -62,6 +64,11 @@ impl SourceRow {
     /// The address of the VEX repository that it is.
     pub fn vex_repository(&self) -> Option<&str> {
         self.name.strip_prefix(VEX)
+    }
+
+    /// Of when its data is; where it does not say so, when it was brought.
+    pub fn as_of(&self) -> Moment {
+        self.data_of.unwrap_or(self.synced_at)
     }
 
     /// Whether it is an ecosystem of OSV.
@@ -112,15 +119,18 @@ const RELEASE: Sql =
 
 const SOURCES: Sql = Sql::new(
     "read the mirrored sources",
-    "SELECT name, records, unreadable, synced_at FROM advisory_sources ORDER BY name",
+    "SELECT name, records, unreadable, synced_at, data_of FROM advisory_sources ORDER BY name",
 );
 
 const SAVE_SOURCE: Sql = Sql::new(
     "save a mirrored source",
-    "INSERT INTO advisory_sources (name, records, unreadable, synced_at) VALUES ($1, $2, $3, $4)
+    "INSERT INTO advisory_sources (name, records, unreadable, synced_at, data_of) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (name) DO UPDATE SET
-        records = excluded.records, unreadable = excluded.unreadable, synced_at = excluded.synced_at",
+        records = excluded.records, unreadable = excluded.unreadable, synced_at = excluded.synced_at,
+        data_of = excluded.data_of",
 );
+
+const FORGET_SOURCE: Sql = Sql::new("forget a mirrored source", "DELETE FROM advisory_sources WHERE name = $1");
 
 const FORGET_KEV: Sql =
     Sql::new("save what is exploited", "UPDATE exploitation SET kev = NULL, ransomware = 0 WHERE kev IS NOT NULL");
@@ -232,19 +242,35 @@ impl Store {
         let rows = self.database.read(SOURCES, &[]).await?;
         let read = rows.iter().map(|row| {
             let (name, synced_at) = (row.text("name")?, Moment(row.int("synced_at")?));
-            Ok(SourceRow { name, records: row.int("records")?, unreadable: row.int("unreadable")?, synced_at })
+            let (records, unreadable) = (row.int("records")?, row.int("unreadable")?);
+            let data_of = row.maybe_int("data_of")?.map(Moment);
+            Ok(SourceRow { name, records, unreadable, synced_at, data_of })
         });
         read.collect()
     }
 
-    /// A source is here, whole, as of now; `unreadable` of its records cannot be read.
+    /// A source is here, whole, as of now; `unreadable` of its records cannot be read. `data_of` is of when its data is,
+    /// where it says so.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn save_advisory_source(&self, name: &str, records: usize, unreadable: usize) -> Result<(), StoreError> {
+    pub async fn save_advisory_source(
+        &self,
+        name: &str,
+        (records, unreadable): (usize, usize),
+        data_of: Option<Moment>,
+    ) -> Result<(), StoreError> {
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let row = values![name, count(records), count(unreadable), self.now().0];
+        let row = values![name, count(records), count(unreadable), self.now().0, data_of.map(|at| at.0)];
         self.database.write(SAVE_SOURCE, row).await.map(|_| ())
+    }
+
+    /// A source is here no more: what was kept of it counts for nothing.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn forget_advisory_source(&self, name: &str) -> Result<(), StoreError> {
+        self.database.write(FORGET_SOURCE, values![name]).await.map(|_| ())
     }
 
     /// Keeps CISA's catalogue in the place of the one that was known.

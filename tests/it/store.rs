@@ -213,6 +213,8 @@ contract! {
     tables::missing_tags_are_counted,
     tables::what_registries_tell,
     tables::an_older_table_set_with_rows_is_brought_up_to_date,
+    tables::what_was_kept_without_platforms_stands_for_all,
+    tables::what_debian_decided_is_kept_whole,
     tables::everything_is_there_after_reopening,
     tables::a_closed_store_answers_with_an_error,
 }

@@ -92,6 +92,7 @@ fn finding(one: &Finding) -> Value {
         "epss": one.exploitation.epss.map(|millionths| f64::from(millionths) / 1e6),
         "advisories": one.advisories,
         "packages": one.packages,
+        "platforms": one.platforms,
     })
 }
 
@@ -142,7 +143,9 @@ fn message(image: &str, finding: &Finding) -> String {
     let more = finding.packages.len().saturating_sub(packages.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let exploited = if finding.is_exploited() { ", known to be exploited" } else { "" };
-    format!("{image} has {} ({}{exploited}): {}{more}", finding.id, finding.severity, packages.join(", "))
+    let only: Vec<&str> = finding.platforms.iter().map(String::as_str).collect();
+    let only = if only.is_empty() { String::new() } else { format!(", only {}", only.join(", ")) };
+    format!("{image} has {} ({}{exploited}{only}): {}{more}", finding.id, finding.severity, packages.join(", "))
 }
 
 fn level(severity: Severity) -> &'static str {

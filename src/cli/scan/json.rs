@@ -105,16 +105,14 @@ pub(super) fn sarif(scan: &Scan) -> Value {
     });
     let unknown = scan.vulnerabilities.iter().flatten().filter_map(|(subject, known)| match known {
         Determination::Not(reason) => {
-            let text = format!("the vulnerabilities of {} are not determined: {reason}", subject.image);
+            let text = format!("the vulnerabilities of {} are not determined: {reason}", subject.familiar());
             Some(json!({ "level": "warning", "message": { "text": text } }))
         }
         Determination::Known(one) if one.is_whole => None,
         Determination::Known(one) => {
-            let text = format!(
-                "the vulnerabilities of {} are known in part; not determined: {}",
-                subject.image,
-                one.gaps.join("; ")
-            );
+            let gaps = one.gaps.join("; ");
+            let text =
+                format!("the vulnerabilities of {} are known in part; not determined: {gaps}", subject.familiar());
             Some(json!({ "level": "warning", "message": { "text": text } }))
         }
     });

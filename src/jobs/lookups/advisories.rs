@@ -45,7 +45,7 @@ impl Lookups {
         let now = self.clock.now();
         let mut told = Vec::new();
         if !mirrored.is_empty() {
-            told.push(answered(mirrored_advisories(&self.store, &mirrored, now).await?, &mirrored, now));
+            told.push(answered(mirrored_advisories(&self.brought, &mirrored, now).await?, &mirrored, now));
         }
         if !asked.is_empty() {
             let answer = match &sources.osv {

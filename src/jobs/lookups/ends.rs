@@ -86,7 +86,7 @@ impl Lookups {
 
     /// The line of a version, and its end.
     async fn line(&self, product: &str, version: &str) -> Result<Option<(String, Option<Moment>, bool)>, JobError> {
-        let lines = self.store.ends_of(product).await?;
+        let lines = self.brought.ends_of(product).await?;
         let told = |one: &ProductEnd| (one.cycle.clone(), one.day, one.ended);
         Ok(line_of(&lines, version).map(told))
     }

@@ -53,7 +53,11 @@ impl Lookups {
                 Ok(PartImage { index: Some(top), digest, manifest })
             }
             Ok(Content::Image { config, .. }) => {
-                let of = known!(self.config_of(&part.image, &config).await?).platform;
+                let of = match &part.platform {
+                    Some(_) => known!(self.config_of(&part.image, &config).await?).platform,
+                    // What stands for all may be anything.
+                    None => None,
+                };
                 match (&part.platform, of) {
                     (Some(wanted), Some(has)) if *wanted != has => Err(format!("it is for {has} alone")),
                     (_, _) => Ok(PartImage { index: None, digest: part.digest.clone(), manifest: top }),

@@ -28,9 +28,45 @@ pub(crate) struct VexChoice {
     pub(crate) files: Vec<VexDocument>,
 }
 
+/// How many digests registries may still be asked about for what is attached to them.
+#[derive(Debug)]
+pub(crate) struct Allowance(usize);
+
+impl Allowance {
+    /// No bound.
+    pub(crate) fn unbounded() -> Self {
+        Self(usize::MAX)
+    }
+
+    /// So many.
+    pub(crate) fn of(digests: usize) -> Self {
+        Self(digests)
+    }
+
+    fn take(&mut self) -> bool {
+        let left = self.0.checked_sub(1);
+        self.0 = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
+/// The VEX statements about what was found in an image.
+pub(crate) struct Statements {
+    /// The image that they are held against.
+    pub(crate) about: VexImage,
+    /// Where they stand.
+    pub(crate) documents: Vec<VexDocument>,
+    /// Which ones there are, in a text that changes when they do; `None` where that was not found out.
+    pub(crate) print: Option<String>,
+}
+
+fn not_attached(reason: &str) -> String {
+    format!("VEX statements that may be attached to it: {reason}")
+}
+
 impl Lookups {
     /// Takes away what trusted statements say does not apply, and says when the support of what the image is made of
-    /// ends.
+    /// ends. Tells which statements there are, as [`Lookups::statements`] does.
     ///
     /// # Errors
     /// The database fails. A registry that does not answer is a gap: what it may say changes nothing.
@@ -40,11 +76,12 @@ impl Lookups {
         determination: &mut Determination,
         sources: &AdvisorySources,
         choice: &VexChoice,
-    ) -> Result<(), JobError> {
-        let Determination::Known(assessment) = determination else { return Ok(()) };
+    ) -> Result<Option<String>, JobError> {
+        let Determination::Known(assessment) = determination else { return Ok(None) };
         let image = &part.image;
         assessment.ends = self.support_ends(assessment.distribution.as_deref(), image, tag).await?;
-        let (about, mut documents) = self.note_statements(part, assessment, sources).await?;
+        let Statements { about, mut documents, print } =
+            self.statements(part, assessment, sources, &mut Allowance::unbounded()).await?;
         documents.extend(choice.files.iter().cloned());
         let trusts = |statement: &VexStatement, origin: &VexOrigin| match origin {
             VexOrigin::File { .. } => true,
@@ -53,34 +90,34 @@ impl Lookups {
             }
         };
         apply_vex(assessment, &about, &documents, &trusts);
-        Ok(())
+        Ok(print)
     }
 
-    /// The VEX statements about what was found, from those who publish some, and the image that they are held against;
-    /// which ones there are becomes a part of what is known.
+    /// The VEX statements about what was found, from those who publish some.
     ///
     /// # Errors
     /// The database fails. A registry that does not answer is a gap.
-    pub(crate) async fn note_statements(
+    pub(crate) async fn statements(
         &self,
         part: &Part,
         assessment: &mut Assessment,
         sources: &AdvisorySources,
-    ) -> Result<(VexImage, Vec<VexDocument>), JobError> {
+        allowance: &mut Allowance,
+    ) -> Result<Statements, JobError> {
         let mut about = VexImage { name: part.image.clone(), digests: BTreeSet::from([part.digest.clone()]) };
         if assessment.findings.is_empty() {
-            assessment.statements = Some(String::new());
-            return Ok((about, Vec::new()));
+            return Ok(Statements { about, documents: Vec::new(), print: Some(String::new()) });
         }
-        if let Lookup::Known(own) = self.digest_of_part(part).await? {
-            about.digests.insert(own);
+        let gaps = assessment.gaps.len();
+        match self.digest_of_part(part).await? {
+            Lookup::Known(own) => drop(about.digests.insert(own)),
+            Lookup::Unavailable { reason, .. } => assessment.gaps.push(not_attached(&reason)),
         }
         let mut documents = self.of_repositories(assessment, sources).await?;
-        let gaps = assessment.gaps.len();
-        documents.extend(self.attached(&about, assessment).await?);
+        documents.extend(self.attached(&about, assessment, allowance).await?);
         let all_answered = assessment.gaps.len() == gaps;
-        assessment.statements = all_answered.then(|| statements_about(assessment, &about, &documents));
-        Ok((about, documents))
+        let print = all_answered.then(|| statements_about(assessment, &about, &documents));
+        Ok(Statements { about, documents, print })
     }
 
     /// What mirrored repositories say of the findings.
@@ -93,7 +130,7 @@ impl Lookups {
         if sources.vex.is_empty() {
             return Ok(documents);
         }
-        let rows = self.store.advisory_sources().await?;
+        let rows = self.brought.advisory_sources().await?;
         let names: BTreeSet<&str> = assessment
             .findings
             .iter()
@@ -102,7 +139,7 @@ impl Lookups {
         for repository in &sources.vex {
             let address = repository.address();
             let Some(row) = rows.iter().find(|row| row.vex_repository() == Some(address)) else { continue };
-            let statements = self.store.vex_about(address, &names).await?;
+            let statements = self.brought.vex_about(address, &names).await?;
             let origin = VexOrigin::Repository { address: address.to_owned(), as_of: row.synced_at };
             documents.push(VexDocument { origin, statements });
         }
@@ -110,12 +147,17 @@ impl Lookups {
     }
 
     /// What is attached to the image's digests, looked for once in a while.
-    async fn attached(&self, about: &VexImage, assessment: &mut Assessment) -> Result<Option<VexDocument>, JobError> {
+    async fn attached(
+        &self,
+        about: &VexImage,
+        assessment: &mut Assessment,
+        allowance: &mut Allowance,
+    ) -> Result<Option<VexDocument>, JobError> {
         let mut statements = Vec::new();
         for digest in &about.digests {
-            match self.attached_to(&about.name, digest).await? {
+            match self.attached_to(&about.name, digest, allowance).await? {
                 Ok(found) => statements.extend(found),
-                Err(reason) => assessment.gaps.push(format!("VEX statements that may be attached to it: {reason}")),
+                Err(reason) => assessment.gaps.push(not_attached(&reason)),
             }
         }
         Ok((!statements.is_empty()).then_some(VexDocument { origin: VexOrigin::Attached, statements }))
@@ -125,6 +167,7 @@ impl Lookups {
         &self,
         image: &ImageName,
         digest: &Digest,
+        allowance: &mut Allowance,
     ) -> Result<Result<Vec<VexStatement>, String>, JobError> {
         // The same content under another name has attachments of its own.
         let key = self.key(image);
@@ -132,6 +175,13 @@ impl Lookups {
         let kept = self.store.attached_vex(&key, digest, since).await?;
         if let Some(statements) = kept.and_then(|body| serde_json::from_str(&body).ok()) {
             return Ok(Ok(statements));
+        }
+        let what = format!("vex {digest}");
+        if let Some(Lookup::<()>::Unavailable { reason, .. }) = self.failed_before(&key, &what) {
+            return Ok(Err(reason));
+        }
+        if !allowance.take() {
+            return Ok(Err("it is looked for later".to_owned()));
         }
         let about = digest.clone();
         let judge = move |one: &Attestation| {

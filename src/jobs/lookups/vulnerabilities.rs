@@ -20,8 +20,8 @@ use crate::plan::Lookup;
 use crate::registry::{Attestation, Carrier, Content, Layer, Manifest, RegistryError, Wanted};
 use crate::store::{RpmDatabaseError, TRIAGE, rpm_headers};
 use crate::vulnerability::{
-    Assessment, Determination, InvalidSbom, LayerBlob, LayerError, LayerSearch, PackageList, PackageQuery, Predicate,
-    Triages, assess, packages_of_sbom, statements,
+    Assessment, DataSource, Determination, InvalidSbom, LayerBlob, LayerError, LayerSearch, PackageList, PackageQuery,
+    Predicate, Triages, assess, packages_of_sbom, statements,
 };
 
 /// Rises when lists are read in another way: what was read before is read again.
@@ -33,6 +33,8 @@ const MOST_BYTES: u64 = 1 << 30;
 
 /// When an image is examined again of which no list of packages was found.
 const LOOK_AGAIN_MS: i64 = 7 * 24 * 3_600_000;
+/// What Debian's security team decided is good for this long where it cannot be brought anew.
+const DECISIONS_GOOD_MS: i64 = 30 * 24 * 3_600_000;
 /// How long one layer may take to be unpacked.
 const UNPACKING: Duration = Duration::from_secs(120);
 /// Stands before a digest that is being examined, where a digest alone stands for its manifest.
@@ -101,7 +103,9 @@ impl Lookups {
         let questions: BTreeSet<PackageQuery> =
             examined.list.packages.iter().flat_map(|package| package.queries(distribution)).collect();
         let mut told = self.advisories(&questions, sources).await?;
-        told.triages = self.triages(&questions).await?;
+        if let Some((triages, of)) = self.triages(&questions).await? {
+            (told.triages, told.triages_of) = (Some(triages), Some(of));
+        }
         let mut determination = assess(&examined.list, &examined.platform, &told);
         if let Determination::Known(assessment) = &mut determination {
             self.rank(assessment).await?;
@@ -109,23 +113,31 @@ impl Lookups {
         Ok(determination)
     }
 
-    /// What Debian's security team decided about these packages; `None` where its tracker was not brought.
-    async fn triages(&self, questions: &BTreeSet<PackageQuery>) -> Result<Option<Triages>, JobError> {
+    /// What Debian's security team decided about these packages; `None` where its tracker was not brought, or not for long.
+    async fn triages(&self, questions: &BTreeSet<PackageQuery>) -> Result<Option<(Triages, DataSource)>, JobError> {
         let of_debian = questions.iter().filter(|query| query.ecosystem.starts_with("Debian:"));
         let packages: BTreeSet<(&str, &str)> =
             of_debian.map(|query| (query.ecosystem.as_str(), query.name.as_str())).collect();
-        if packages.is_empty() || !self.store.advisory_sources().await?.iter().any(|row| row.name == TRIAGE) {
+        if packages.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.store.triage_of(&packages).await?))
+        let oldest = self.clock.now().plus_ms(-DECISIONS_GOOD_MS);
+        let row = self.brought.advisory_sources().await?.into_iter().find(|row| row.name == TRIAGE);
+        let Some(row) = row.filter(|row| row.synced_at >= oldest) else { return Ok(None) };
+        let of = DataSource { name: "Debian's security tracker".to_owned(), as_of: row.as_of() };
+        Ok(Some((self.brought.triage_of(&packages).await?, of)))
     }
 
     /// Says which findings are exploited, and puts them in order.
     pub(super) async fn rank(&self, assessment: &mut Assessment) -> Result<(), JobError> {
         let ids: Vec<&str> = assessment.findings.iter().map(|finding| finding.id.as_str()).collect();
-        let brought = self.store.advisory_sources().await?.iter().any(|source| source.name == "KEV");
-        let exploited = if brought { Some(self.store.exploitation(&ids).await?) } else { None };
+        let rows = self.brought.advisory_sources().await?;
+        let is_brought = rows.iter().any(|row| row.name == "KEV");
+        let exploited = if is_brought { Some(self.brought.exploitation(&ids).await?) } else { None };
         assessment.rank(exploited.as_ref());
+        let feeds = rows.iter().filter(|row| row.name == "KEV" || row.name == "EPSS");
+        let of = feeds.map(|row| DataSource { name: row.name.clone(), as_of: row.as_of() });
+        assessment.beside.extend(of.filter(|_| !assessment.findings.is_empty()).collect::<Vec<_>>());
         Ok(())
     }
 
@@ -171,7 +183,10 @@ impl Lookups {
             Ok(found) => found,
             Err(reason) => return Ok(Lookup::Known(Err(reason))),
         };
-        let platform = self.platform_of(image, &manifest).await?;
+        let platform = match &part.platform {
+            Some(platform) => platform.to_string(),
+            None => self.platform_of(image, &manifest).await?,
+        };
         let of = Attested { image, index: index.as_ref(), digest: &digest };
         let (about, refused) = (digest.clone(), Arc::new(Mutex::new(None)));
         let noted = Arc::clone(&refused);

@@ -10,9 +10,9 @@ use restow::repo::{BranchName, CommitSha, InstallationId, Moment, PullNumber, Re
 use restow::store::{
     AuditEntry, AuditFilter, ContentRow, Delivery, HeldRow, Ignore, ImageKey, InstallationRow, InstallationState,
     MirroredAffected, MirroredRecord, NewJob, PullRow, QuotaRow, Recorded, RepositoryRow, RepositoryState, Sighting,
-    Store, StoryRow, TagListRow, Weighed,
+    SourceRow, Store, StoryRow, TagListRow, Weighed,
 };
-use restow::vulnerability::{Exploitation, ProductEnd, VexStatement, VexStatus};
+use restow::vulnerability::{Exploitation, ProductEnd, Triage, Triaged, VexStatement, VexStatus};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sqlx::migrate::Migrator;
@@ -261,21 +261,21 @@ pub(super) async fn tag_lists(f: Fixture) {
     assert_eq!(f.store.tag_list(&row.image).await.expect("read"), Some(newer), "an older list changes nothing");
 }
 
-/// Brings a fresh database to the first migration only, by the files themselves.
-async fn first_tables(url: &str) {
+/// Brings a fresh database to a migration only, by the files themselves, and writes rows.
+async fn tables_of(url: &str, migration: i64, rows: &'static str) {
     let dialect = if url.starts_with("sqlite:") { "sqlite" } else { "postgres" };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations").join(dialect);
     let migrations = Migrator::new(folder.as_path()).await.expect("the migrations are read");
     if dialect == "sqlite" {
         let options = url.parse::<sqlx::sqlite::SqliteConnectOptions>().expect("a URL").create_if_missing(true);
         let pool = sqlx::SqlitePool::connect_with(options).await.expect("connected");
-        migrations.run_to(1, &pool).await.expect("migrated");
-        sqlx::raw_sql(OLD_ROWS).execute(&pool).await.expect("rows are written");
+        migrations.run_to(migration, &pool).await.expect("migrated");
+        sqlx::raw_sql(rows).execute(&pool).await.expect("rows are written");
         pool.close().await;
     } else {
         let pool = sqlx::PgPool::connect(url).await.expect("connected");
-        migrations.run_to(1, &pool).await.expect("migrated");
-        sqlx::raw_sql(OLD_ROWS).execute(&pool).await.expect("rows are written");
+        migrations.run_to(migration, &pool).await.expect("migrated");
+        sqlx::raw_sql(rows).execute(&pool).await.expect("rows are written");
         pool.close().await;
     }
 }
@@ -290,7 +290,7 @@ const OLD_ROWS: &str = "
 
 pub(super) async fn an_older_table_set_with_rows_is_brought_up_to_date(f: Fixture) {
     let url = f.sibling().await;
-    first_tables(url.expose_secret()).await;
+    tables_of(url.expose_secret(), 1, OLD_ROWS).await;
     let f = Fixture { store: Store::open(&url, f.clock.clone()).await.expect("migrated"), url, ..f };
     assert_eq!(f.queue().await, ["scan a running 1", "scan b ready 0", "scan c dead 3"]);
     assert_eq!(f.claim("w").await.map(|claim| (claim.serial_key, claim.attempt)), Some(("a".to_owned(), 2)));
@@ -305,6 +305,51 @@ pub(super) async fn an_older_table_set_with_rows_is_brought_up_to_date(f: Fixtur
     assert_eq!(f.store.record_delivery(old, Vec::new()).await.expect("recorded"), Recorded::Seen);
     f.store.save_pull(&pull("restow/nginx-1")).await.expect("the later tables are there");
     f.store.save_repository_images(SHOP, &images(&["nginx"])).await.expect("the later tables are there");
+}
+
+/// Rows of when an image was looked at for one platform alone.
+const ROWS_WITHOUT_PLATFORMS: &str = "
+    INSERT INTO package_lists (audience, digest, body, reader, determined_at)
+    VALUES ('docker.io/acme/app', 'sha256:0000000000000000000000000000000000000000000000000000000000000000', 'list', 4, 1);
+    INSERT INTO scans (audience, digest, scanner, body, scanned_at)
+    VALUES ('us', 'sha256:0000000000000000000000000000000000000000000000000000000000000000', 'trivy', 'found', 7);
+    INSERT INTO advisory_sources (name, records, synced_at) VALUES ('KEV', 1, 5);";
+
+pub(super) async fn what_was_kept_without_platforms_stands_for_all(f: Fixture) {
+    let url = f.sibling().await;
+    tables_of(url.expose_secret(), 100, ROWS_WITHOUT_PLATFORMS).await;
+    let store = Store::open(&url, f.clock.clone()).await.expect("migrated");
+    let digest = Digest::parse(&format!("sha256:{}", "0".repeat(64))).expect("a digest");
+    let key = ImageKey::new(&ImageName::parse("acme/app").expect("a name"), None);
+    let list = store.package_list(&key, (&digest, ""), 4).await.expect("read");
+    assert_eq!(list, Some(("list".to_owned(), Moment(1))));
+    store.save_package_list(&key, (&digest, "linux/arm64"), 4, "other").await.expect("saved");
+    assert_eq!(store.package_list(&key, (&digest, ""), 4).await.expect("read"), list);
+    let scan = store.scan("us", (&digest, ""), "trivy", Moment(6)).await.expect("read");
+    assert_eq!(scan.as_deref(), Some("found"));
+    let sources = store.advisory_sources().await.expect("read");
+    assert_eq!(sources.iter().map(|one| (one.as_of(), one.data_of)).collect::<Vec<_>>(), [(Moment(5), None)]);
+}
+
+pub(super) async fn what_debian_decided_is_kept_whole(f: Fixture) {
+    let decided = |release: &str, package: &str, cve: &str, triage| Triaged {
+        release: release.to_owned(),
+        package: package.to_owned(),
+        vulnerability: cve.to_owned(),
+        triage,
+    };
+    let first = decided("Debian:12", "bash", "CVE-1", Triage::NoDsa);
+    f.store.save_triage(&[first.clone(), first]).await.expect("said twice");
+    let new = [
+        decided("Debian:12", "bash", "CVE-2", Triage::Ignored),
+        decided("Debian:12", "bash", "CVE-3", Triage::Postponed),
+        decided("Debian:11", "bash", "CVE-4", Triage::NoDsa),
+    ];
+    f.store.save_triage(&new).await.expect("saved");
+    let asked = BTreeSet::from([("Debian:12", "bash"), ("Debian:12", "zlib")]);
+    let known = f.store.triage_of(&asked).await.expect("read");
+    let of = BTreeMap::from([("CVE-2".to_owned(), Triage::Ignored), ("CVE-3".to_owned(), Triage::Postponed)]);
+    assert_eq!(known, BTreeMap::from([(("Debian:12".to_owned(), "bash".to_owned()), of)]));
 }
 
 pub(super) async fn everything_is_there_after_reopening(f: Fixture) {
@@ -717,11 +762,17 @@ pub(super) async fn mirrored_advisories_are_matched_and_forgotten(f: Fixture) {
 }
 
 pub(super) async fn sources_tell_how_many_records_cannot_be_read(f: Fixture) {
-    f.store.save_advisory_source("Debian", 7, 2).await.expect("saved");
-    f.store.save_advisory_source("Debian", 8, 1).await.expect("saved");
+    f.store.save_advisory_source("Debian", (7, 2), None).await.expect("saved");
+    f.store.save_advisory_source("Debian", (8, 1), Some(START.plus_ms(-5))).await.expect("saved");
     let sources = f.store.advisory_sources().await.expect("read");
     let shown: Vec<_> = sources.iter().map(|one| (one.name.as_str(), one.records, one.unreadable)).collect();
     assert_eq!(shown, [("Debian", 8, 1)]);
+    let dates = |all: &[SourceRow]| all.iter().map(SourceRow::as_of).collect::<Vec<_>>();
+    assert_eq!(dates(&sources), [START.plus_ms(-5)]);
+    f.store.save_advisory_source("Debian", (8, 1), None).await.expect("saved");
+    assert_eq!(dates(&f.store.advisory_sources().await.expect("read")), [START]);
+    f.store.forget_advisory_source("Debian").await.expect("forgotten");
+    assert_eq!(f.store.advisory_sources().await.expect("read"), []);
 }
 
 pub(super) async fn what_is_exploited_is_kept_whole(f: Fixture) {

@@ -196,3 +196,48 @@ async fn a_statement_that_comes_alone_is_told_in_the_open_pull_request() {
     assert!(house.only_pull().body.contains("| `Acme` |"), "{}", house.only_pull().body);
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_statement_about_one_platform_takes_nothing_away_on_another_and_is_news_once() {
+    let osv = Osv::start().await.expect("a source of advisories");
+    let house = House::with_settings(&[("README.md", "x")], |settings| {
+        settings.advisories = Some(sources(&osv, &[]));
+        settings.plan_interval = Duration::from_secs(20 * 86_400);
+    })
+    .await;
+    let root = |zlib: &str| debian(&[("openssl", "3.0.1-1"), ("zlib", zlib)]);
+    let both = |zlib: &str| [("amd64", root(zlib)), ("arm64", root(zlib))];
+    house.world.registry.push_architectures("acme/base", "1.0.0", &both("1.2-1"));
+    house.world.registry.push_architectures("acme/base", "1.1.0", &both("1.3-1"));
+    let amd64 = house.world.registry.image_of("acme/base", "1.0.0");
+    let product = format!("pkg:oci/base@{}", amd64.replace(':', "%3A"));
+    let vex = openvex("Acme", "CVE-2026-1", &product, None);
+    house.world.registry.attach_document("acme/base", &amd64, "application/vnd.openvex+json", &vex);
+    osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), None, CRITICAL);
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    house
+        .push(".github/restow.yml", "platforms: [linux/amd64, linux/arm64]\nvex:\n  - {image: \"**\", author: Acme}\n");
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    let body = house.only_pull().body;
+    assert!(body.contains("| `CVE-2026-1` | critical |") && body.contains("only `linux/arm64`"), "{body}");
+    assert!(body.contains("| `CVE-2026-1 (libopenssl)` |") || body.contains("Suppressed"), "{body}");
+    house.later(8).await;
+    house.world.github.clear_requests();
+    house.later(8).await;
+    let asked = house.world.github.requests();
+    assert!(!asked.iter().any(|request| request.path.contains("/git/trees")), "nothing new: {asked:#?}");
+    house.world.github.assert_clean();
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_tell_of_statements_hides_no_advisory() {
+    let (house, osv) = house("cooldown: 30d\n").await;
+    assert_eq!(house.open().len(), 0, "it is too young");
+    osv.publish(("DEBIAN-CVE-2026-9", "CVE-2026-9"), ("Debian:12", "zlib"), Some("1.3-1"), CRITICAL);
+    // A day later it is looked for again what is attached; the registry does not say.
+    house.world.registry.behave(|registry| registry.refuses_referrers = true);
+    house.later(26).await;
+    house.later(8).await;
+    assert!(house.only_pull().title.ends_with("[security]"), "{}", house.only_pull().title);
+}

@@ -87,6 +87,8 @@ pub struct Behaviour {
     pub refusals: Vec<(u16, Option<u64>)>,
     /// Whether it has the referrers API of OCI 1.1.
     pub referrers_api: bool,
+    /// Whether it fails where it is asked what refers to an image.
+    pub refuses_referrers: bool,
     /// Whether lists and manifests have versions, and a known one is answered by 304.
     pub versions: bool,
     /// Repositories that nobody may read.
@@ -475,6 +477,9 @@ impl Inner {
 
     /// The referrers API, where the registry has one.
     fn referrers_of(&self, image: &str) -> Response {
+        if self.behaviour.refuses_referrers {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
         if !self.behaviour.referrers_api {
             return not_found("UNSUPPORTED");
         }
