@@ -10,6 +10,7 @@ use zip::ZipArchive;
 
 use super::http::{AdvisoryError, Server};
 use super::osv::Named;
+use crate::repo::Moment;
 
 /// Bytes of a list; 600,000 records have 40 MB.
 const LIST_LIMIT: usize = 256 << 20;
@@ -44,15 +45,7 @@ impl Exports {
         let url = self.server.address(&[ecosystem, "modified_id.csv"])?;
         let body = self.server.ask(|| self.server.http.get(url.clone()), LIST_LIMIT).await?;
         let text = String::from_utf8(body).map_err(|_| self.server.failed("its list of records is no text"))?;
-        let line = |line: &str| {
-            let (modified, id) = line.split_once(',')?;
-            // The list of all ecosystems names the ecosystem first.
-            let id = id.rsplit('/').next().unwrap_or(id).trim();
-            (!id.is_empty()).then(|| Named { id: id.to_owned(), modified: modified.to_owned() })
-        };
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let named: Option<Vec<Named>> = lines.map(line).collect();
-        named.filter(|named| !named.is_empty()).ok_or_else(|| self.server.failed("its list of records is malformed"))
+        read_list(&text).ok_or_else(|| self.server.failed("its list of records is malformed"))
     }
 
     /// One record, as JSON.
@@ -78,6 +71,21 @@ impl Exports {
         let url = self.server.address(&[ecosystem, "all.zip"])?;
         self.server.download(&url, (file, ARCHIVE_LIMIT), progress).await
     }
+}
+
+/// When each record changed, and which; `None` where a line tells neither, or there is none.
+fn read_list(text: &str) -> Option<Vec<Named>> {
+    let line = |line: &str| {
+        let (modified, id) = line.split_once(',')?;
+        // The list of all ecosystems names the ecosystem first.
+        let id = id.rsplit('/').next().unwrap_or(id).trim();
+        // A page that says something else is no list.
+        let is_line = !id.is_empty() && Moment::parse_rfc3339(modified).is_some();
+        is_line.then(|| Named { id: id.to_owned(), modified: modified.to_owned() })
+    };
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let named: Option<Vec<Named>> = lines.map(line).collect();
+    named.filter(|named| !named.is_empty())
 }
 
 /// An archive of records.
@@ -121,5 +129,26 @@ impl Archive {
             return Err(format!("the archive of advisories is damaged: {name} is larger than a record"));
         }
         Ok((name.strip_suffix(".json").unwrap_or(&name).to_owned(), body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&[&str]>) {
+        let found = read_list(text).map(|all| all.into_iter().map(|one| one.id).collect::<Vec<_>>());
+        assert_eq!(found, expected.map(|all| all.iter().map(|one| (*one).to_owned()).collect()), "{text}");
+    }
+
+    #[test]
+    fn a_list_is_read_whole_or_not() {
+        check("2026-11-01T00:00:00Z,GO-1\n\n2026-11-01T00:00:00.5Z,Go/GO-2\n", Some(&["GO-1", "GO-2"]));
+        check("", None);
+        check("2026-11-01T00:00:00Z,GO-1\n2026-11", None);
+        check("2026-11-01T00:00:00Z,\n", None);
+        check("{\"id\":1,\"error\":\"no such page\"}", None);
+        check("<html>,</html>", None);
     }
 }

@@ -5,7 +5,7 @@ use super::{DONE, FAILED, Outcome, USAGE, output};
 use crate::clock::Clock;
 use crate::image::{Digest, ImageName, Reference, Tag};
 use crate::plan::{Completeness, Lookup, Subject, TagList};
-use crate::report::{Choice, Markup, choices, vulnerabilities, vulnerability_change};
+use crate::report::{Choice, Fullness, Markup, choices, vulnerabilities, vulnerability_change};
 use crate::tag::Scheme;
 use crate::vulnerability::{Change, Determination, package_changes};
 
@@ -83,7 +83,7 @@ fn compare(args: &Args) -> Outcome {
     };
     let packages = before.packages.zip(after.packages).map(|(before, after)| package_changes(&before, &after));
     let change = Change { before: before.vulnerabilities, after: after.vulnerabilities, packages };
-    output::line(&vulnerability_change(&change, Markup::Plain))?;
+    output::line(&vulnerability_change(&change, Fullness::Whole, Markup::Plain))?;
     Ok(if is_whole(&change.before) && is_whole(&change.after) { DONE } else { FAILED })
 }
 

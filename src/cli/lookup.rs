@@ -241,12 +241,15 @@ impl LookupArgs {
     /// what registries say.
     async fn lookups_and_brought(&self, clock: &Clock) -> anyhow::Result<(Lookups, Vec<Store>)> {
         let (lookups, store) = self.lookups(clock).await?;
-        match cache_file().filter(|file| self.no_cache && file.exists()) {
-            Some(file) => {
-                let brought = cached(&file, clock).await?;
-                Ok((lookups.with_brought(brought.clone()), vec![brought, store]))
+        let Some(file) = cache_file().filter(|file| self.no_cache && file.exists()) else {
+            return Ok((lookups, vec![store]));
+        };
+        match cached(&file, clock).await {
+            Ok(brought) => Ok((lookups.with_brought(brought.clone()), vec![brought, store])),
+            Err(error) => {
+                eprintln!("restow: going on without what `restow advisories sync` brought: {error:#}");
+                Ok((lookups, vec![store]))
             }
-            None => Ok((lookups, vec![store])),
         }
     }
 }

@@ -25,7 +25,7 @@ macro_rules! with_settings {
             #[schemars(with = "Option<bool>")]
             pub(super) pin: Option<Spanned<bool>>,
             /// The platforms that a new image must have, as in `linux/arm64`; without it those of the present one. Known
-            /// vulnerabilities are looked for on the first four.
+            /// vulnerabilities are looked for on the first eight.
             #[schemars(with = "Option<Texts>")]
             pub(super) platforms: Option<Spanned<Texts>>,
             /// When pull requests are opened: `before 5am on monday`, `on weekdays`, or five fields of cron.

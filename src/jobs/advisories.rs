@@ -27,13 +27,14 @@ const FEW: usize = 500;
 /// Records asked for at once.
 const AT_ONCE: usize = 16;
 /// Digests that registries are asked about in one run for what is attached to them.
-const MOST_ASKED: usize = 200;
+const MOST_ASKED: usize = 1000;
 /// Records that are saved at once.
 const CHUNK: usize = 1000;
 /// When it is tried again where a source did not answer.
 const SOON_MS: i64 = 30 * 60_000;
 /// What is large is brought once in this time.
-const DAY_MS: i64 = 24 * 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+const HOUR_MS: i64 = 3_600_000;
 
 /// What was brought of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,12 +123,17 @@ async fn affected(services: &Services, sources: &AdvisorySources) -> Result<Vec<
     for weighed in services.store.weighed().await? {
         repositories.entry(weighed.repo).or_default().push(weighed);
     }
-    let mut news = News { prints: BTreeMap::new(), allowance: Allowance::of(MOST_ASKED) };
+    let mut news = KnownNow { prints: BTreeMap::new(), allowance: Allowance::of(MOST_ASKED) };
     let (mut jobs, now) = (Vec::new(), services.clock.now());
+    let mut repositories: Vec<(RepoId, Vec<WeighedRow>)> = repositories.into_iter().collect();
+    // Others come first each time, since there is an end to what registries are asked.
+    let turn = usize::try_from(now.0 / HOUR_MS).unwrap_or_default();
+    let first = turn.checked_rem(repositories.len()).unwrap_or_default();
+    repositories.rotate_left(first);
     for (repo, weighed) in repositories {
         let row = services.store.repository(repo).await?.filter(|row| row.state == RepositoryState::Active);
         let Some(row) = row else { continue };
-        if news.is_there((&services.lookups_for(&row), sources), &weighed).await? {
+        if news.is_news((&services.lookups_for(&row), sources), &weighed).await? {
             jobs.push(plan_job(row.installation, row.id, &row.name, now));
         }
     }
@@ -136,15 +142,15 @@ async fn affected(services: &Services, sources: &AdvisorySources) -> Result<Vec<
 }
 
 /// What is known now of each content for some platforms, by who reads it.
-struct News {
+struct KnownNow {
     prints: BTreeMap<(ImageKey, Digest, Vec<Platform>), Print>,
     /// How often registries may still be asked for attached statements; what is not asked for now is the next time.
     allowance: Allowance,
 }
 
-impl News {
+impl KnownNow {
     /// Whether other things are known now of what was weighed.
-    async fn is_there(
+    async fn is_news(
         &mut self,
         (lookups, sources): (&Lookups, &AdvisorySources),
         weighed: &[WeighedRow],
@@ -250,26 +256,28 @@ pub async fn bring(
     let changed: BTreeMap<String, Named> =
         list.iter().filter(|named| !is_known(named)).map(|named| (named.id.clone(), named.clone())).collect();
     let mut brought = Brought { records: list.len(), changed: changed.len(), ..nothing(ecosystem) };
-    take(store, exports, (ecosystem, list.len()), changed, progress).await?;
+    let absent = take(store, exports, (ecosystem, list.len()), changed, progress).await?;
     let there: BTreeSet<&str> = list.iter().map(|named| named.id.as_str()).collect();
     let gone: Vec<&str> = known.keys().map(String::as_str).filter(|id| !there.contains(id)).collect();
     store.forget_mirrored(ecosystem, &gone).await?;
     brought.gone = gone.len();
     let now = store.mirrored_records(ecosystem).await?;
-    brought.unreadable = now.values().filter(|form| form.ends_with(UNREADABLE)).count();
+    // What the list names and nobody has is not known either.
+    brought.unreadable = now.values().filter(|form| form.ends_with(UNREADABLE)).count() + absent;
     let newest = list.iter().filter_map(|named| Moment::parse_rfc3339(&named.modified)).max();
     store.save_advisory_source(ecosystem, (list.len(), brought.unreadable), newest).await?;
     Ok(brought)
 }
 
-/// Saves the records that changed of `all`: few one by one, many out of the archive.
+/// Saves the records that changed of `all`: few one by one, many out of the archive. How many nobody has, which are asked
+/// for again the next time; what was known of them stays.
 async fn take(
     store: &Store,
     exports: &Exports,
     (ecosystem, all): (&str, usize),
     mut changed: BTreeMap<String, Named>,
     progress: Progress<'_>,
-) -> Result<(), BringError> {
+) -> Result<usize, BringError> {
     let few = changed.len() <= FEW;
     if !few {
         take_archive(store, exports, ecosystem, &mut changed, progress).await?;
@@ -285,9 +293,7 @@ async fn take(
     if few && !absent.is_empty() {
         take_archive(store, exports, ecosystem, &mut absent, progress).await?;
     }
-    // What the list names and nobody has is not known.
-    let unknown: Vec<MirroredRecord> = absent.values().map(unreadable).collect();
-    Ok(store.save_mirrored(ecosystem, &unknown).await?)
+    Ok(absent.len())
 }
 
 /// Saves those records of the archive that are wanted, and takes them from what is left.

@@ -21,7 +21,7 @@ const MOST_NEW: usize = 20;
 const MOST_ALTERNATIVES: usize = 4;
 
 /// Platforms of one image that are looked at; each is examined by itself.
-const MOST_PLATFORMS: usize = 4;
+const MOST_PLATFORMS: usize = 8;
 
 /// What is known of a content, and in which texts.
 #[derive(Debug, Clone)]

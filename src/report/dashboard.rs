@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::markdown::{code, html_code};
 use super::vex::end;
-use super::vulnerabilities::{Markup, vulnerability_change};
+use super::vulnerabilities::{Fullness, Markup, vulnerability_change};
 use crate::plan::{Hold, HoldCode, Passed, PassedOver, Unfixed};
 use crate::repo::{BranchName, Moment, PullNumber};
 use crate::vulnerability::{Change, SupportEnd};
@@ -123,7 +123,7 @@ impl Dashboard<'_> {
             }
         }
         for ((image, reason), change) in told.into_iter().take(MOST_COMPARED) {
-            let compared = vulnerability_change(change, Markup::Markdown);
+            let compared = vulnerability_change(change, Fullness::Brief, Markup::Markdown);
             let summary = html_code(&format!("{image}: {reason}"));
             text.push_str(&format!("\n<details><summary>{summary}</summary>\n\n{compared}\n\n</details>\n"));
         }

@@ -82,7 +82,10 @@ fn rows(finding: &Finding, packages: Option<&PackageChanges>, markup: Markup) ->
             shown.push_str(&only_on(finding, markup));
         }
         if at + 1 == MOST_VERSIONS && count > MOST_VERSIONS {
-            shown.push_str(&format!("; {} more versions", count - MOST_VERSIONS));
+            shown.push_str(match count - MOST_VERSIONS {
+                1 => "; one more version",
+                _ => "; and more versions",
+            });
         }
         head.into_iter().chain([shown, versions, fix]).collect()
     };
@@ -91,14 +94,22 @@ fn rows(finding: &Finding, packages: Option<&PackageChanges>, markup: Markup) ->
 
 /// The most urgent vulnerabilities of several images, each once.
 pub(super) fn most_urgent(images: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
+    let urgency = |one: &Finding| (one.is_exploited(), one.severity, one.exploitation.epss);
     let mut all: BTreeMap<&str, (&Finding, Vec<&str>)> = BTreeMap::new();
     for (name, one) in images {
         for finding in &one.findings {
-            all.entry(&finding.id).or_insert_with(|| (finding, Vec::new())).1.push(name);
+            let (worst, names) = all.entry(&finding.id).or_insert_with(|| (finding, Vec::new()));
+            // The image where it is the worst stands first.
+            if urgency(finding) > urgency(worst) {
+                *worst = finding;
+                names.insert(0, name);
+            } else {
+                names.push(name);
+            }
         }
     }
     let mut all: Vec<(&Finding, Vec<&str>)> = all.into_values().collect();
-    all.sort_by_key(|(one, _)| Reverse((one.is_exploited(), one.severity, one.exploitation.epss)));
+    all.sort_by_key(|(one, _)| Reverse(urgency(one)));
     if all.is_empty() {
         return Vec::new();
     }
@@ -106,7 +117,11 @@ pub(super) fn most_urgent(images: &[(&str, &Assessment)], markup: Markup) -> Vec
     let told = shown.clone().any(|(finding, _)| finding.exploitation != Exploitation::default());
     let mut header = vec!["The most urgent", "Severity", "Exploited", "Package", "Installed", "Fixed in", "Image"];
     let row = |(finding, names): &(&Finding, Vec<&str>)| {
-        let mut cells = rows(finding, None, markup).into_iter().next().unwrap_or_default();
+        let mut each = rows(finding, None, markup).into_iter();
+        let mut cells = each.next().unwrap_or_default();
+        if let (Some(installed), Some(_)) = (cells.get_mut(EXPLOITED + 2), each.next()) {
+            installed.push_str(" and others");
+        }
         let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
         cells.push(format!("{}{more}", said(names.first().copied().unwrap_or_default(), markup)));
         cells
@@ -120,7 +135,11 @@ pub(super) fn most_urgent(images: &[(&str, &Assessment)], markup: Markup) -> Vec
     let more = all.len().saturating_sub(MOST_URGENT);
     let more = if more > 0 { format!("and {more} more; ") } else { String::new() };
     let how = said("restow explain IMAGE --vulnerabilities", markup);
-    lines.extend([String::new(), format!("{more}{how} names all of an image."), String::new()]);
+    lines.extend([
+        String::new(),
+        format!("{more}{how} tells of one image, {json} of all.", json = said("--format json", markup)),
+        String::new(),
+    ]);
     lines
 }
 

@@ -30,5 +30,5 @@ pub use notes::{ReleaseNote, release_source, releases_between};
 pub use onboarding::{ONBOARDING_TITLE, STARTER, onboarding_body};
 pub use pull::{Place, commit_message, pull_body, pull_title};
 pub use vulnerabilities::{
-    Markup, vulnerabilities, vulnerability_change, vulnerability_changes, vulnerability_overview,
+    Fullness, Markup, vulnerabilities, vulnerability_change, vulnerability_changes, vulnerability_overview,
 };

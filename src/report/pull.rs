@@ -7,7 +7,7 @@ use url::Url;
 use super::markdown::{code, url_path};
 use super::notes::{self, ReleaseNote, release_source, releases_between};
 use super::verdict;
-use super::vulnerabilities::{Markup, vulnerability_change};
+use super::vulnerabilities::{Fullness, Markup, vulnerability_change};
 use super::{alternatives, evidence};
 use crate::image::{Digest, Reference};
 use crate::plan::{ChangeSet, Topic, Update};
@@ -19,6 +19,8 @@ use crate::repo::{CommitSha, RepoName};
 const MOST_ROWS: usize = 100;
 
 /// Comparisons of images that one body shows.
+/// Bytes of comparisons that are told whole: GitHub takes 65,536 characters of a body.
+const LONGEST_COMPARED: usize = 25_000;
 const MOST_COMPARED: usize = 5;
 
 /// Where the change set's files can be looked at.
@@ -216,12 +218,17 @@ fn reasons(set: &ChangeSet) -> Option<String> {
 /// What the move does to the known vulnerabilities, image by image.
 fn vulnerability_section(set: &ChangeSet) -> Option<String> {
     let mut told = BTreeSet::new();
-    let mut texts = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
     for update in &set.updates {
         let Some(change) = &update.vulnerabilities else { continue };
         let name = format!("{} to {}", readable(&update.site.reference), readable(&update.to));
         if told.len() < MOST_COMPARED && told.insert(name.clone()) {
-            let text = vulnerability_change(change, Markup::Markdown);
+            let told: usize = texts.iter().map(String::len).sum();
+            let whole = vulnerability_change(change, Fullness::Whole, Markup::Markdown);
+            let text = match told + whole.len() > LONGEST_COMPARED {
+                true => vulnerability_change(change, Fullness::Brief, Markup::Markdown),
+                false => whole,
+            };
             texts.push(format!("{}\n\n{text}", code(&name)));
         }
     }

@@ -34,15 +34,24 @@ pub fn vulnerabilities(known: &Determination, markup: Markup) -> String {
     lines.join("\n")
 }
 
+/// How much is told of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fullness {
+    /// All of it.
+    Whole,
+    /// Without what stays, and of the packages only how many change.
+    Brief,
+}
+
 /// The comparison of two images.
-pub fn vulnerability_change(change: &Change, markup: Markup) -> String {
+pub fn vulnerability_change(change: &Change, fullness: Fullness, markup: Markup) -> String {
     let not =
         |side: &str, reason: &str| vec![format!("{side}: not determined: {}.", said(reason, markup)), String::new()];
     let beside = |side: &str, known: &Assessment| [vec![format!("{side}:")], alone(known, markup)].concat();
     let lines = match (&change.before, &change.after) {
         (Determination::Known(before), Determination::Known(after)) => {
-            let mut lines = compared(before, after, change.packages.as_ref(), markup);
-            lines.extend(change.packages.iter().flat_map(|packages| package_lines(packages, markup)));
+            let mut lines = compared((before, after), change.packages.as_ref(), fullness, markup);
+            lines.extend(change.packages.iter().flat_map(|packages| package_lines(packages, fullness, markup)));
             lines
         }
         (Determination::Known(before), Determination::Not(reason)) => {
@@ -104,6 +113,7 @@ pub fn vulnerability_overview(images: &[(String, &Determination)], markup: Marku
             lines.push(String::new());
         }
     }
+    lines.extend(also_held_against(&known.iter().map(|(_, one)| *one).collect::<Vec<_>>(), markup));
     let sources: BTreeSet<String> = known.iter().map(|(_, one)| advisories(one, markup)).collect();
     lines.extend(sources);
     lines.join("\n")
@@ -150,6 +160,13 @@ fn advisories(one: &Assessment, markup: Markup) -> String {
     format!("{}Advisories: {}.", bullet(markup), dated(&one.data, markup))
 }
 
+/// What these were held against besides advisories, in a line; nothing where there is nothing.
+fn also_held_against(all: &[&Assessment], markup: Markup) -> Option<String> {
+    let beside: BTreeSet<String> = all.iter().flat_map(|one| &one.beside).map(|one| dated(one, markup)).collect();
+    let told = beside.into_iter().collect::<Vec<_>>().join("; ");
+    (!told.is_empty()).then(|| format!("{}Also held against: {told}.", bullet(markup)))
+}
+
 /// A source, and of when it is.
 fn dated(source: &DataSource, markup: Markup) -> String {
     format!("{}, as of {}", said(&source.name, markup), day(source.as_of))
@@ -163,13 +180,20 @@ pub(super) fn said(text: &str, markup: Markup) -> String {
     }
 }
 
-fn compared(before: &Assessment, after: &Assessment, packages: Option<&PackageChanges>, markup: Markup) -> Vec<String> {
+fn compared(
+    (before, after): (&Assessment, &Assessment),
+    packages: Option<&PackageChanges>,
+    fullness: Fullness,
+    markup: Markup,
+) -> Vec<String> {
     let change = difference(before, after);
     let mut lines = counts(&change, before.is_whole && after.is_whole, markup);
     lines.push(String::new());
     lines.extend(named(&Group { title: "Removed", findings: &change.fixed, packages }, markup));
     lines.extend(named(&Group { title: "Added", findings: &change.introduced, packages }, markup));
-    lines.extend(staying(&change, packages, markup));
+    if fullness == Fullness::Whole {
+        lines.extend(staying(&change, packages, markup));
+    }
     lines.extend(vex::suppressed(&all_suppressed(before, after), markup));
     lines.extend(vex::untrusted(&[before, after], markup));
     lines.extend(vex::ends(&[before, after], markup));
@@ -257,14 +281,14 @@ fn alone(one: &Assessment, markup: Markup) -> Vec<String> {
 }
 
 /// What becomes of the packages: a line, and in Markdown a table below it that is folded.
-fn package_lines(packages: &PackageChanges, markup: Markup) -> Vec<String> {
+fn package_lines(packages: &PackageChanges, fullness: Fullness, markup: Markup) -> Vec<String> {
     if packages.is_empty() {
         return vec![format!("{}Packages: the same in both.", bullet(markup))];
     }
     let (added, removed, changed) = (packages.added.len(), packages.removed.len(), packages.changed.len());
     let line = format!("Packages: {changed} changed, {added} added, {removed} removed");
-    if markup == Markup::Plain {
-        return vec![format!("{line}.")];
+    if markup == Markup::Plain || fullness == Fullness::Brief {
+        return vec![format!("{}{line}.", bullet(markup))];
     }
     let cell = |text: &str| said(text, markup);
     let moved = packages.changed.iter().map(|one| vec![cell(&one.name), cell(&one.from), cell(&one.to)]);
@@ -297,11 +321,7 @@ fn sources(sides: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
     }
     let gaps: BTreeSet<&str> = sides.iter().flat_map(|(_, one)| &one.gaps).map(String::as_str).collect();
     lines.extend(gaps.into_iter().map(|gap| format!("{bullet}Not determined: {}.", said(gap, markup))));
-    let beside: BTreeSet<String> =
-        sides.iter().flat_map(|(_, one)| &one.beside).map(|one| dated(one, markup)).collect();
-    if !beside.is_empty() {
-        lines.push(format!("{bullet}Also held against: {}.", beside.into_iter().collect::<Vec<_>>().join("; ")));
-    }
+    lines.extend(also_held_against(&sides.iter().map(|(_, one)| *one).collect::<Vec<_>>(), markup));
     if let Some((_, one)) = sides.first() {
         lines.push(advisories(one, markup));
     }

@@ -85,7 +85,7 @@ pub(crate) fn debian(packages: &[(&str, &str)]) -> Vec<u8> {
     layer(&[("usr/lib/os-release", "ID=debian\nVERSION_ID=\"12\"\n"), ("var/lib/dpkg/status", &status)])
 }
 
-fn spdx(purls: &[&str]) -> Value {
+pub(crate) fn spdx(purls: &[&str]) -> Value {
     let package = |purl: &&str| json!({ "externalRefs": [{ "referenceType": "purl", "referenceLocator": purl }] });
     json!({ "spdxVersion": "SPDX-2.3", "creationInfo": { "creators": ["Tool: scanner-1"] },
         "packages": purls.iter().map(package).collect::<Vec<_>>() })
@@ -272,6 +272,12 @@ async fn a_copy_that_holds_archives_alone_is_enough() {
     let (code, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("what stands in 1 record, which cannot be read"), "{said}");
+    assert!(said.contains("CVE-2026-1"), "what was known of it before stays: {said}");
+    // It is asked for again the next time.
+    scene.osv.behave(|osv| osv.archives_lack = 0);
+    assert_eq!(scene.sync(&[]).0, Some(0));
+    let (code, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
+    assert!(code == Some(0) && said.contains("CVE-2026-2"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

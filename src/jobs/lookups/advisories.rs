@@ -26,6 +26,9 @@ pub struct AdvisorySources {
     pub scanner: Option<Scanner>,
 }
 
+/// Every ecosystem has newer records than this.
+const OLD_MS: i64 = 30 * 24 * 3_600_000;
+
 /// What was told, or for a person why nothing was.
 type Answer = Result<Told, String>;
 
@@ -58,7 +61,9 @@ impl Lookups {
                     ))
                 }
             };
-            told.push(answered(answer, &asked, now));
+            // Who is not to be asked is not missed.
+            let told_of = answered(answer, &asked, now);
+            told.push(Told { is_silent: told_of.is_silent && sources.osv.is_some(), ..told_of });
         }
         Ok(told.into_iter().reduce(joined).unwrap_or_else(|| nobody(now)))
     }
@@ -147,7 +152,7 @@ pub async fn mirrored_advisories(
         return Ok(Err(format!("the mirror of advisories of {} is not there yet", ecosystems(questions))));
     }
     let name = format!("OSV's exports ({})", wanted.iter().copied().collect::<Vec<_>>().join(", "));
-    let as_of = rows.iter().map(|row| row.synced_at).min().unwrap_or(now);
+    let as_of = rows.iter().map(known_of).min().unwrap_or(now);
     let mut told = Told::nothing(DataSource { name, as_of });
     for release in empty_releases(store, questions).await? {
         told.gaps.push(format!("the mirror shows no advisory at all for {release}"));
@@ -162,6 +167,12 @@ pub async fn mirrored_advisories(
         }
     }
     Ok(Ok(told))
+}
+
+/// Of when a mirror is: when it was brought, unless it is a copy that was old by then.
+fn known_of(row: &SourceRow) -> Moment {
+    let is_old = row.as_of().plus_ms(OLD_MS) < row.synced_at;
+    if is_old { row.as_of() } else { row.synced_at }
 }
 
 /// The distributions' releases that are asked about, and of which the mirror has nothing: that nothing was found there
@@ -180,6 +191,7 @@ async fn empty_releases(store: &Store, questions: &BTreeSet<PackageQuery>) -> Re
 /// What nobody told, with the reason beside it.
 fn answered(answer: Answer, questions: &BTreeSet<PackageQuery>, now: Moment) -> Told {
     answer.unwrap_or_else(|reason| Told {
+        is_silent: true,
         unanswered: questions.iter().map(|query| query.ecosystem.clone()).collect(),
         gaps: vec![reason],
         ..nobody(now)
@@ -200,6 +212,7 @@ fn joined(mut one: Told, other: Told) -> Told {
     }
     one.known.extend(other.known);
     one.unanswered.extend(other.unanswered);
+    one.is_silent |= other.is_silent;
     one.unreadable += other.unreadable;
     one.gaps.extend(other.gaps);
     one

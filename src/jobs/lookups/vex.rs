@@ -60,6 +60,12 @@ pub(crate) struct Statements {
     pub(crate) print: Option<String>,
 }
 
+fn note(assessment: &mut Assessment, gap: String) {
+    if !assessment.gaps.contains(&gap) {
+        assessment.gaps.push(gap);
+    }
+}
+
 fn not_attached(reason: &str) -> String {
     format!("VEX statements that may be attached to it: {reason}")
 }
@@ -108,14 +114,14 @@ impl Lookups {
         if assessment.findings.is_empty() {
             return Ok(Statements { about, documents: Vec::new(), print: Some(String::new()) });
         }
-        let gaps = assessment.gaps.len();
+        let gaps = assessment.gaps.clone();
         match self.digest_of_part(part).await? {
             Lookup::Known(own) => drop(about.digests.insert(own)),
-            Lookup::Unavailable { reason, .. } => assessment.gaps.push(not_attached(&reason)),
+            Lookup::Unavailable { reason, .. } => note(assessment, not_attached(&reason)),
         }
         let mut documents = self.of_repositories(assessment, sources).await?;
         documents.extend(self.attached(&about, assessment, allowance).await?);
-        let all_answered = assessment.gaps.len() == gaps;
+        let all_answered = assessment.gaps == gaps;
         let print = all_answered.then(|| statements_about(assessment, &about, &documents));
         Ok(Statements { about, documents, print })
     }
@@ -157,7 +163,7 @@ impl Lookups {
         for digest in &about.digests {
             match self.attached_to(&about.name, digest, allowance).await? {
                 Ok(found) => statements.extend(found),
-                Err(reason) => assessment.gaps.push(not_attached(&reason)),
+                Err(reason) => note(assessment, not_attached(&reason)),
             }
         }
         Ok((!statements.is_empty()).then_some(VexDocument { origin: VexOrigin::Attached, statements }))
@@ -191,7 +197,10 @@ impl Lookups {
         let of = Attested { image, index: None, digest };
         let statements: Vec<VexStatement> = match self.attestations(of, (Wanted::VEX, Enough::All), judge).await? {
             Lookup::Known(found) => found.into_iter().flatten().collect(),
-            Lookup::Unavailable { reason, .. } => return Ok(Err(reason)),
+            Lookup::Unavailable { reason, may_pass } => {
+                self.remember_failure(&key, &what, (&reason, may_pass));
+                return Ok(Err(reason));
+            }
         };
         let body = serde_json::to_string(&statements).unwrap_or_default();
         self.store.save_attached_vex(&key, digest, &body).await?;

@@ -419,3 +419,28 @@ async fn a_platform_that_an_image_lacks_is_a_gap() {
     assert!(body.contains("Compare with care"), "{body}");
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn what_nobody_is_asked_about_does_not_hide_what_is_mirrored() {
+    let osv = Osv::start().await.expect("a source of advisories");
+    let house = House::with_settings(&[("README.md", "x")], |settings| {
+        settings.advisories = Some(sources(&osv, &["Debian"]));
+        settings.plan_interval = Duration::from_secs(20 * 86_400);
+    })
+    .await;
+    for (tag, version) in [("1.0.0", "1.2-1"), ("1.1.0", "1.3-1")] {
+        let deb = format!("pkg:deb/debian/libzlib@{version}?distro=debian-12&upstream=zlib");
+        let sbom = crate::vulnerabilities::spdx(&[&deb, "pkg:npm/left-pad@1.0.0"]);
+        house.world.registry.push_layers("acme/base", tag, &[layer(&[("app", tag)])], Some((sbom, None)));
+    }
+    osv.publish(("DEBIAN-CVE-2026-2", "CVE-2026-2"), ("Debian:12", "zlib"), Some("1.3-1"), LOW);
+    house.push(".github/restow.yml", "cooldown: 30d\n");
+    house.push("Dockerfile", DOCKERFILE);
+    house.settle().await;
+    house.later(2).await;
+    assert_eq!(house.open().len(), 0, "it is too young, and nothing is urgent");
+    osv.publish(("DEBIAN-CVE-2026-9", "CVE-2026-9"), ("Debian:12", "zlib"), Some("1.3-1"), CRITICAL);
+    house.later(8).await;
+    assert!(house.only_pull().title.ends_with("[security]"));
+    house.world.github.assert_clean();
+}
