@@ -281,6 +281,17 @@ async fn a_copy_that_holds_archives_alone_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_support_has_ended_is_said_where_advisories_lack() {
+    let scene = Scene::new().await;
+    let status = "Package: bash\nStatus: install ok installed\nVersion: 4.3-11\n";
+    let root = layer(&[("etc/os-release", "ID=debian\nVERSION_ID=\"8\"\n"), ("var/lib/dpkg/status", status)]);
+    scene.registry.push_layers("acme/old", "1", &[root], None);
+    let (code, said) = scene.explain("acme/old:1", &["--vulnerabilities"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("shows no advisory at all for Debian:8; support of debian 8 has ended."), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn packages_of_languages_are_compared_by_their_own_rules() {
     let scene = Scene::new().await;
     let purls = [

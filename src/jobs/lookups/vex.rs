@@ -83,8 +83,14 @@ impl Lookups {
         sources: &AdvisorySources,
         choice: &VexChoice,
     ) -> Result<Option<String>, JobError> {
-        let Determination::Known(assessment) = determination else { return Ok(None) };
         let image = &part.image;
+        let assessment = match determination {
+            Determination::Known(assessment) => assessment,
+            Determination::Not(reason) => {
+                reason.extend(self.what_ended(part, tag).await?);
+                return Ok(None);
+            }
+        };
         assessment.ends = self.support_ends(assessment.distribution.as_deref(), image, tag).await?;
         let Statements { about, mut documents, print } =
             self.statements(part, assessment, sources, &mut Allowance::unbounded()).await?;
@@ -97,6 +103,15 @@ impl Lookups {
         };
         apply_vex(assessment, &about, &documents, &trusts);
         Ok(print)
+    }
+
+    /// That the distribution of an image is past its end, where its packages are known: advisories may lack for that.
+    async fn what_ended(&self, part: &Part, tag: Option<&Tag>) -> Result<Option<String>, JobError> {
+        let Some(list) = self.kept_packages(part).await? else { return Ok(None) };
+        let Some(distribution) = list.distribution.map(|one| one.name()) else { return Ok(None) };
+        let ends = self.support_ends(Some(&distribution), &part.image, tag).await?;
+        let ended = ends.into_iter().find(|end| end.ended && end.what == distribution);
+        Ok(ended.map(|end| format!("; support of {} has ended", end.what)))
     }
 
     /// The VEX statements about what was found, from those who publish some.
