@@ -444,3 +444,36 @@ async fn what_nobody_is_asked_about_does_not_hide_what_is_mirrored() {
     assert!(house.only_pull().title.ends_with("[security]"));
     house.world.github.assert_clean();
 }
+
+#[tokio::test]
+async fn a_pull_request_of_many_images_stays_within_what_github_takes() {
+    let osv = Osv::start().await.expect("a source of advisories");
+    let house = House::with_settings(&[("README.md", "x")], |settings| {
+        settings.advisories = Some(sources(&osv, &["Debian"]));
+    })
+    .await;
+    let names: Vec<String> = (0..70).map(|number| format!("a-package-with-a-long-name-{number}")).collect();
+    let root = |version: &str| debian(&names.iter().map(|name| (name.as_str(), version)).collect::<Vec<_>>());
+    for (number, name) in names.iter().enumerate() {
+        let vector = if number % 2 == 0 { CRITICAL } else { LOW };
+        let fixed = (number < 35).then_some("1:2.34.5-6+deb12u7");
+        let (id, cve) = (format!("DEBIAN-CVE-2026-{number}"), format!("CVE-2026-{number}"));
+        osv.publish((&id, &cve), ("Debian:12", name), fixed, vector);
+    }
+    let images: Vec<String> = (0..7).map(|number| format!("acme/image-{number}")).collect();
+    for (number, image) in images.iter().enumerate() {
+        for (tag, version) in [("1.0.0", "1:2.34.5-6+deb12u1"), ("1.1.0", "1:2.34.5-6+deb12u8")] {
+            let marked = [root(version), layer(&[("name", &number.to_string())])];
+            house.world.registry.push_layers(image, tag, &marked, None);
+        }
+    }
+    house.push(".github/restow.yml", "group: everything\nsecurity: never\n");
+    let dockerfile: String = images.iter().map(|image| format!("FROM REGISTRY/{image}:1.0.0\n")).collect();
+    house.push("Dockerfile", &dockerfile);
+    house.settle().await;
+    let body = house.only_pull().body;
+    assert!(body.chars().count() < 65_536, "{}", body.chars().count());
+    assert!(body.contains("Stay: 35"), "the first is told whole: {body}");
+    assert_eq!(body.matches("| critical | 35 | 17 | 18 | 0 |").count(), 5, "each is counted: {body}");
+    house.world.github.assert_clean();
+}
