@@ -115,6 +115,12 @@ impl Archive {
         self.zip.is_empty()
     }
 
+    /// The names of its files, without their ending.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let names = self.zip.file_names().filter_map(Result::ok);
+        names.map(|name| name.strip_suffix(".json").unwrap_or(&name).to_owned())
+    }
+
     /// A file's name without its ending, and its bytes, whose checksum was right.
     ///
     /// # Errors

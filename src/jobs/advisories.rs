@@ -30,6 +30,8 @@ const AT_ONCE: usize = 16;
 const MOST_ASKED: usize = 1000;
 /// Records that are saved at once.
 const CHUNK: usize = 1000;
+/// So many records are seldom gone at once: where they are half of all, the list may be cut.
+const MANY_GONE: usize = 100;
 /// When it is tried again where a source did not answer.
 const SOON_MS: i64 = 30 * 60_000;
 /// What is large is brought once in this time.
@@ -259,6 +261,9 @@ pub async fn bring(
     let absent = take(store, exports, (ecosystem, list.len()), changed, progress).await?;
     let there: BTreeSet<&str> = list.iter().map(|named| named.id.as_str()).collect();
     let gone: Vec<&str> = known.keys().map(String::as_str).filter(|id| !there.contains(id)).collect();
+    if gone.len() > MANY_GONE && gone.len() * 2 > known.len() {
+        refuse_cut_list(exports, ecosystem, &gone).await?;
+    }
     store.forget_mirrored(ecosystem, &gone).await?;
     brought.gone = gone.len();
     let now = store.mirrored_records(ecosystem).await?;
@@ -267,6 +272,20 @@ pub async fn bring(
     let newest = list.iter().filter_map(|named| Moment::parse_rfc3339(&named.modified)).max();
     store.save_advisory_source(ecosystem, (list.len(), brought.unreadable), newest).await?;
     Ok(brought)
+}
+
+/// Refuses a list that lacks what its archive has: what it does not name is not gone.
+async fn refuse_cut_list(exports: &Exports, ecosystem: &str, gone: &[&str]) -> Result<(), BringError> {
+    let file = tempfile::NamedTempFile::new().map_err(|error| BringError::Source(error.to_string()))?;
+    exports.archive(ecosystem, file.path(), |_, _| ()).await?;
+    let archive = Archive::open(file.path()).map_err(BringError::Source)?;
+    let there: BTreeSet<String> = archive.names().collect();
+    match gone.iter().filter(|id| there.contains(**id)).count() {
+        0 => Ok(()),
+        count => Err(BringError::Source(format!(
+            "the list of {ecosystem} lacks {count} records that its archive has: it is cut, and what was known holds"
+        ))),
+    }
 }
 
 /// Saves the records that changed of `all`: few one by one, many out of the archive. How many nobody has, which are asked

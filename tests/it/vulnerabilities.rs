@@ -255,6 +255,29 @@ async fn a_broken_download_goes_on_and_a_false_one_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_cut_takes_nothing_away() {
+    let scene = Scene::new().await;
+    scene.registry.push_layers("acme/base", "1.0", &[debian(&[("openssl", "3.0.1-1")])], None);
+    fill(&scene.osv);
+    assert_eq!(scene.sync(&["--ecosystem", "Debian"]).0, Some(0));
+    scene.osv.behave(|osv| osv.lists_name = Some(200));
+    let (code, said) = scene.sync(&[]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("the list of Debian lacks 401 records that its archive has: it is cut"), "{said}");
+    let (_, said) = scene.explain_by("mirror", "acme/base:1.0", &["--vulnerabilities"]);
+    assert!(said.contains("CVE-2026-1"), "what was known holds: {said}");
+    // What the archive lacks, too, is gone.
+    scene.osv.behave(|osv| osv.archives_lack = 450);
+    let (code, said) = scene.sync(&[]);
+    assert_eq!(code, Some(3), "{said}");
+    scene.osv.behave(|osv| (osv.archives_lack, osv.lists_name) = (0, None));
+    scene.osv.keep_only("DEBIAN-CVE-2026-1");
+    let (code, said) = scene.sync(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("Debian          1        0               600   0"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_holds_archives_alone_is_enough() {
     let scene = Scene::new().await;
     scene.osv.publish(("DEBIAN-CVE-2026-1", "CVE-2026-1"), ("Debian:12", "openssl"), Some("3.0.5-1"), CRITICAL);

@@ -30,6 +30,8 @@ pub struct Behaviour {
     pub lies_about_archives: bool,
     /// Records that archives lack, although the list names them.
     pub archives_lack: usize,
+    /// Records that lists name at most.
+    pub lists_name: Option<usize>,
     /// Whether exports are archives and lists alone, without a file for each record.
     pub no_single_records: bool,
 }
@@ -124,6 +126,11 @@ impl Osv {
     pub fn triage(&self, package: &str, cve: &str, (release, reason): (&str, &str)) {
         let decided = (release.to_owned(), reason.to_owned());
         self.lock().triage.entry(package.to_owned()).or_default().insert(cve.to_owned(), decided);
+    }
+
+    /// Takes away all records but one.
+    pub fn keep_only(&self, id: &str) {
+        self.lock().records.retain(|known, _| known == id);
     }
 
     /// Takes a record away.
@@ -235,7 +242,8 @@ async fn export(
                 let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
                 format!("{},{}\n", text("modified"), text("id"))
             };
-            records.iter().map(line).collect::<String>().into_response()
+            let most = inner.behaviour.lists_name.unwrap_or(usize::MAX);
+            records.iter().take(most).map(line).collect::<String>().into_response()
         }
         "all.zip" => {
             let lacks = inner.behaviour.archives_lack;
