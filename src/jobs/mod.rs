@@ -3,6 +3,7 @@
 
 mod address;
 mod advisories;
+mod affected;
 mod apply;
 mod bases;
 mod bring;
@@ -19,6 +20,7 @@ mod intake;
 mod kind;
 mod look_up;
 mod lookups;
+mod mirror;
 mod observe;
 mod onboard;
 mod order;
@@ -51,14 +53,14 @@ use crate::registry::{PackageToken, Registries};
 use crate::repo::{InstallationId, Moment};
 use crate::store::{RepositoryRow, RepositoryState, Store};
 
-pub use advisories::{BringError, Brought, bring, bring_epss, bring_kev};
-pub use bring::{bring_ends, bring_triage, bring_vex};
+pub use bring::{BringError, Brought, bring_ends, bring_epss, bring_kev, bring_triage, bring_vex};
 pub use error::JobError;
 pub use hook::hook_intake;
 pub use intake::intake;
 pub use kind::{Extent, JobKind, advisories_job, plan_job, reconcile_job, scan_job, sync_job, watch_job};
 pub(crate) use lookups::VexChoice;
 pub use lookups::{AdvisorySources, Lookups, mirrored_advisories};
+pub use mirror::bring;
 pub use weigh::Scales;
 pub use worker::{Drained, Worker};
 pub use writes::StoredWrites;

@@ -11,7 +11,7 @@ use crate::plan::{ChangeSet, ContentPair, Depth, EvidenceMap, Lookup, Plan, Stan
 use crate::policy::{Rules, UpdateKind};
 use crate::repo::RepoId;
 use crate::store::Weighed;
-use crate::vulnerability::{Change, Determination, PackageList, across, package_changes};
+use crate::vulnerability::{Assessment, Change, Determination, PackageList, across, package_changes};
 
 /// Images that one plan examines which nobody examined before: each may cost the reading of its layers. The next plan
 /// goes on.
@@ -56,27 +56,21 @@ impl Scales {
         for site in allowed_sites(inventory, rules) {
             let wanted = rules.terms(site, UpdateKind::Patch).platforms;
             let platforms = self.platforms.entry(site.reference.image().clone()).or_default();
-            for platform in wanted.into_iter().flat_map(|said| said.value) {
-                if !platforms.contains(&platform) {
-                    platforms.push(platform);
-                }
-            }
+            add_new(platforms, wanted.into_iter().flat_map(|said| said.value));
         }
     }
 
     /// Looks at an image for these platforms.
     pub(crate) fn look_at(&mut self, image: &ImageName, platforms: &[Platform]) {
-        let mut each: Vec<Platform> = Vec::new();
-        for platform in platforms {
-            if !each.contains(platform) {
-                each.push(platform.clone());
-            }
-        }
+        let mut each = Vec::new();
+        add_new(&mut each, platforms.iter().cloned());
         self.platforms.insert(image.clone(), each);
     }
 
-    fn platforms_of(&self, image: &ImageName) -> &[Platform] {
-        self.platforms.get(image).map_or(&[], Vec::as_slice)
+    /// The platforms that an image is looked at for, and those that are too many.
+    fn platforms_of(&self, image: &ImageName) -> (&[Platform], &[Platform]) {
+        let all = self.platforms.get(image).map_or(&[][..], Vec::as_slice);
+        all.split_at(all.len().min(MOST_PLATFORMS))
     }
 
     /// Compares what stands there with what would, for each update.
@@ -155,7 +149,7 @@ impl Scales {
         digest: &Digest,
     ) -> Result<Option<Vec<PackageList>>, JobError> {
         let mut lists = Vec::new();
-        for part in Part::all(image, digest, self.platforms_of(image)).into_iter().take(MOST_PLATFORMS) {
+        for part in Part::all(image, digest, self.platforms_of(image).0) {
             let Some(list) = lookups.kept_packages(&part).await? else { return Ok(None) };
             lists.push(list);
         }
@@ -176,8 +170,7 @@ impl Scales {
             return Ok(weighed.known.clone());
         }
         let (mut parts, mut prints, mut is_new) = (Vec::new(), Vec::new(), false);
-        let all = Part::all(image, digest, self.platforms_of(image));
-        for part in all.iter().take(MOST_PLATFORMS) {
+        for part in &Part::all(image, digest, self.platforms_of(image).0) {
             let mut known = match lookups.vulnerabilities_of_kept(part, sources).await? {
                 Some(known) => known,
                 None if !is_new && self.examined >= self.most => {
@@ -194,7 +187,7 @@ impl Scales {
             parts.push((part.platform_name(), known));
         }
         self.examined += usize::from(is_new);
-        parts.extend(all.iter().skip(MOST_PLATFORMS).map(|part| (part.platform_name(), too_many_platforms())));
+        parts.extend(self.platforms_of(image).1.iter().map(|one| (one.to_string(), too_many_platforms())));
         let known = across(parts);
         self.known.insert(key, WeighedContent { known: known.clone(), print: Print(prints) });
         Ok(known)
@@ -203,11 +196,20 @@ impl Scales {
     /// Keeps what was weighed, so that an advisory alone leads back here.
     pub(super) async fn keep(&self, services: &Services, repo: RepoId) -> Result<(), JobError> {
         let weighed = |(key, weighed): (&(ImageName, Digest), &WeighedContent)| {
-            let platforms = self.platforms_of(&key.0).iter().take(MOST_PLATFORMS).cloned().collect();
+            let platforms = self.platforms_of(&key.0).0.to_vec();
             (key.clone(), Weighed { platforms, fingerprint: weighed.print.to_string() })
         };
         let weighed = self.known.iter().map(weighed).collect();
         Ok(services.store.save_weighed(repo, &weighed).await?)
+    }
+}
+
+/// Adds what is not there yet.
+fn add_new(platforms: &mut Vec<Platform>, more: impl Iterator<Item = Platform>) {
+    for platform in more {
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
     }
 }
 
@@ -216,6 +218,6 @@ fn too_many_platforms() -> Determination {
 }
 
 /// What is known, in a text that changes when it does; empty where nothing is.
-pub(super) fn fingerprint(known: &Determination) -> String {
-    known.assessment().map(crate::vulnerability::Assessment::fingerprint).unwrap_or_default()
+fn fingerprint(known: &Determination) -> String {
+    known.assessment().map(Assessment::fingerprint).unwrap_or_default()
 }

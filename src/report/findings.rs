@@ -34,24 +34,24 @@ pub(super) fn named(group: &Group<'_>, markup: Markup) -> Vec<String> {
         return Vec::new();
     }
     let installed = if group.packages.is_some() { "Installed → now" } else { "Installed" };
-    let mut header = vec![group.title, "Severity", "Exploited", "Package", installed, "Fixed in"];
-    let told = findings.iter().take(MOST).any(|finding| finding.exploitation != Exploitation::default());
-    if !told {
-        header.remove(EXPLOITED);
-    }
-    let header: Vec<String> = header.into_iter().map(str::to_owned).collect();
-    let mut cells: Vec<Vec<String>> =
-        findings.iter().take(MOST).flat_map(|finding| rows(finding, group.packages, markup)).collect();
-    if !told {
-        cells.iter_mut().for_each(|row| drop(row.remove(EXPLOITED)));
-    }
-    let mut lines = table(&header, &cells, markup);
+    let header = vec![group.title, "Severity", "Exploited", "Package", installed, "Fixed in"];
+    let cells = findings.iter().take(MOST).flat_map(|finding| rows(finding, group.packages, markup)).collect();
+    let mut lines = told_table(header, cells, markup);
     if let Some(more) = findings.len().checked_sub(MOST).filter(|more| *more > 0) {
         lines.push(String::new());
         lines.push(format!("and {more} more, not more urgent than these."));
     }
     lines.push(String::new());
     lines
+}
+
+/// A table of vulnerabilities, without the column that says what is exploited where none of them is known to be.
+fn told_table(mut header: Vec<&str>, mut cells: Vec<Vec<String>>, markup: Markup) -> Vec<String> {
+    if cells.iter().all(|row| row.get(EXPLOITED).is_none_or(String::is_empty)) {
+        header.remove(EXPLOITED);
+        cells.iter_mut().for_each(|row| drop(row.remove(EXPLOITED)));
+    }
+    table(&header.into_iter().map(str::to_owned).collect::<Vec<_>>(), &cells, markup)
 }
 
 /// One vulnerability: a row for each version that has it, with the packages of that version.
@@ -94,28 +94,11 @@ fn rows(finding: &Finding, packages: Option<&PackageChanges>, markup: Markup) ->
 
 /// The most urgent vulnerabilities of several images, each once.
 pub(super) fn most_urgent(images: &[(&str, &Assessment)], markup: Markup) -> Vec<String> {
-    let urgency = |one: &Finding| (one.is_exploited(), one.severity, one.exploitation.epss);
-    let mut all: BTreeMap<&str, (&Finding, Vec<&str>)> = BTreeMap::new();
-    for (name, one) in images {
-        for finding in &one.findings {
-            let (worst, names) = all.entry(&finding.id).or_insert_with(|| (finding, Vec::new()));
-            // The image where it is the worst stands first.
-            if urgency(finding) > urgency(worst) {
-                *worst = finding;
-                names.insert(0, name);
-            } else {
-                names.push(name);
-            }
-        }
-    }
-    let mut all: Vec<(&Finding, Vec<&str>)> = all.into_values().collect();
-    all.sort_by_key(|(one, _)| Reverse(urgency(one)));
+    let all = by_urgency(images);
     if all.is_empty() {
         return Vec::new();
     }
-    let shown = all.iter().take(MOST_URGENT);
-    let told = shown.clone().any(|(finding, _)| finding.exploitation != Exploitation::default());
-    let mut header = vec!["The most urgent", "Severity", "Exploited", "Package", "Installed", "Fixed in", "Image"];
+    let header = vec!["The most urgent", "Severity", "Exploited", "Package", "Installed", "Fixed in", "Image"];
     let row = |(finding, names): &(&Finding, Vec<&str>)| {
         let mut each = rows(finding, None, markup).into_iter();
         let mut cells = each.next().unwrap_or_default();
@@ -126,12 +109,7 @@ pub(super) fn most_urgent(images: &[(&str, &Assessment)], markup: Markup) -> Vec
         cells.push(format!("{}{more}", said(names.first().copied().unwrap_or_default(), markup)));
         cells
     };
-    let mut cells: Vec<Vec<String>> = shown.map(row).collect();
-    if !told {
-        header.remove(EXPLOITED);
-        cells.iter_mut().for_each(|row| drop(row.remove(EXPLOITED)));
-    }
-    let mut lines = table(&header.into_iter().map(str::to_owned).collect::<Vec<_>>(), &cells, markup);
+    let mut lines = told_table(header, all.iter().take(MOST_URGENT).map(row).collect(), markup);
     let more = all.len().saturating_sub(MOST_URGENT);
     let more = if more > 0 { format!("and {more} more; ") } else { String::new() };
     let how = said("restow explain IMAGE --vulnerabilities", markup);
@@ -141,6 +119,27 @@ pub(super) fn most_urgent(images: &[(&str, &Assessment)], markup: Markup) -> Vec
         String::new(),
     ]);
     lines
+}
+
+/// Each vulnerability as it is where it is the worst, with the images that have it, that image first; the most urgent
+/// first.
+fn by_urgency<'a>(images: &[(&'a str, &'a Assessment)]) -> Vec<(&'a Finding, Vec<&'a str>)> {
+    let urgency = |one: &Finding| (one.is_exploited(), one.severity, one.exploitation.epss);
+    let mut all: BTreeMap<&str, (&Finding, Vec<&str>)> = BTreeMap::new();
+    for (name, one) in images {
+        for finding in &one.findings {
+            let (worst, names) = all.entry(&finding.id).or_insert_with(|| (finding, Vec::new()));
+            if urgency(finding) > urgency(worst) {
+                *worst = finding;
+                names.insert(0, name);
+            } else {
+                names.push(name);
+            }
+        }
+    }
+    let mut all: Vec<(&Finding, Vec<&str>)> = all.into_values().collect();
+    all.sort_by_key(|(one, _)| Reverse(urgency(one)));
+    all
 }
 
 /// The version without it; without one, what the distribution decided.
